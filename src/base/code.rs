@@ -1,0 +1,149 @@
+//! The table of error codes: stable word, HTTP status, exit code, and what to do.
+//! Must not be reordered into meaning: faces look codes up by their word.
+
+use std::fmt;
+
+/// Names a row of [`CODES`]; the word never changes once released.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Code {
+    BadRequest,
+    InvalidField,
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    DeliveryInFlight,
+    DeliveryFinished,
+    NotHeld,
+    SlugTaken,
+    ChannelInUse,
+    IdempotencyInFlight,
+    IdempotencyMismatch,
+    StaleRevision,
+    TooLarge,
+    UnsupportedMediaType,
+    ChannelRefused,
+    AddressRefused,
+    NetworkUnreachable,
+    Overloaded,
+    StoreUnavailable,
+    Stopping,
+    Unreachable,
+    Internal,
+}
+
+/// One row: the word, its status and exit code, a title, and the remedy.
+pub struct CodeRow {
+    pub code: Code,
+    pub word: &'static str,
+    pub status: u16,
+    /// 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 server not reachable.
+    pub exit: u8,
+    pub title: &'static str,
+    pub remedy: &'static str,
+}
+
+const fn row(
+    code: Code,
+    word: &'static str,
+    (status, exit): (u16, u8),
+    title: &'static str,
+    remedy: &'static str,
+) -> CodeRow {
+    CodeRow {
+        code,
+        word,
+        status,
+        exit,
+        title,
+        remedy,
+    }
+}
+
+/// Every code, in the order of [`Code`].
+#[rustfmt::skip]
+pub const CODES: &[CodeRow] = &[
+    row(Code::BadRequest, "bad_request", (400, 2), "The request could not be read",
+        "Send well-formed JSON (or query parameters) as the OpenAPI document describes."),
+    row(Code::InvalidField, "invalid_field", (422, 2), "A field has a value that cannot be accepted",
+        "Change the fields listed under `errors` and send the request again; nothing was stored."),
+    row(Code::Unauthenticated, "unauthenticated", (401, 4), "A valid key is needed",
+        "Send `Authorization: Bearer KEY` with a key that is neither expired nor revoked."),
+    row(Code::Forbidden, "forbidden", (403, 4), "This key may not do that",
+        "Use a key with the scope named under `params`, or ask an admin of the workspace."),
+    row(Code::NotFound, "not_found", (404, 3), "There is no such thing here",
+        "Check the id; it may be of another workspace, or deleted."),
+    row(Code::MethodNotAllowed, "method_not_allowed", (405, 2), "This address does not take that method",
+        "Use one of the methods listed in the `Allow` header."),
+    row(Code::DeliveryInFlight, "delivery_in_flight", (409, 5), "A delivery of this post is being sent",
+        "Wait until it is published or held, then try again."),
+    row(Code::DeliveryFinished, "delivery_finished", (409, 5), "The delivery is over and cannot change",
+        "Make a new post instead."),
+    row(Code::NotHeld, "not_held", (409, 5), "The delivery is not held, so there is nothing to decide",
+        "Look at its state; only a held delivery waits for a person."),
+    row(Code::SlugTaken, "slug_taken", (409, 5), "That name is already in use",
+        "Choose another name or slug."),
+    row(Code::ChannelInUse, "channel_in_use", (409, 5), "Posts are still waiting for this channel",
+        "Cancel or move them first, or pause the channel."),
+    row(Code::IdempotencyInFlight, "idempotency_in_flight", (409, 5), "The same request is being worked on",
+        "Wait a moment and repeat it with the same `Idempotency-Key`."),
+    row(Code::IdempotencyMismatch, "idempotency_mismatch", (422, 5), "This `Idempotency-Key` was used for another request",
+        "Use a new key for a new request; keys are remembered for 24 hours."),
+    row(Code::StaleRevision, "stale_revision", (412, 5), "It was changed by someone else in the meantime",
+        "Read it again and repeat the change with the new `ETag`."),
+    row(Code::TooLarge, "too_large", (413, 2), "The request is too large",
+        "Stay below the limit named under `params`."),
+    row(Code::UnsupportedMediaType, "unsupported_media_type", (415, 2), "The body must be JSON",
+        "Send `Content-Type: application/json`."),
+    row(Code::ChannelRefused, "channel_refused", (422, 1), "The network refused these credentials",
+        "Check the token and its scopes, or connect the account again."),
+    row(Code::AddressRefused, "address_refused", (422, 2), "That address may not be called from here",
+        "Use a public https address, or have the operator list the host in `outbound.allow`."),
+    row(Code::NetworkUnreachable, "network_unreachable", (502, 1), "The network could not be reached",
+        "Try again later; nothing was changed."),
+    row(Code::Overloaded, "overloaded", (503, 1), "Too much is going on at once",
+        "Repeat the request after the seconds given in `Retry-After`."),
+    row(Code::StoreUnavailable, "store_unavailable", (503, 1), "The database cannot be written at the moment",
+        "Look at the disk and the log; repeat the request with the same `Idempotency-Key`."),
+    row(Code::Stopping, "stopping", (503, 1), "The server is stopping",
+        "Repeat the request once it is up again."),
+    row(Code::Unreachable, "server_unreachable", (503, 6), "The server does not answer on its admin socket",
+        "Start it with `carillon serve`, or name its socket with `--socket PATH`."),
+    row(Code::Internal, "internal", (500, 1), "Something went wrong inside",
+        "Report it with the correlation id; the log has the cause."),
+];
+
+impl Code {
+    /// The row of this code.
+    pub fn row(self) -> &'static CodeRow {
+        // The test below holds the table to the order of the enum.
+        CODES.get(self as usize).unwrap_or(&CODES[CODES.len() - 1])
+    }
+
+    pub fn word(self) -> &'static str {
+        self.row().word
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_in_the_order_of_the_codes_and_words_differ() {
+        let mut words = std::collections::BTreeSet::new();
+        for (i, row) in CODES.iter().enumerate() {
+            assert_eq!(row.code as usize, i, "{}", row.word);
+            assert!(words.insert(row.word), "{} twice", row.word);
+            assert!((400..=599).contains(&row.status));
+            assert!(row.title.len() > 5 && row.remedy.ends_with('.'));
+        }
+        assert_eq!(CODES.len(), Code::Internal as usize + 1);
+    }
+}

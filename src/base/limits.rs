@@ -1,0 +1,43 @@
+//! Every bound in one place. Must not hold a network's limits; those are capabilities in `networks`.
+
+use std::time::Duration;
+
+/// JSON body of an API request.
+pub const BODY_BYTES: usize = 256 * 1024;
+/// Characters of one part before any network's own limit is looked at.
+pub const TEXT_CHARS: usize = 100_000;
+pub const PARTS_PER_POST: usize = 50;
+pub const CHANNELS_PER_POST: usize = 100;
+pub const TAGS_PER_POST: usize = 50;
+pub const TAG_CHARS: usize = 100;
+pub const MEDIA_PER_PART: usize = 20;
+/// A later part may wait at most a week after the one before it.
+pub const DELAY_MINUTES: u32 = 7 * 24 * 60;
+pub const NAME_CHARS: usize = 100;
+pub const SLUG_CHARS: usize = 63;
+pub const URL_BYTES: usize = 2_048;
+pub const TOKEN_BYTES: usize = 4_096;
+/// Rows of one page of a list.
+pub const PAGE_DEFAULT: usize = 50;
+pub const PAGE_MAX: usize = 200;
+/// Rows that one list request may look at while filtering; past it the page ends with a cursor.
+pub const SCAN_MAX: usize = 10_000;
+pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
+pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
+/// Attempts and readings kept with a delivery; older ones are in the events.
+pub const NOTES_PER_DELIVERY: usize = 40;
+
+/// Largest answer of a network that is read.
+pub const ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Store: key, value, and one batch of the writer.
+pub const KEY_BYTES: usize = 1_024;
+pub const VALUE_BYTES: usize = 64 * 1024;
+pub const BATCH_JOBS: usize = 1_024;
+pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// The wheel's share of the timer table.
+pub const WHEEL_ENTRIES: usize = 65_536;
+pub const WHEEL_WINDOW: Duration = Duration::from_mins(15);
+/// No sleep is longer, so that a jump of the wall clock is seen.
+pub const SLEEP_MAX: Duration = Duration::from_secs(30);

@@ -1,0 +1,28 @@
+//! Words that every room uses: ids, time, randomness, codes, problems, secrets, bounds.
+//! Must not do I/O, except reading the system clock and the system's randomness.
+
+mod backoff;
+mod clock;
+mod code;
+mod correlation;
+mod id;
+pub mod limits;
+mod problem;
+mod rng;
+mod secret;
+mod spawn;
+mod time;
+
+pub use backoff::{jitter, retry_wait};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use code::{CODES, Code, CodeRow};
+pub use correlation::CorrelationId;
+pub use id::{
+    ChannelId, CredentialId, DeliveryId, Id, KeyId, Kind, PartId, PostId, TargetId, WorkspaceId,
+    kind,
+};
+pub use problem::{Check, FieldProblem, Problem, Wrong};
+pub use rng::{Rng, SeededRng, SystemRng};
+pub use secret::Secret;
+pub use spawn::{Spawner, tokio_spawner};
+pub use time::Timestamp;

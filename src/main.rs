@@ -1,0 +1,3 @@
+//! The `carillon` binary. Must hold nothing: `cli` parses and runs.
+
+fn main() {}
