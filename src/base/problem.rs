@@ -39,6 +39,13 @@ pub enum Wrong {
         actual: usize,
         unit: &'static str,
     },
+    /// More than one network takes; the others of the same post may take it.
+    OverLimit {
+        network: String,
+        max: usize,
+        actual: usize,
+        unit: &'static str,
+    },
     TooFew {
         min: usize,
     },
@@ -68,6 +75,7 @@ impl Wrong {
             Self::BadType { .. } => "wrong_type",
             Self::BadFormat { .. } => "bad_format",
             Self::TooLong { .. } => "too_long",
+            Self::OverLimit { .. } => "over_limit",
             Self::TooFew { .. } => "too_few",
             Self::OutOfRange { .. } => "out_of_range",
             Self::NotOneOf { .. } => "not_one_of",
@@ -88,6 +96,14 @@ impl fmt::Display for Wrong {
             Self::BadFormat { expected } => write!(f, "must be {expected}"),
             Self::TooLong { max, actual, unit } => {
                 write!(f, "has {actual} {unit}; at most {max} are allowed")
+            }
+            Self::OverLimit {
+                network,
+                max,
+                actual,
+                unit,
+            } => {
+                write!(f, "has {actual} {unit}; {network} takes at most {max}")
             }
             Self::TooFew { min } => write!(f, "needs at least {min}"),
             Self::OutOfRange { min, max } => write!(f, "must be from {min} to {max}"),

@@ -1,0 +1,116 @@
+//! What a network can take, as data; the composer, the API and the publisher check with the same
+//! code. Must not hold a network's addresses or protocol.
+
+use std::collections::BTreeMap;
+
+use crate::base::{Check, Wrong};
+use crate::domain::post::{OptionValue, PartDraft};
+use crate::domain::text::Counter;
+
+/// A network's limits; some of them are read from the instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The network's word, such as `mastodon`.
+    pub network: &'static str,
+    pub text_max: usize,
+    pub counter: Counter,
+    /// Parts of one delivery: 1 when the network has no threads.
+    pub parts_max: usize,
+    pub media_max: usize,
+    pub options: &'static [OptionSpec],
+}
+
+/// One setting that a variant may carry for this network.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OptionSpec {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub takes: Takes,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Takes {
+    Flag,
+    Choice(&'static [&'static str]),
+    /// Free text of at most so many characters.
+    Text(usize),
+}
+
+impl Capabilities {
+    /// Notes under `field` (such as `parts`) whatever this network would refuse.
+    pub fn check_parts(&self, field: &str, parts: &[PartDraft], check: &mut Check) {
+        let over = |max, actual, unit| {
+            let network = self.network.to_owned();
+            Wrong::OverLimit {
+                network,
+                max,
+                actual,
+                unit,
+            }
+        };
+        if parts.len() > self.parts_max {
+            check.wrong(field, over(self.parts_max, parts.len(), "parts"));
+        }
+        for (i, part) in parts.iter().enumerate() {
+            let length = self.counter.count(&part.text);
+            if length > self.text_max {
+                let wrong = over(self.text_max, length, "characters");
+                check.wrong(format!("{field}[{i}].text"), wrong);
+            }
+            if part.media.len() > self.media_max {
+                let wrong = over(self.media_max, part.media.len(), "assets");
+                check.wrong(format!("{field}[{i}].media"), wrong);
+            }
+        }
+    }
+
+    /// Notes under `field` every option that this network does not know or cannot take.
+    pub fn check_options(
+        &self,
+        field: &str,
+        options: &BTreeMap<String, OptionValue>,
+        check: &mut Check,
+    ) {
+        for (name, value) in options {
+            let field = format!("{field}.{name}");
+            let Some(spec) = self.options.iter().find(|o| o.name == name) else {
+                check.wrong(field, Wrong::Unknown);
+                continue;
+            };
+            match (&spec.takes, value) {
+                (Takes::Flag, OptionValue::Flag(_)) => {}
+                (Takes::Choice(allowed), OptionValue::Text(text)) => {
+                    let wrong = Wrong::NotOneOf {
+                        allowed: allowed.join(", "),
+                    };
+                    check.that(allowed.contains(&text.as_str()), field, wrong);
+                }
+                (Takes::Text(max), OptionValue::Text(text)) => {
+                    let (max, actual) = (*max, text.chars().count());
+                    let wrong = Wrong::TooLong {
+                        max,
+                        actual,
+                        unit: "characters",
+                    };
+                    check.that(actual <= max, field, wrong);
+                }
+                (Takes::Flag, OptionValue::Text(_)) => {
+                    check.wrong(
+                        field,
+                        Wrong::BadType {
+                            expected: "expected true or false".into(),
+                        },
+                    );
+                }
+                (_, OptionValue::Flag(_)) => {
+                    check.wrong(
+                        field,
+                        Wrong::BadType {
+                            expected: "expected a string".into(),
+                        },
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The rules, pure: no I/O, no clocks, no async. What a post, a channel, a delivery and an event
+//! are, and what may happen to them. Must not know how anything is stored or shown.
+
+pub mod access;
+pub mod capability;
+pub mod channel;
+pub mod delivery;
+pub mod event;
+pub mod post;
+pub mod publish;
+pub mod schedule;
+pub mod text;
+pub mod workspace;

@@ -1,0 +1,82 @@
+//! Workspaces: the tenants. Must not grow fields that belong to members, plans or channels.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Problem, Timestamp, WorkspaceId, Wrong, limits};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workspace {
+    pub id: WorkspaceId,
+    /// Lower-case name for the command line and addresses; unique.
+    pub slug: String,
+    pub name: String,
+    pub created_at: Timestamp,
+    pub paused: bool,
+    /// How late a post may still go out; `None`: the installation's setting.
+    pub grace: Option<Duration>,
+}
+
+/// The trimmed name of a thing that people read, or why it cannot be one.
+pub fn check_name(field: &str, name: &str) -> Result<String, Problem> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(Problem::field(field, Wrong::TooFew { min: 1 }));
+    }
+    let (max, actual) = (limits::NAME_CHARS, name.chars().count());
+    if actual > max {
+        return Err(Problem::field(
+            field,
+            Wrong::TooLong {
+                max,
+                actual,
+                unit: "characters",
+            },
+        ));
+    }
+    if name.chars().any(char::is_control) {
+        let expected = "text without control characters".to_owned();
+        return Err(Problem::field(field, Wrong::BadFormat { expected }));
+    }
+    Ok(name.to_owned())
+}
+
+/// `Acme & Co` becomes `acme-co`; a name without a single letter or digit becomes `workspace`.
+pub fn slug_of(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.chars().flat_map(char::to_lowercase) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() >= limits::SLUG_CHARS {
+            break;
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() {
+        "workspace".to_owned()
+    } else {
+        slug.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_plain() {
+        for (name, slug) in [
+            ("Acme & Co", "acme-co"),
+            ("  Öl  ", "l"),
+            ("日本", "workspace"),
+            ("a--b", "a-b"),
+        ] {
+            assert_eq!(slug_of(name), slug);
+        }
+        assert_eq!(slug_of(&"x".repeat(500)).len(), limits::SLUG_CHARS);
+    }
+}
