@@ -1,0 +1,82 @@
+//! Where the database lives: a file, or memory with faults. A new file is made under another name
+//! and renamed, because a crash inside its first writes leaves something that does not open.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, Database, DatabaseError};
+
+use super::fault::FaultDisk;
+use super::source::io as io_error;
+use super::{Error, Options};
+
+/// The place of the database; can be opened again after an I/O error.
+#[derive(Clone)]
+pub enum Disk {
+    File(PathBuf),
+    Memory(FaultDisk),
+}
+
+impl Disk {
+    /// Opens the database. `prepare` runs on a new one before anybody can see it.
+    pub(super) fn open(
+        &self,
+        options: Options,
+        prepare: impl Fn(&Database) -> Result<(), Error>,
+    ) -> Result<Database, Error> {
+        let mut builder = Builder::new();
+        builder.set_cache_size(options.cache_bytes);
+        match self {
+            Self::File(path) => {
+                if !path.try_exists().map_err(io_error)? {
+                    create(path, &builder, &prepare)?;
+                }
+                builder.open(path).map_err(opened)
+            }
+            Self::Memory(disk) => {
+                let database = builder
+                    .create_with_backend(disk.backend())
+                    .map_err(opened)?;
+                if disk.begin() {
+                    prepare(&database)?;
+                }
+                Ok(database)
+            }
+        }
+    }
+}
+
+fn create(
+    path: &Path,
+    builder: &Builder,
+    prepare: &impl Fn(&Database) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let fresh = path.with_extension("new");
+    match fs::remove_file(&fresh) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_error(e)),
+        _ => {}
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh)
+        .map_err(io_error)?;
+    let database = builder.create(&fresh).map_err(opened)?;
+    prepare(&database)?;
+    database.close().map_err(opened)?;
+    fs::rename(&fresh, path).map_err(io_error)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io_error)
+}
+
+fn opened(error: DatabaseError) -> Error {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => Error::InUse,
+        other => io_error(other),
+    }
+}

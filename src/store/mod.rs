@@ -1,0 +1,194 @@
+//! The store: one redb file, one writer that commits what waits, handles bound to one workspace.
+//! Must not know what the data means. Nothing else names redb or postcard.
+
+mod disk;
+mod fault;
+mod key;
+mod record;
+pub mod rows;
+mod schema;
+mod scope;
+mod source;
+mod tx;
+mod writer;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use rows::TimerKey;
+
+pub use disk::Disk;
+pub use fault::{FaultDisk, FaultKind};
+pub use key::{Fixed, Key};
+pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
+pub use schema::{CATALOGUE, Class, Table, TableRow};
+pub use scope::{Operator, Scope};
+pub use tx::{Span, Tx, View};
+use writer::{Job, Lane, Pending, Shared};
+
+/// Why the store could not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The disk or the file failed. The store reopens itself; the same call may work later.
+    #[error("the database failed: {0}")]
+    Io(String),
+    #[error("the database is in use by another process")]
+    InUse,
+    #[error("the database has schema {found}; this program knows up to {known}. Use the newer one")]
+    NewerSchema { found: u64, known: u64 },
+    #[error("a row of table {table:?} cannot be read: {cause}")]
+    Corrupt { table: Table, cause: DecodeError },
+    #[error("a row of table {table:?} would have {bytes} bytes")]
+    TooLarge { table: Table, bytes: usize },
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why a write did not happen: the closure refused, or the store could not.
+#[derive(Debug, PartialEq, Eq)]
+pub enum WriteError<E> {
+    Refused(E),
+    Store(Error),
+}
+
+impl<E> WriteError<E> {
+    /// The refusal; or the store's error turned into one.
+    pub fn into_refusal(self, store: impl FnOnce(Error) -> E) -> E {
+        match self {
+            Self::Refused(e) => e,
+            Self::Store(e) => store(e),
+        }
+    }
+}
+
+/// How to run a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub cache_bytes: usize,
+    /// Writes and reads happen inside the call, for runs in one thread.
+    pub inline: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 16 * 1024 * 1024,
+            inline: false,
+        }
+    }
+}
+
+/// What a commit changed, for those who wait for it. A hint: the rows are the truth.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Timers put (`true`) and deleted.
+    pub timers: Vec<(TimerKey, bool)>,
+    pub tables: BTreeSet<Table>,
+}
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub commits: u64,
+    pub writes: u64,
+    pub reopened: u64,
+}
+
+/// The open database; a cheap handle.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+impl Store {
+    /// Opens or creates the database, and begins a new boot epoch.
+    pub fn open(disk: Disk, options: Options) -> Result<Self, Error> {
+        Ok(Self {
+            shared: Shared::open(disk, options)?,
+        })
+    }
+
+    /// Grows by one with each start; whatever an older epoch armed is unknown.
+    pub fn epoch(&self) -> u64 {
+        self.shared.epoch
+    }
+
+    /// Runs `f` on the writer's view; its changes are durable when this returns `Ok`. `f` may be
+    /// run more than once and must not do anything but decide.
+    pub async fn write<T, E, F>(&self, f: F) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, WriteError<E>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job: Box<dyn Job> = Box::new(Pending::new(f, reply));
+        match &self.shared.lane {
+            Lane::Thread(queue) => {
+                let closed = |_: mpsc::error::SendError<_>| WriteError::Store(Error::Closed);
+                queue.send(job).await.map_err(closed)?;
+            }
+            Lane::Inline(turn) => {
+                let _turn = turn
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                self.shared.run_batch(vec![job]);
+            }
+        }
+        answer
+            .await
+            .unwrap_or(Err(WriteError::Store(Error::Closed)))
+    }
+
+    /// Runs `f` on a view of this moment.
+    pub async fn read<T, F>(&self, f: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        if matches!(self.shared.lane, Lane::Inline(_)) {
+            return self.read_now(f);
+        }
+        let store = self.clone();
+        let read = tokio::task::spawn_blocking(move || store.read_now(f));
+        read.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Like [`Store::read`], on the calling thread.
+    pub fn read_now<T>(&self, f: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let snapshot = self.shared.snapshot()?;
+        f(&View::new(&snapshot))
+    }
+
+    /// Commits from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Arc<Changes>> {
+        self.shared.changes.subscribe()
+    }
+
+    pub fn stats(&self) -> Stats {
+        Stats {
+            commits: self.shared.commits.load(Ordering::Relaxed),
+            writes: self.shared.writes.load(Ordering::Relaxed),
+            reopened: self.shared.reopened.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether the last batch could be written.
+    pub fn is_healthy(&self) -> bool {
+        self.shared.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Writes what waits and closes the file. Later calls answer [`Error::Closed`].
+    pub async fn close(&self) -> Result<(), Error> {
+        // Joins the queue behind every write that waits.
+        let last = self.write::<(), (), _>(|_| Ok(())).await;
+        self.shared.close()?;
+        match last {
+            Err(WriteError::Store(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

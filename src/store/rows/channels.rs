@@ -1,0 +1,44 @@
+//! Channels, their sealed credentials, and the public names of feeds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{ChannelId, WorkspaceId};
+use crate::domain::channel::Channel;
+use crate::store::record::{Global, Row, Scoped};
+use crate::store::schema::Table;
+
+impl Row for Channel {
+    type Key = ChannelId;
+    const TABLE: Table = Table::Channels;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for Channel {}
+
+/// A credential, sealed by the vault under the workspace's key with this row's key path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedCredential {
+    pub sealed: Vec<u8>,
+}
+
+impl Row for SealedCredential {
+    type Key = ChannelId;
+    const TABLE: Table = Table::Credentials;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for SealedCredential {}
+
+/// A feed that anybody may read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feed {
+    pub workspace: WorkspaceId,
+}
+
+impl Row for Feed {
+    type Key = ChannelId;
+    const TABLE: Table = Table::Feeds;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Feed {}

@@ -1,0 +1,55 @@
+//! Deliveries, and the indexes over them that stay small or grow in order of time.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{ChannelId, DeliveryId, Timestamp};
+use crate::domain::delivery::Delivery;
+use crate::domain::publish::State;
+use crate::store::record::{Row, Scoped};
+use crate::store::schema::Table;
+
+impl Row for Delivery {
+    type Key = DeliveryId;
+    const TABLE: Table = Table::Deliveries;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for Delivery {}
+
+/// A delivery that is armed or unknown. At most one of a channel is armed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inflight;
+
+impl Row for Inflight {
+    type Key = (ChannelId, DeliveryId);
+    const TABLE: Table = Table::Inflight;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for Inflight {}
+
+/// A delivery that a person should see: held, partial or failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    pub state: State,
+}
+
+impl Row for Attention {
+    type Key = DeliveryId;
+    const TABLE: Table = Table::Attention;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for Attention {}
+
+/// A delivery whose root is out: what feeds and a channel's history list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedEntry;
+
+impl Row for PublishedEntry {
+    type Key = (ChannelId, Timestamp, DeliveryId);
+    const TABLE: Table = Table::Published;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for PublishedEntry {}

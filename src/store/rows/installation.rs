@@ -1,0 +1,37 @@
+//! Facts of the installation as a whole.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Timestamp;
+use crate::domain::event::Actor;
+use crate::store::record::{Global, Row};
+use crate::store::schema::Table;
+
+/// A number under a name: `schema`, `epoch`, `batch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    pub value: u64,
+}
+
+impl Row for Meta {
+    type Key = String;
+    const TABLE: Table = Table::Meta;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Meta {}
+
+/// A pause of everything (key empty) or of one network (its word).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    pub since: Timestamp,
+    pub by: Actor,
+}
+
+impl Row for Pause {
+    type Key = String;
+    const TABLE: Table = Table::Pauses;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Pause {}

@@ -1,0 +1,85 @@
+//! Timers: the truth about what must be looked at, and when. The wheel only caches it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{DeliveryId, Timestamp, WorkspaceId};
+use crate::store::Scope;
+use crate::store::key::{Fixed, Key};
+use crate::store::record::{Global, Row};
+use crate::store::schema::Table;
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimerKind {
+    Delivery,
+}
+
+impl Key for TimerKind {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Delivery => out.push(1),
+        }
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::decode(bytes)? {
+            1 => Some(Self::Delivery),
+            _ => None,
+        }
+    }
+}
+
+impl Fixed for TimerKind {}
+
+/// One timer. Whoever holds it may enter the workspace that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimerKey {
+    pub due: Timestamp,
+    pub kind: TimerKind,
+    pub scope: Scope,
+    pub id: [u8; 16],
+}
+
+impl TimerKey {
+    pub fn of_delivery(due: Timestamp, scope: Scope, id: DeliveryId) -> Self {
+        Self {
+            due,
+            kind: TimerKind::Delivery,
+            scope,
+            id: *id.as_bytes(),
+        }
+    }
+
+    pub fn delivery(&self) -> DeliveryId {
+        DeliveryId::from_bytes(self.id)
+    }
+}
+
+impl Key for TimerKey {
+    fn encode(&self, out: &mut Vec<u8>) {
+        (self.due, self.kind, self.scope.workspace(), self.id).encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let (due, kind, workspace, id) =
+            <(Timestamp, TimerKind, WorkspaceId, [u8; 16])>::decode(bytes)?;
+        Some(Self {
+            due,
+            kind,
+            scope: Scope::of(workspace),
+            id,
+        })
+    }
+}
+
+/// A timer carries no more than its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timer;
+
+impl Row for Timer {
+    type Key = TimerKey;
+    const TABLE: Table = Table::Timers;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Timer {}

@@ -1,0 +1,353 @@
+//! Reading and writing rows: a [`View`] of one moment, and a [`Tx`] that collects changes over it.
+//! Must not know what rows mean; it only keeps every key inside its scope.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+
+use sha2::{Digest, Sha256};
+
+use crate::base::{Timestamp, limits};
+use crate::domain::event::Event;
+
+use super::key::{Key, after_prefix};
+use super::record::{self, Global, Row, Scoped};
+use super::rows::{ChainedEvent, Timer, TimerKey};
+use super::schema::Table;
+use super::{Error, Scope, WriteError};
+
+pub(super) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
+/// Ordered bytes, at one moment. What a distributed engine would have to offer.
+pub(super) trait Source {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+    /// Visits `range` in order, or backwards.
+    fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error>;
+}
+
+/// A stretch of keys of one table.
+#[derive(Clone)]
+pub(super) struct Range {
+    pub from: Bound<Vec<u8>>,
+    pub to: Bound<Vec<u8>>,
+    pub backwards: bool,
+}
+
+/// Which rows of a table, in which order, and how many of them.
+#[derive(Clone)]
+pub struct Span {
+    prefix: Vec<u8>,
+    from: Option<Vec<u8>>,
+    /// Exclusive.
+    to: Option<Vec<u8>>,
+    after: Option<Vec<u8>>,
+    backwards: bool,
+    limit: usize,
+}
+
+impl Span {
+    /// The first `limit` rows.
+    pub fn first(limit: usize) -> Self {
+        let prefix = Vec::new();
+        Self {
+            prefix,
+            from: None,
+            to: None,
+            after: None,
+            backwards: false,
+            limit,
+        }
+    }
+
+    /// The last `limit` rows, newest first.
+    pub fn last(limit: usize) -> Self {
+        Self {
+            backwards: true,
+            ..Self::first(limit)
+        }
+    }
+
+    /// Only keys that begin so.
+    #[must_use]
+    pub fn under(mut self, prefix: &impl Key) -> Self {
+        self.prefix = prefix.to_bytes();
+        self
+    }
+
+    /// Not before this beginning of a key.
+    #[must_use]
+    pub fn from(mut self, key: &impl Key) -> Self {
+        self.from = Some(key.to_bytes());
+        self
+    }
+
+    /// Before this beginning of a key.
+    #[must_use]
+    pub fn to(mut self, key: &impl Key) -> Self {
+        self.to = Some(key.to_bytes());
+        self
+    }
+
+    /// Past this key in the direction of travel: a page's cursor.
+    #[must_use]
+    pub fn after(mut self, key: Option<&impl Key>) -> Self {
+        self.after = key.map(Key::to_bytes);
+        self
+    }
+
+    fn range(&self, root: &[u8]) -> Range {
+        let whole = |bytes: &[u8]| [root, bytes].concat();
+        let base = whole(&self.prefix);
+        let mut from = Bound::Included(self.from.as_deref().map_or_else(|| base.clone(), whole));
+        let mut to = match &self.to {
+            Some(to) => Bound::Excluded(whole(to)),
+            None => after_prefix(&base).map_or(Bound::Unbounded, Bound::Excluded),
+        };
+        if let Some(after) = &self.after {
+            if self.backwards {
+                to = Bound::Excluded(whole(after));
+            } else {
+                from = Bound::Excluded(whole(after));
+            }
+        }
+        Range {
+            from,
+            to,
+            backwards: self.backwards,
+        }
+    }
+}
+
+/// Rows as they were at one moment.
+pub struct View<'a> {
+    source: &'a dyn Source,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(source: &'a dyn Source) -> Self {
+        Self { source }
+    }
+
+    pub fn get<R: Scoped>(&self, scope: &Scope, key: &R::Key) -> Result<Option<R>, Error> {
+        self.fetch(&scoped_key::<R>(scope, key))
+    }
+
+    pub fn get_global<R: Global>(&self, key: &R::Key) -> Result<Option<R>, Error> {
+        self.fetch(&key.to_bytes())
+    }
+
+    pub fn scan<R: Scoped>(&self, scope: &Scope, span: &Span) -> Result<Vec<(R::Key, R)>, Error> {
+        self.collect(&scope.workspace().to_bytes(), span)
+    }
+
+    pub fn scan_global<R: Global>(
+        &self,
+        after: Option<&R::Key>,
+        limit: usize,
+    ) -> Result<Vec<(R::Key, R)>, Error> {
+        self.collect(&[], &Span::first(limit).after(after))
+    }
+
+    /// Timers due before `until`, from the one after `after` on, in due order.
+    pub fn timers(
+        &self,
+        after: Option<&TimerKey>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<TimerKey>, Error> {
+        let span = Span::first(limit).to(&until).after(after);
+        let rows = self.collect::<Timer>(&[], &span)?;
+        Ok(rows.into_iter().map(|(key, _)| key).collect())
+    }
+
+    fn fetch<R: Row>(&self, key: &[u8]) -> Result<Option<R>, Error> {
+        let Some(bytes) = self.source.get(R::TABLE, key)? else {
+            return Ok(None);
+        };
+        record::decode(&bytes)
+            .map(Some)
+            .map_err(|cause| Error::Corrupt {
+                table: R::TABLE,
+                cause,
+            })
+    }
+
+    fn collect<R: Row>(&self, root: &[u8], span: &Span) -> Result<Vec<(R::Key, R)>, Error> {
+        let mut rows = Vec::new();
+        let mut failed = None;
+        self.source
+            .scan(R::TABLE, &span.range(root), &mut |key, value| {
+                if rows.len() >= span.limit {
+                    return ControlFlow::Break(());
+                }
+                let key = key.get(root.len()..).and_then(R::Key::from_bytes);
+                match (key, record::decode::<R>(value)) {
+                    (Some(key), Ok(row)) => rows.push((key, row)),
+                    (_, decoded) => {
+                        failed = Some(decoded.err().unwrap_or(record::DecodeError::Malformed));
+                        return ControlFlow::Break(());
+                    }
+                }
+                ControlFlow::Continue(())
+            })?;
+        match failed {
+            Some(cause) => Err(Error::Corrupt {
+                table: R::TABLE,
+                cause,
+            }),
+            None => Ok(rows),
+        }
+    }
+}
+
+fn scoped_key<R: Scoped>(scope: &Scope, key: &R::Key) -> Vec<u8> {
+    let mut bytes = scope.workspace().to_bytes();
+    key.encode(&mut bytes);
+    bytes
+}
+
+/// Changes waiting to be written: `None` deletes.
+pub(super) type Puts = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
+
+/// A view that also sees what this transaction changed, and the changes themselves.
+pub struct Tx<'a> {
+    base: &'a dyn Source,
+    puts: Puts,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(base: &'a dyn Source) -> Self {
+        Self {
+            base,
+            puts: Puts::new(),
+        }
+    }
+
+    pub(super) fn into_puts(self) -> Puts {
+        self.puts
+    }
+
+    pub fn view(&self) -> View<'_> {
+        View::new(self)
+    }
+
+    pub fn get<R: Scoped>(&self, scope: &Scope, key: &R::Key) -> Result<Option<R>, Error> {
+        self.view().get(scope, key)
+    }
+
+    pub fn put<R: Scoped>(&mut self, scope: &Scope, key: &R::Key, row: &R) -> Result<(), Error> {
+        self.write::<R>(scoped_key::<R>(scope, key), row)
+    }
+
+    pub fn delete<R: Scoped>(&mut self, scope: &Scope, key: &R::Key) {
+        self.puts
+            .insert((R::TABLE, scoped_key::<R>(scope, key)), None);
+    }
+
+    pub fn put_global<R: Global>(&mut self, key: &R::Key, row: &R) -> Result<(), Error> {
+        self.write::<R>(key.to_bytes(), row)
+    }
+
+    pub fn delete_global<R: Global>(&mut self, key: &R::Key) {
+        self.puts.insert((R::TABLE, key.to_bytes()), None);
+    }
+
+    /// Appends to the workspace's chain: the row holds the hash of the row before it.
+    pub fn append_event(&mut self, scope: &Scope, event: Event) -> Result<(), Error> {
+        let mut last = None;
+        let range = Span::last(1).range(&scope.workspace().to_bytes());
+        self.scan(Table::Events, &range, &mut |key, value| {
+            let sequence = key.get(16..).and_then(u64::from_bytes);
+            last = Some((sequence.unwrap_or(0), Sha256::digest(value).into()));
+            ControlFlow::Break(())
+        })?;
+        let (sequence, previous) = last.unwrap_or((0, [0; 32]));
+        self.put(scope, &(sequence + 1), &ChainedEvent { previous, event })
+    }
+
+    fn write<R: Row>(&mut self, key: Vec<u8>, row: &R) -> Result<(), Error> {
+        let value = record::encode(row).map_err(|cause| Error::Corrupt {
+            table: R::TABLE,
+            cause,
+        })?;
+        if key.len() > limits::KEY_BYTES || value.len() > limits::VALUE_BYTES {
+            return Err(Error::TooLarge {
+                table: R::TABLE,
+                bytes: value.len(),
+            });
+        }
+        self.puts.insert((R::TABLE, key), Some(value));
+        Ok(())
+    }
+}
+
+impl Source for Tx<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match self.puts.get(&(table, key.to_vec())) {
+            Some(put) => Ok(put.clone()),
+            None => self.base.get(table, key),
+        }
+    }
+
+    /// Merges what is stored with what this transaction changed.
+    fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
+        let name = |bound: &Bound<Vec<u8>>, open: Bound<(Table, Vec<u8>)>| match bound {
+            Bound::Included(key) => Bound::Included((table, key.clone())),
+            Bound::Excluded(key) => Bound::Excluded((table, key.clone())),
+            Bound::Unbounded => open,
+        };
+        let from = name(&range.from, Bound::Included((table, Vec::new())));
+        let to = name(&range.to, Bound::Unbounded);
+        let mut own: Vec<(&Vec<u8>, &Option<Vec<u8>>)> = Vec::new();
+        if !is_empty(&from, &to) {
+            let puts = self
+                .puts
+                .range((from, to))
+                .take_while(|((t, _), _)| *t == table);
+            own.extend(puts.map(|((_, key), put)| (key, put)));
+        }
+        if range.backwards {
+            own.reverse();
+        }
+        let mut own = own.into_iter().peekable();
+        let mut stopped = false;
+        let before = |a: &[u8], b: &[u8]| if range.backwards { a > b } else { a < b };
+        self.base.scan(table, range, &mut |key, value| {
+            while let Some((mine, put)) = own.next_if(|(mine, _)| before(mine, key)) {
+                if put.as_ref().is_some_and(|put| visit(mine, put).is_break()) {
+                    stopped = true;
+                    return ControlFlow::Break(());
+                }
+            }
+            let flow = match own.next_if(|(mine, _)| *mine == key) {
+                Some((_, Some(put))) => visit(key, put),
+                Some((_, None)) => ControlFlow::Continue(()),
+                None => visit(key, value),
+            };
+            stopped = flow.is_break();
+            flow
+        })?;
+        for (mine, put) in own {
+            if stopped || put.as_ref().is_some_and(|put| visit(mine, put).is_break()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the bounds cross, which `BTreeMap::range` would not take.
+fn is_empty<T: Ord>(from: &Bound<T>, to: &Bound<T>) -> bool {
+    match (from, to) {
+        (Bound::Included(a), Bound::Included(b)) => a > b,
+        (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) => {
+            a >= b
+        }
+        _ => false,
+    }
+}
+
+impl<E> From<Error> for WriteError<E> {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
