@@ -146,10 +146,7 @@ impl Shared {
     pub(super) fn run_batch(&self, mut jobs: Vec<Box<dyn Job>>) {
         while !jobs.is_empty() {
             let mut taken = jobs.len();
-            let mut outcome = self.attempt(&mut jobs, &mut taken);
-            if let Err(Error::Io(cause)) = &outcome {
-                outcome = self.reopen_and_decide(&mut jobs, &mut taken, cause);
-            }
+            let outcome = self.settle(&mut jobs, &mut taken);
             self.healthy.store(outcome.is_ok(), Ordering::Relaxed);
             let (batch, changes) = match outcome {
                 Ok(changes) => (Ok(()), Some(changes)),
@@ -165,10 +162,46 @@ impl Shared {
         }
     }
 
+    /// Commits a batch, or finds out what became of it. redb latches on the first error, and a
+    /// commit that failed may be durable all the same: so close, reopen, reread the number of the
+    /// last batch, and only then decide; once more when it is not there.
+    fn settle(&self, jobs: &mut [Box<dyn Job>], taken: &mut usize) -> Result<Changes, Error> {
+        self.ensure_open()?;
+        // In step with the open file: opening it rereads the number.
+        let before = self.batch.load(Ordering::Relaxed);
+        let mut attempts = 2;
+        loop {
+            attempts -= 1;
+            let outcome = self.attempt(jobs, taken);
+            let Err(Error::Io(cause)) = &outcome else {
+                return outcome;
+            };
+            tracing::error!(cause, "the database failed; reopening it");
+            drop(
+                self.database
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
+            );
+            // Also after the last attempt, so that readers have a file that works.
+            self.ensure_open()?;
+            if self.batch.load(Ordering::Relaxed) > before {
+                // What it changed is not known any more: everybody must look for themselves.
+                let tables = CATALOGUE.iter().map(|row| row.table).collect();
+                return Ok(Changes {
+                    timers: Vec::new(),
+                    tables,
+                });
+            }
+            if attempts == 0 {
+                return outcome;
+            }
+        }
+    }
+
     /// Runs and commits the first `taken` jobs, which it lowers to what one batch may hold. An I/O
     /// error leaves the handle useless.
     fn attempt(&self, jobs: &mut [Box<dyn Job>], taken: &mut usize) -> Result<Changes, Error> {
-        self.ensure_open()?;
         let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = guard.as_ref().ok_or(Error::Closed)?;
         let mut txn = database.begin_write().map_err(io)?;
@@ -206,45 +239,22 @@ impl Shared {
         Ok(changes)
     }
 
-    /// redb latches on the first error, and a commit that failed may be durable all the same: so
-    /// close, reopen, reread the number of the last batch, and only then decide.
-    fn reopen_and_decide(
-        &self,
-        jobs: &mut [Box<dyn Job>],
-        taken: &mut usize,
-        cause: &str,
-    ) -> Result<Changes, Error> {
-        tracing::error!(cause, "the database failed; reopening it");
-        drop(
-            self.database
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        self.ensure_open()?;
-        let durable = read_meta(&self.snapshot()?, "batch")?;
-        if durable > self.batch.load(Ordering::Relaxed) {
-            self.batch.store(durable, Ordering::Relaxed);
-            // What it changed is not known any more: everybody must look for themselves.
-            let tables = CATALOGUE.iter().map(|row| row.table).collect();
-            return Ok(Changes {
-                timers: Vec::new(),
-                tables,
-            });
-        }
-        self.attempt(jobs, taken)
-    }
-
     fn ensure_open(&self) -> Result<(), Error> {
-        if self.closed.load(Ordering::Relaxed) {
-            return Err(Error::Closed);
-        }
         let mut database = self
             .database
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        // Under the lock: a close takes the file only after it has said so.
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Error::Closed);
+        }
         if database.is_none() {
-            *database = Some(self.disk.open(self.options, prepare)?);
+            let opened = self.disk.open(self.options, prepare)?;
+            // A commit that answered an error before may be in the file: its number must not be
+            // taken for that of the batch that comes next.
+            let durable = read_meta(&Snapshot::of(&opened)?, "batch")?;
+            self.batch.store(durable, Ordering::Relaxed);
+            *database = Some(opened);
             self.reopened.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
