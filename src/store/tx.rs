@@ -94,24 +94,28 @@ impl Span {
         self
     }
 
+    /// All bounds hold together: a cursor from elsewhere does not lead out of the others.
     fn range(&self, root: &[u8]) -> Range {
-        let whole = |bytes: &[u8]| [root, bytes].concat();
+        let whole = |bytes: &Vec<u8>| [root, bytes].concat();
         let base = whole(&self.prefix);
-        let mut from = Bound::Included(self.from.as_deref().map_or_else(|| base.clone(), whole));
-        let mut to = match &self.to {
-            Some(to) => Bound::Excluded(whole(to)),
-            None => after_prefix(&base).map_or(Bound::Unbounded, Bound::Excluded),
+        let after = self.after.as_ref().map(whole);
+        let (past, before) = if self.backwards {
+            (None, after)
+        } else {
+            (after, None)
         };
-        if let Some(after) = &self.after {
-            if self.backwards {
-                to = Bound::Excluded(whole(after));
-            } else {
-                from = Bound::Excluded(whole(after));
-            }
-        }
+        let ends = [after_prefix(&base), self.to.as_ref().map(whole), before];
+        let from = base.max(self.from.as_ref().map(whole).unwrap_or_default());
         Range {
-            from,
-            to,
+            from: match past {
+                Some(past) if past >= from => Bound::Excluded(past),
+                _ => Bound::Included(from),
+            },
+            to: ends
+                .into_iter()
+                .flatten()
+                .min()
+                .map_or(Bound::Unbounded, Bound::Excluded),
             backwards: self.backwards,
         }
     }
