@@ -10,7 +10,7 @@ use crate::base::{Timestamp, limits};
 use crate::domain::event::Event;
 
 use super::key::{Key, after_prefix};
-use super::record::{self, Global, Row, Scoped};
+use super::record::{self, DecodeError, Global, Row, Scoped};
 use super::rows::{ChainedEvent, Timer, TimerKey};
 use super::schema::Table;
 use super::{Error, Scope, WriteError};
@@ -121,6 +121,9 @@ impl Span {
     }
 }
 
+/// A key, and its row with the SHA-256 of the stored bytes.
+pub(super) type Hashed<R> = (<R as Row>::Key, (R, [u8; 32]));
+
 /// Rows as they were at one moment.
 pub struct View<'a> {
     source: &'a dyn Source,
@@ -140,7 +143,17 @@ impl<'a> View<'a> {
     }
 
     pub fn scan<R: Scoped>(&self, scope: &Scope, span: &Span) -> Result<Vec<(R::Key, R)>, Error> {
-        self.collect(&scope.workspace().to_bytes(), span)
+        self.collect::<R, R>(&scope.workspace().to_bytes(), span, record::decode)
+    }
+
+    /// Like [`View::scan`], with the hash of each row's stored bytes.
+    pub(super) fn scan_hashed<R: Scoped>(
+        &self,
+        scope: &Scope,
+        span: &Span,
+    ) -> Result<Vec<Hashed<R>>, Error> {
+        let hashed = |bytes: &[u8]| Ok((record::decode(bytes)?, Sha256::digest(bytes).into()));
+        self.collect::<R, _>(&scope.workspace().to_bytes(), span, hashed)
     }
 
     pub fn scan_global<R: Global>(
@@ -148,7 +161,7 @@ impl<'a> View<'a> {
         after: Option<&R::Key>,
         limit: usize,
     ) -> Result<Vec<(R::Key, R)>, Error> {
-        self.collect(&[], &Span::first(limit).after(after))
+        self.collect::<R, R>(&[], &Span::first(limit).after(after), record::decode)
     }
 
     /// Timers due before `until`, from the one after `after` on, in due order.
@@ -159,7 +172,7 @@ impl<'a> View<'a> {
         limit: usize,
     ) -> Result<Vec<TimerKey>, Error> {
         let span = Span::first(limit).to(&until).after(after);
-        let rows = self.collect::<Timer>(&[], &span)?;
+        let rows = self.collect::<Timer, Timer>(&[], &span, record::decode)?;
         Ok(rows.into_iter().map(|(key, _)| key).collect())
     }
 
@@ -175,7 +188,12 @@ impl<'a> View<'a> {
             })
     }
 
-    fn collect<R: Row>(&self, root: &[u8], span: &Span) -> Result<Vec<(R::Key, R)>, Error> {
+    fn collect<R: Row, T>(
+        &self,
+        root: &[u8],
+        span: &Span,
+        read: impl Fn(&[u8]) -> Result<T, DecodeError>,
+    ) -> Result<Vec<(R::Key, T)>, Error> {
         let mut rows = Vec::new();
         let mut failed = None;
         self.source
@@ -184,10 +202,10 @@ impl<'a> View<'a> {
                     return ControlFlow::Break(());
                 }
                 let key = key.get(root.len()..).and_then(R::Key::from_bytes);
-                match (key, record::decode::<R>(value)) {
+                match (key, read(value)) {
                     (Some(key), Ok(row)) => rows.push((key, row)),
                     (_, decoded) => {
-                        failed = Some(decoded.err().unwrap_or(record::DecodeError::Malformed));
+                        failed = Some(decoded.err().unwrap_or(DecodeError::Malformed));
                         return ControlFlow::Break(());
                     }
                 }
