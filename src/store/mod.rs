@@ -41,7 +41,7 @@ pub enum Error {
     NewerSchema { found: u64, known: u64 },
     #[error("a row of table {table:?} cannot be read: {cause}")]
     Corrupt { table: Table, cause: DecodeError },
-    #[error("a row of table {table:?} would have {bytes} bytes")]
+    #[error("a key or a row of table {table:?} would have {bytes} bytes")]
     TooLarge { table: Table, bytes: usize },
     #[error("the store is closed")]
     Closed,

@@ -291,11 +291,16 @@ impl<'a> Tx<'a> {
             table: R::TABLE,
             cause,
         })?;
-        if key.len() > limits::KEY_BYTES || value.len() > limits::VALUE_BYTES {
-            return Err(Error::TooLarge {
-                table: R::TABLE,
-                bytes: value.len(),
-            });
+        for (bytes, most) in [
+            (key.len(), limits::KEY_BYTES),
+            (value.len(), limits::VALUE_BYTES),
+        ] {
+            if bytes > most {
+                return Err(Error::TooLarge {
+                    table: R::TABLE,
+                    bytes,
+                });
+            }
         }
         self.puts.insert((R::TABLE, key), Some(value));
         Ok(())
