@@ -176,9 +176,10 @@ impl Store {
         }
     }
 
-    /// Whether the last batch could be written.
+    /// Whether the last batch could be written, and there is a writer for the next.
     pub fn is_healthy(&self) -> bool {
-        self.shared.healthy.load(Ordering::Relaxed)
+        let gone = matches!(&self.shared.lane, Lane::Thread(queue) if queue.is_closed());
+        !gone && self.shared.healthy.load(Ordering::Relaxed)
     }
 
     /// Writes what waits and closes the file. Later calls answer [`Error::Closed`].
