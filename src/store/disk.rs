@@ -68,7 +68,10 @@ fn create(
     prepare(&database)?;
     database.close().map_err(opened)?;
     fs::rename(&fresh, path).map_err(io_error)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(io_error)
