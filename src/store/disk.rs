@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, Database, DatabaseError};
+use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
 
 use super::fault::FaultDisk;
 use super::source::io as io_error;
@@ -20,17 +20,21 @@ pub enum Disk {
 }
 
 impl Disk {
-    /// Opens the database. `prepare` runs on a new one before anybody can see it.
+    /// Opens the database. `prepare` runs on a new one before anybody can see it; `check` on a file
+    /// that is there, before it is written.
     pub(super) fn open(
         &self,
         options: Options,
         prepare: impl Fn(&Database) -> Result<(), Error>,
+        check: impl Fn(&ReadOnlyDatabase) -> Result<(), Error>,
     ) -> Result<Database, Error> {
         let mut builder = Builder::new();
         builder.set_cache_size(options.cache_bytes);
         match self {
             Self::File(path) => {
-                if !path.try_exists().map_err(io_error)? {
+                if path.try_exists().map_err(io_error)? {
+                    look(path, &builder, &check)?;
+                } else {
                     create(path, &builder, &prepare)?;
                 }
                 builder.open(path).map_err(opened)
@@ -45,6 +49,23 @@ impl Disk {
                 Ok(database)
             }
         }
+    }
+}
+
+/// Opening for writing writes at once, so the check comes before it. Not for a file that was not
+/// closed: to read it, the engine must repair it first.
+fn look(
+    path: &Path,
+    builder: &Builder,
+    check: &impl Fn(&ReadOnlyDatabase) -> Result<(), Error>,
+) -> Result<(), Error> {
+    match builder.open_read_only(path) {
+        Ok(database) => {
+            check(&database)?;
+            database.close().map_err(opened)
+        }
+        Err(DatabaseError::RepairAborted) => Ok(()),
+        Err(error) => Err(opened(error)),
     }
 }
 

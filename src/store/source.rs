@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable, WriteTransaction};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::Error;
 use super::schema::Table;
@@ -19,7 +19,7 @@ pub(super) fn io(error: impl std::fmt::Display) -> Error {
 pub(super) struct Snapshot(ReadTransaction);
 
 impl Snapshot {
-    pub(super) fn of(database: &redb::Database) -> Result<Self, Error> {
+    pub(super) fn of(database: &impl ReadableDatabase) -> Result<Self, Error> {
         database.begin_read().map(Self).map_err(io)
     }
 }

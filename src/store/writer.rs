@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use redb::Database;
+use redb::{Database, ReadableDatabase};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::base::limits;
@@ -100,7 +100,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn open(disk: Disk, options: Options) -> Result<Arc<Self>, Error> {
-        let database = disk.open(options, prepare)?;
+        let database = disk.open(options, prepare, check_schema)?;
         let (epoch, batch) = begin_epoch(&database)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let lane = if options.inline {
@@ -249,7 +249,7 @@ impl Shared {
             return Err(Error::Closed);
         }
         if database.is_none() {
-            let opened = self.disk.open(self.options, prepare)?;
+            let opened = self.disk.open(self.options, prepare, check_schema)?;
             // A commit that answered an error before may be in the file: its number must not be
             // taken for that of the batch that comes next.
             let durable = read_meta(&Snapshot::of(&opened)?, "batch")?;
@@ -312,17 +312,22 @@ fn prepare(database: &Database) -> Result<(), Error> {
     })
 }
 
-/// Refuses a newer layout before any write; then counts the epoch up. Returns it and the number
-/// of the last batch.
-fn begin_epoch(database: &Database) -> Result<(u64, u64), Error> {
-    let snapshot = Snapshot::of(database)?;
-    let found = read_meta(&snapshot, "schema")?;
+/// Refuses a newer layout.
+fn check_schema(database: &impl ReadableDatabase) -> Result<(), Error> {
+    let found = read_meta(&Snapshot::of(database)?, "schema")?;
     if found > SCHEMA {
         return Err(Error::NewerSchema {
             found,
             known: SCHEMA,
         });
     }
+    Ok(())
+}
+
+/// Counts the epoch up. Returns it and the number of the last batch.
+fn begin_epoch(database: &Database) -> Result<(u64, u64), Error> {
+    check_schema(database)?;
+    let snapshot = Snapshot::of(database)?;
     let epoch = read_meta(&snapshot, "epoch")? + 1;
     let batch = read_meta(&snapshot, "batch")?;
     drop(snapshot);
