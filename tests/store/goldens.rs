@@ -1,0 +1,410 @@
+//! Values of every row type with every field set, and every variant of every stored enum. To
+//! change one is to change what its released bytes say; add values instead.
+
+use std::time::Duration;
+
+use carillon::base::{CorrelationId, SeededRng, Timestamp};
+use carillon::domain::access;
+use carillon::domain::channel::{Account, Channel, ChannelState};
+use carillon::domain::delivery::{Delivery, Note, NoteKind};
+use carillon::domain::event::{Actor, Event};
+use carillon::domain::post::{OptionValue, PartDraft, Post, Target, Variant};
+use carillon::domain::publish::{
+    Doubt, Failure, Flow, Hold, HoldReason, Part, Phase, Receipt, Source, State, Wait,
+};
+use carillon::domain::schedule::Schedule;
+use carillon::domain::workspace::Workspace;
+use carillon::store::rows::{
+    Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash, Meta, Pause, PublishedEntry,
+    Remembered, SealedCredential, Slug, Timer, WrappedKey,
+};
+
+use crate::records::Golden;
+use crate::rig::id;
+
+/// One for each table of the catalogue.
+pub fn all() -> Vec<Golden> {
+    vec![
+        Golden::global(&[Meta { value: 0 }, Meta { value: u64::MAX }]),
+        Golden::global(&[Timer]),
+        Golden::global(&[Slug { workspace: id(1) }]),
+        Golden::global(&[KeyHash {
+            workspace: id(1),
+            key: id(2),
+        }]),
+        Golden::global(&[Feed { workspace: id(1) }]),
+        Golden::global(&actors().map(|by| Pause { since: at(1), by })),
+        Golden::scoped(&workspaces()),
+        Golden::scoped(&[WrappedKey { wrapped: bytes() }]),
+        Golden::scoped(&keys()),
+        Golden::scoped(&channels()),
+        Golden::scoped(&[SealedCredential { sealed: bytes() }]),
+        Golden::scoped(&posts()),
+        Golden::scoped(&[CalendarEntry]),
+        Golden::scoped(&deliveries()),
+        Golden::scoped(&[Inflight]),
+        Golden::scoped(&State::ALL.map(|state| Attention { state })),
+        Golden::scoped(&[PublishedEntry]),
+        Golden::scoped(&actors().map(event)),
+        Golden::scoped(&[Remembered {
+            request: [0xab; 32],
+            object: "post 1".to_owned(),
+            status: 201,
+            at: at(2),
+        }]),
+    ]
+}
+
+/// Milliseconds that take all the bytes that today's take.
+fn at(n: u64) -> Timestamp {
+    Timestamp::from_millis(1_795_000_000_000 + n)
+}
+
+fn bytes() -> Vec<u8> {
+    (0..=255).collect()
+}
+
+fn correlation() -> CorrelationId {
+    CorrelationId::new(&SeededRng::new(1))
+}
+
+fn actors() -> [Actor; 3] {
+    [
+        Actor::Key(id(3)),
+        Actor::Operator { uid: 1_000 },
+        Actor::System,
+    ]
+}
+
+fn event(actor: Actor) -> ChainedEvent {
+    ChainedEvent {
+        previous: [0xcd; 32],
+        event: Event {
+            at: at(3),
+            actor,
+            kind: "post.created".to_owned(),
+            subject: "a post".to_owned(),
+            data: [("b", "2"), ("a", "1")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            correlation: correlation(),
+        },
+    }
+}
+
+fn workspaces() -> [Workspace; 2] {
+    let full = Workspace {
+        id: id(1),
+        slug: "acme".to_owned(),
+        name: "Acme \u{2665}".to_owned(),
+        created_at: at(4),
+        paused: true,
+        grace: Some(Duration::new(3_600, 5)),
+    };
+    let bare = Workspace {
+        paused: false,
+        grace: None,
+        ..full.clone()
+    };
+    [full, bare]
+}
+
+fn keys() -> [access::Key; 2] {
+    let full = access::Key {
+        id: id(2),
+        name: "deploy".to_owned(),
+        scopes: access::Scope::ALL.into(),
+        created_at: at(5),
+        expires_at: Some(at(6)),
+        revoked_at: Some(at(7)),
+    };
+    let bare = access::Key {
+        scopes: [].into(),
+        expires_at: None,
+        revoked_at: None,
+        ..full.clone()
+    };
+    [full, bare]
+}
+
+fn channels() -> Vec<Channel> {
+    let states = [
+        ChannelState::Connected,
+        ChannelState::Connecting {
+            authorize_url: "https://social.example/authorize".to_owned(),
+        },
+        ChannelState::ReconnectNeeded {
+            since: at(8),
+            code: "token_revoked".to_owned(),
+        },
+    ];
+    let full = |state| Channel {
+        id: id(5),
+        revision: 300,
+        created_at: at(9),
+        network: "mastodon".to_owned(),
+        name: "Main".to_owned(),
+        state,
+        paused: true,
+        instance: Some("https://social.example".to_owned()),
+        account: Some(Account {
+            remote_id: "1".to_owned(),
+            handle: "@a@social.example".to_owned(),
+            url: Some("https://social.example/@a".to_owned()),
+        }),
+        facts: [("text_max".to_owned(), "500".to_owned())].into(),
+        grace: Some(Duration::from_mins(1)),
+    };
+    let mut channels: Vec<Channel> = states.into_iter().map(full).collect();
+    channels.push(Channel {
+        paused: false,
+        instance: None,
+        account: None,
+        facts: [].into(),
+        grace: None,
+        ..full(ChannelState::Connected)
+    });
+    channels
+}
+
+fn part_draft(n: u32) -> PartDraft {
+    PartDraft {
+        text: format!("part {n}"),
+        media: vec!["asset 1".to_owned(), "asset 2".to_owned()],
+        delay_minutes: n,
+    }
+}
+
+fn posts() -> Vec<Post> {
+    let option = |name: &str, value| (name.to_owned(), value);
+    let variant = Variant {
+        parts: Some(vec![part_draft(3)]),
+        options: [
+            option("sensitive", OptionValue::Flag(true)),
+            option("quiet", OptionValue::Flag(false)),
+            option("visibility", OptionValue::Text("unlisted".to_owned())),
+        ]
+        .into(),
+    };
+    let full = |author, schedule| Post {
+        id: id(6),
+        revision: 2,
+        content_revision: 1,
+        created_at: at(10),
+        updated_at: at(11),
+        author,
+        correlation: correlation(),
+        parts: vec![part_draft(0), part_draft(128)],
+        variants: [(id(5), variant.clone()), (id(4), Variant::default())].into(),
+        tags: ["b".to_owned(), "a".to_owned()].into(),
+        schedule,
+        draft: true,
+        targets: vec![
+            Target {
+                id: id(7),
+                channel: id(5),
+                delivery: Some(id(8)),
+            },
+            Target {
+                id: id(9),
+                channel: id(4),
+                delivery: None,
+            },
+        ],
+    };
+    let [key, operator, system] = actors();
+    let local = Schedule::At {
+        local: "2026-12-01T09:00:00".to_owned(),
+        zone: "Europe/Berlin".to_owned(),
+        due: at(12),
+    };
+    vec![
+        full(key, Some(local)),
+        full(operator, Some(Schedule::Now { due: at(13) })),
+        Post {
+            parts: vec![],
+            variants: [].into(),
+            tags: [].into(),
+            draft: false,
+            targets: vec![],
+            ..full(system, None)
+        },
+    ]
+}
+
+fn receipt(source: Source) -> Phase {
+    Phase::Published(Receipt {
+        remote_id: "113".to_owned(),
+        url: Some("https://social.example/@a/113".to_owned()),
+        at: at(14),
+        source,
+    })
+}
+
+fn phases() -> Vec<Phase> {
+    let waits = [Wait::Due, Wait::Turn, Wait::Retry, Wait::RateLimit];
+    let sources = [Source::Answer, Source::ReadBack, Source::Person];
+    let mut phases = vec![
+        Phase::Preparing {
+            ticket: vec![1, 2, 3],
+        },
+        Phase::Armed {
+            epoch: 200,
+            at: at(15),
+        },
+        Phase::Unknown { absent: 2 },
+        Phase::Failed(Failure {
+            code: "validation".to_owned(),
+            detail: "too long".to_owned(),
+            status: Some(422),
+        }),
+        Phase::Failed(Failure::new("attempts_used_up", "")),
+        Phase::Published(Receipt {
+            remote_id: "114".to_owned(),
+            url: None,
+            at: at(16),
+            source: Source::Answer,
+        }),
+    ];
+    phases.extend(waits.map(Phase::Waiting));
+    phases.extend(sources.map(receipt));
+    phases
+}
+
+fn notes() -> Vec<Note> {
+    let note = |kind, status| Note {
+        at: at(17),
+        part: 1,
+        attempt: 2,
+        kind,
+        result: "lost".to_owned(),
+        code: "timeout".to_owned(),
+        detail: "no answer".to_owned(),
+        status,
+    };
+    vec![
+        note(NoteKind::Prepare, None),
+        note(NoteKind::Attempt, Some(503)),
+        note(NoteKind::Reading, Some(200)),
+        note(NoteKind::Decision, None),
+        note(NoteKind::Late, Some(200)),
+    ]
+}
+
+fn deliveries() -> Vec<Delivery> {
+    let doubts = [
+        Doubt::None,
+        Doubt::Open {
+            armed: at(18),
+            lost: at(19),
+        },
+        Doubt::Absent,
+    ];
+    let reasons = [
+        HoldReason::OutcomeUnknown,
+        HoldReason::ReconnectNeeded,
+        HoldReason::Missed,
+        HoldReason::Restored,
+        HoldReason::Billing,
+    ];
+    let part = |(n, phase): (usize, Phase)| Part {
+        id: id(20 + n),
+        delay: Duration::new(60, 250_000_000),
+        phase,
+        doubt: doubts[n % doubts.len()],
+        attempt: 3,
+        used: 2,
+    };
+    let parts: Vec<Part> = phases().into_iter().enumerate().map(part).collect();
+    let full = |hold: Option<HoldReason>| Delivery {
+        id: id(8),
+        post: id(6),
+        target: id(7),
+        channel: id(5),
+        network: "mastodon".to_owned(),
+        revision: 4,
+        content_revision: 3,
+        correlation: correlation(),
+        due: at(20),
+        finished_at: hold.is_none().then(|| at(21)),
+        flow: Flow {
+            due: at(22),
+            wake: hold.is_none().then(|| at(23)),
+            hold: hold.map(|reason| Hold {
+                reason,
+                since: at(24),
+            }),
+            cancelled: hold.is_none(),
+            parts: parts.clone(),
+        },
+        notes: notes(),
+    };
+    let mut deliveries = vec![full(None)];
+    deliveries.extend(reasons.map(|reason| full(Some(reason))));
+    deliveries
+}
+
+// Each of these stops to compile when a variant is added: give it a value above, then name it.
+const _: fn(Actor) = |actor| match actor {
+    Actor::Key(_) | Actor::Operator { .. } | Actor::System => {}
+};
+const _: fn(ChannelState) = |state| match state {
+    ChannelState::Connected
+    | ChannelState::Connecting { .. }
+    | ChannelState::ReconnectNeeded { .. } => {}
+};
+const _: fn(access::Scope) = |scope| match scope {
+    access::Scope::Read
+    | access::Scope::Write
+    | access::Scope::Publish
+    | access::Scope::Admin
+    | access::Scope::Metrics => {}
+};
+const _: fn(Schedule) = |schedule| match schedule {
+    Schedule::Now { .. } | Schedule::At { .. } => {}
+};
+const _: fn(OptionValue) = |value| match value {
+    OptionValue::Flag(_) | OptionValue::Text(_) => {}
+};
+const _: fn(Phase) = |phase| match phase {
+    Phase::Waiting(_)
+    | Phase::Preparing { .. }
+    | Phase::Armed { .. }
+    | Phase::Unknown { .. }
+    | Phase::Published(_)
+    | Phase::Failed(_) => {}
+};
+const _: fn(Wait) = |wait| match wait {
+    Wait::Due | Wait::Turn | Wait::Retry | Wait::RateLimit => {}
+};
+const _: fn(Source) = |source| match source {
+    Source::Answer | Source::ReadBack | Source::Person => {}
+};
+const _: fn(Doubt) = |doubt| match doubt {
+    Doubt::None | Doubt::Open { .. } | Doubt::Absent => {}
+};
+const _: fn(HoldReason) = |reason| match reason {
+    HoldReason::OutcomeUnknown
+    | HoldReason::ReconnectNeeded
+    | HoldReason::Missed
+    | HoldReason::Restored
+    | HoldReason::Billing => {}
+};
+const _: fn(NoteKind) = |kind| match kind {
+    NoteKind::Prepare
+    | NoteKind::Attempt
+    | NoteKind::Reading
+    | NoteKind::Decision
+    | NoteKind::Late => {}
+};
+const _: fn(State) = |state| match state {
+    State::Scheduled
+    | State::Preparing
+    | State::Armed
+    | State::Unknown
+    | State::Held
+    | State::Published
+    | State::Partial
+    | State::Failed
+    | State::Cancelled => {}
+};
