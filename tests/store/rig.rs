@@ -163,6 +163,7 @@ pub fn run<S: Strategy>(cases: u32, values: &S, property: impl Fn(S::Value)) {
         cases,
         failure_persistence: None,
         rng_seed: RngSeed::Fixed(1),
+        max_shrink_iters: 200,
         ..Config::default()
     };
     let mut runner = TestRunner::new(config);
