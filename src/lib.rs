@@ -2,4 +2,5 @@
 //! downward and `tests/tidy` holds the order.
 
 pub mod base;
+pub mod engine;
 pub mod outbound;
