@@ -1,7 +1,15 @@
-//! Carillon, a self-hosted social-media scheduler. The rooms, bottom to top; imports go strictly
-//! downward and `tests/tidy` holds the order.
+//! Carillon, a self-hosted social-media scheduler. One line per room, bottom to top; imports go
+//! strictly downward and `tests/tidy` holds the order.
 
+// Words that everybody uses.
 pub mod base;
+
+// The rules, pure.
 pub mod domain;
+
+// What keeps, seals and calls.
 pub mod outbound;
 pub mod store;
+
+// What happens by itself.
+pub mod engine;
