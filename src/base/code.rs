@@ -50,14 +50,7 @@ const fn row(
     title: &'static str,
     remedy: &'static str,
 ) -> CodeRow {
-    CodeRow {
-        code,
-        word,
-        status,
-        exit,
-        title,
-        remedy,
-    }
+    CodeRow { code, word, status, exit, title, remedy }
 }
 
 /// Every code, in the order of [`Code`].

@@ -37,11 +37,7 @@ pub(super) struct Pending<F, T, E> {
 
 impl<F, T, E> Pending<F, T, E> {
     pub(super) fn new(f: F, reply: oneshot::Sender<Result<T, WriteError<E>>>) -> Self {
-        Self {
-            f,
-            result: None,
-            reply,
-        }
+        Self { f, result: None, reply }
     }
 }
 
@@ -103,11 +99,7 @@ impl Shared {
         let database = disk.open(options, prepare)?;
         let (epoch, batch) = begin_epoch(&database)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let lane = if options.inline {
-            Lane::Inline(Mutex::new(()))
-        } else {
-            Lane::Thread(queue)
-        };
+        let lane = if options.inline { Lane::Inline(Mutex::new(())) } else { Lane::Thread(queue) };
         let shared = Arc::new(Self {
             database: RwLock::new(Some(database)),
             closed: AtomicBool::new(false),
@@ -215,22 +207,14 @@ impl Shared {
         cause: &str,
     ) -> Result<Changes, Error> {
         tracing::error!(cause, "the database failed; reopening it");
-        drop(
-            self.database
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
         self.ensure_open()?;
         let durable = read_meta(&self.snapshot()?, "batch")?;
         if durable > self.batch.load(Ordering::Relaxed) {
             self.batch.store(durable, Ordering::Relaxed);
             // What it changed is not known any more: everybody must look for themselves.
             let tables = CATALOGUE.iter().map(|row| row.table).collect();
-            return Ok(Changes {
-                timers: Vec::new(),
-                tables,
-            });
+            return Ok(Changes { timers: Vec::new(), tables });
         }
         self.attempt(jobs, taken)
     }
@@ -239,10 +223,7 @@ impl Shared {
         if self.closed.load(Ordering::Relaxed) {
             return Err(Error::Closed);
         }
-        let mut database = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         if database.is_none() {
             *database = Some(self.disk.open(self.options, prepare)?);
             self.reopened.fetch_add(1, Ordering::Relaxed);
@@ -252,11 +233,7 @@ impl Shared {
 
     pub(super) fn close(&self) -> Result<(), Error> {
         self.closed.store(true, Ordering::Relaxed);
-        let database = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
         database.map_or(Ok(()), |database| database.close().map_err(io))
     }
 }
@@ -308,10 +285,7 @@ fn begin_epoch(database: &Database) -> Result<(u64, u64), Error> {
     let snapshot = Snapshot::of(database)?;
     let found = read_meta(&snapshot, "schema")?;
     if found > SCHEMA {
-        return Err(Error::NewerSchema {
-            found,
-            known: SCHEMA,
-        });
+        return Err(Error::NewerSchema { found, known: SCHEMA });
     }
     let epoch = read_meta(&snapshot, "epoch")? + 1;
     let batch = read_meta(&snapshot, "batch")?;

@@ -1,10 +1,6 @@
 //! The engine: the model checker over the publish state machine, and whole runs on a manual clock.
 //! One binary, because linking is slow.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test may fail loudly and talk"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly and talk")]
 
 mod model;

@@ -33,13 +33,7 @@ impl Carillon {
         let (sender, output) = channel();
         forward(child.stdout.take().unwrap(), Line::Out, sender.clone());
         forward(child.stderr.take().unwrap(), Line::Err, sender);
-        Self {
-            child,
-            output,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-            waited_for: 0,
-        }
+        Self { child, output, stdout: Vec::new(), stderr: Vec::new(), waited_for: 0 }
     }
 
     pub fn pid(&self) -> u32 {

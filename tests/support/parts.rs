@@ -9,10 +9,7 @@ pub const REQUIRE: &str = "CARILLON_REQUIRE_REAL_PARTS";
 
 /// Says why a test does nothing here; fails it where everything is required. The caller returns.
 pub fn skip(reason: &str) {
-    skip_unless(
-        env::var_os(REQUIRE).is_some_and(|value| value == "1"),
-        reason,
-    );
+    skip_unless(env::var_os(REQUIRE).is_some_and(|value| value == "1"), reason);
 }
 
 fn skip_unless(required: bool, reason: &str) {

@@ -23,21 +23,12 @@ pub fn file_breaches(files: &[Source]) -> Vec<Breach> {
     let mut found = Vec::new();
     for file in files {
         let mut breach = |line, rule: String, remedy: &str| {
-            found.push(Breach {
-                path: file.path.clone(),
-                line,
-                rule,
-                remedy: remedy.to_owned(),
-            });
+            found.push(Breach { path: file.path.clone(), line, rule, remedy: remedy.to_owned() });
         };
         let lines = file.text.lines().count();
         if lines > LINES {
             let remedy = "cut it along what it does; a second concept gets its own file";
-            breach(
-                lines,
-                format!("{lines} lines; a file has at most {LINES}"),
-                remedy,
-            );
+            breach(lines, format!("{lines} lines; a file has at most {LINES}"), remedy);
         }
         if !file.text.starts_with("//! ") {
             let remedy = "say in one or two sentences what the file is and what it must not do";
@@ -48,10 +39,7 @@ pub fn file_breaches(files: &[Source]) -> Vec<Breach> {
 }
 
 pub fn top_level_breaches(names: &[String]) -> Vec<Breach> {
-    let tops: BTreeSet<&str> = names
-        .iter()
-        .filter_map(|name| name.split('/').next())
-        .collect();
+    let tops: BTreeSet<&str> = names.iter().filter_map(|name| name.split('/').next()).collect();
     tops.into_iter()
         .filter(|top| !top.starts_with('.') && !TOP_LEVEL.contains(top))
         .map(|top| Breach {
@@ -85,11 +73,7 @@ const MACHINE: &str = "name no folder of a machine; ask for it or derive it";
 const REGISTRY: &str = "leave the choice of registry to the machine";
 
 const fn needle(halves: (&'static str, &'static str), edge: Edge, remedy: &'static str) -> Needle {
-    Needle {
-        halves,
-        edge,
-        remedy,
-    }
+    Needle { halves, edge, remedy }
 }
 
 const NEEDLES: &[Needle] = &[
@@ -112,11 +96,7 @@ const VENDORED: &[&str] = &["LICENSE", "assets/vendor/"];
 
 pub fn word_breaches(files: &[Source]) -> Vec<Breach> {
     let mut found = Vec::new();
-    let own = |file: &&Source| {
-        !VENDORED
-            .iter()
-            .any(|vendored| file.path.starts_with(vendored))
-    };
+    let own = |file: &&Source| !VENDORED.iter().any(|vendored| file.path.starts_with(vendored));
     for file in files.iter().filter(own) {
         for (n, line) in file.text.lines().enumerate() {
             for needle in NEEDLES {
@@ -158,29 +138,15 @@ mod tests {
     fn long_and_nameless_files_are_reported() {
         let of = |lines: usize| format!("//! x\n{}", "\n".repeat(lines - 1));
         assert_eq!(file_breaches(&[source("src/x.rs", &of(LINES))]).len(), 0);
-        assert_eq!(
-            file_breaches(&[source("src/x.rs", &of(LINES + 1))]).len(),
-            1
-        );
+        assert_eq!(file_breaches(&[source("src/x.rs", &of(LINES + 1))]).len(), 1);
         for text in ["", "use a::b;\n", "// x\n", "\n//! x\n"] {
-            assert_eq!(
-                file_breaches(&[source("src/x.rs", text)]).len(),
-                1,
-                "{text}"
-            );
+            assert_eq!(file_breaches(&[source("src/x.rs", text)]).len(), 1, "{text}");
         }
     }
 
     #[test]
     fn strangers_at_the_top_level_are_reported() {
-        let names = [
-            "Cargo.toml",
-            ".ci/run",
-            "src/lib.rs",
-            "docs/a.md",
-            "docs/b.md",
-            "notes.txt",
-        ];
+        let names = ["Cargo.toml", ".ci/run", "src/lib.rs", "docs/a.md", "docs/b.md", "notes.txt"];
         let found = top_level_breaches(&names.map(str::to_owned));
         let tops: Vec<&str> = found.iter().map(|breach| breach.path.as_str()).collect();
         assert_eq!(tops, ["docs", "notes.txt"]);
@@ -191,20 +157,12 @@ mod tests {
         for needle in NEEDLES {
             let word = [needle.halves.0, needle.halves.1].concat();
             let count = |text: &str| word_breaches(&[source(".ci/run", text)]).len();
-            for text in [
-                format!("\nx = \"{word}y\""),
-                format!("{word} y"),
-                format!("# {word}:"),
-            ] {
+            for text in [format!("\nx = \"{word}y\""), format!("{word} y"), format!("# {word}:")] {
                 let whole = matches!(needle.edge, Edge::Word) && text.contains(&format!("{word}y"));
                 assert_eq!(count(&text), usize::from(!whole), "{text}");
             }
             let inside = count(&format!("a{word}"));
-            assert_eq!(
-                inside,
-                usize::from(matches!(needle.edge, Edge::Anything)),
-                "{word}"
-            );
+            assert_eq!(inside, usize::from(matches!(needle.edge, Edge::Anything)), "{word}");
             let vendored = source("assets/vendor/lit.js", &word);
             assert_eq!(word_breaches(&[vendored]).len(), 0);
         }

@@ -29,12 +29,7 @@ pub struct Breach {
 
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            line,
-            rule,
-            remedy,
-        } = self;
+        let Self { path, line, rule, remedy } = self;
         match line {
             0 => write!(f, "{path}: {rule}\n    {remedy}"),
             _ => write!(f, "{path}:{line}: {rule}\n    {remedy}"),

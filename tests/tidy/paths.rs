@@ -45,10 +45,7 @@ impl Named {
 /// The module a file is: `src/store/rows/mod.rs` is `store::rows`; `lib.rs` and `main.rs` are
 /// the root.
 pub fn module_of(path: &str) -> Vec<String> {
-    let stem = path
-        .strip_prefix("src/")
-        .unwrap_or(path)
-        .trim_end_matches(".rs");
+    let stem = path.strip_prefix("src/").unwrap_or(path).trim_end_matches(".rs");
     let mut segments: Vec<String> = stem.split('/').map(str::to_owned).collect();
     if matches!(stem, "lib" | "main") || segments.last().is_some_and(|last| last == "mod") {
         segments.pop();
@@ -58,10 +55,7 @@ pub fn module_of(path: &str) -> Vec<String> {
 
 /// Every path in a file of `src`, in order.
 pub fn in_file(source: &Source) -> Vec<Named> {
-    let mut reader = Reader {
-        module: module_of(&source.path),
-        found: Vec::new(),
-    };
+    let mut reader = Reader { module: module_of(&source.path), found: Vec::new() };
     reader.tokens(&tokens(source));
     reader.found
 }
@@ -163,11 +157,7 @@ impl Reader {
         }
         if alone || segments.len() > 1 {
             let module = self.module.clone();
-            self.found.push(Named {
-                line,
-                segments,
-                module,
-            });
+            self.found.push(Named { line, segments, module });
         }
         at.max(1)
     }
@@ -198,9 +188,7 @@ fn follows(before: &[TokenTree], words: &[&str]) -> bool {
     let tail = before.len().checked_sub(words.len());
     let tail = tail.and_then(|from| before.get(from..));
     tail.is_some_and(|tail| {
-        tail.iter()
-            .zip(words)
-            .all(|(t, word)| matches!(t, TokenTree::Ident(i) if i == word))
+        tail.iter().zip(words).all(|(t, word)| matches!(t, TokenTree::Ident(i) if i == word))
     })
 }
 
@@ -238,10 +226,7 @@ mod tests {
 
     fn read(text: &str) -> Vec<String> {
         let found = in_file(&source("src/engine/wheel/model.rs", text));
-        found
-            .iter()
-            .map(|named| named.segments.join("::"))
-            .collect()
+        found.iter().map(|named| named.segments.join("::")).collect()
     }
 
     fn roots(text: &str) -> Vec<String> {
@@ -254,9 +239,7 @@ mod tests {
     fn trees_are_spread_out() {
         assert_eq!(
             read("use a::{self, b::{c, d as e}, f::*}; use redb; extern crate age; use {x::y, z};"),
-            [
-                "a::self", "a::b::c", "a::b::d", "a::f", "redb", "age", "x::y", "z"
-            ]
+            ["a::self", "a::b::c", "a::b::d", "a::f", "redb", "age", "x::y", "z"]
         );
         assert_eq!(
             read("use ::{redb, age::x,}; fn f() -> ::redb::X { ::redb::open() }"),
@@ -268,20 +251,9 @@ mod tests {
     fn expressions_types_macros_and_attributes_are_read() {
         let text = "#[derive(clap::Parser)] fn f(x: &r#age::X<redb::T>) { m!(0..axum::N); \
                     Vec::<http::M>::new(); x.age::<u8>(); $crate::a::b() }";
-        let all = [
-            "clap::Parser",
-            "age::X",
-            "redb::T",
-            "axum::N",
-            "http::M",
-            "crate::a::b",
-        ];
+        let all = ["clap::Parser", "age::X", "redb::T", "axum::N", "http::M", "crate::a::b"];
         for wanted in all {
-            assert!(
-                read(text).iter().any(|path| path == wanted),
-                "{wanted}: {:?}",
-                read(text)
-            );
+            assert!(read(text).iter().any(|path| path == wanted), "{wanted}: {:?}", read(text));
         }
         assert!(!read(text).iter().any(|path| path == "age"));
     }
@@ -297,17 +269,9 @@ mod tests {
     fn relative_paths_are_resolved_from_where_they_stand() {
         assert_eq!(
             roots("use crate::a::b; use super::{Wheel, super::super::store::x}; use self::y;"),
-            [
-                "a::b",
-                "engine::wheel::Wheel",
-                "store::x",
-                "engine::wheel::model::y"
-            ]
+            ["a::b", "engine::wheel::Wheel", "store::x", "engine::wheel::model::y"]
         );
-        assert_eq!(
-            roots("mod tests { use super::super::x; }"),
-            ["engine::wheel::x"]
-        );
+        assert_eq!(roots("mod tests { use super::super::x; }"), ["engine::wheel::x"]);
         assert_eq!(module_of("src/store/rows/mod.rs").join("::"), "store::rows");
         assert!(module_of("src/lib.rs").is_empty());
     }

@@ -16,31 +16,11 @@ struct Registry {
 }
 
 const REGISTRIES: &[Registry] = &[
-    Registry {
-        folder: "src/networks/",
-        file: "src/networks/mod.rs",
-        helpers: &[],
-    },
-    Registry {
-        folder: "src/practice/",
-        file: "src/practice/mod.rs",
-        helpers: &[],
-    },
-    Registry {
-        folder: "src/engine/workers/",
-        file: "src/engine/workers/mod.rs",
-        helpers: &[],
-    },
-    Registry {
-        folder: "src/store/rows/",
-        file: "src/store/schema.rs",
-        helpers: &[],
-    },
-    Registry {
-        folder: "src/console/screens/",
-        file: "src/console/screens/mod.rs",
-        helpers: &[],
-    },
+    Registry { folder: "src/networks/", file: "src/networks/mod.rs", helpers: &[] },
+    Registry { folder: "src/practice/", file: "src/practice/mod.rs", helpers: &[] },
+    Registry { folder: "src/engine/workers/", file: "src/engine/workers/mod.rs", helpers: &[] },
+    Registry { folder: "src/store/rows/", file: "src/store/schema.rs", helpers: &[] },
+    Registry { folder: "src/console/screens/", file: "src/console/screens/mod.rs", helpers: &[] },
 ];
 
 const OPERATIONS: &str = "src/http/api/v1/";
@@ -64,9 +44,7 @@ fn unentered(files: &[Source], registry: &Registry) -> Vec<Breach> {
         .map(|entry| entry.trim_end_matches(".rs"))
         .filter(|entry| *entry != "mod" && !registry.helpers.contains(entry))
         .collect();
-    let missing = entries
-        .into_iter()
-        .filter(|entry| !named.iter().any(|name| name == entry));
+    let missing = entries.into_iter().filter(|entry| !named.iter().any(|name| name == entry));
     missing
         .map(|entry| Breach {
             path: format!("{}{entry}", registry.folder),
@@ -86,10 +64,8 @@ fn unrouted(files: &[Source]) -> Vec<Breach> {
     let operations = files.iter().filter_map(|file| {
         let inner = file.path.strip_prefix(OPERATIONS)?.strip_suffix(".rs")?;
         let (_, name) = inner.split_once('/')?;
-        let is_operation = name != "mod"
-            && paths::in_file(file)
-                .iter()
-                .any(|path| path.names("utoipa::path"));
+        let is_operation =
+            name != "mod" && paths::in_file(file).iter().any(|path| path.names("utoipa::path"));
         is_operation.then(|| (file, inner.replace('/', "::")))
     });
     operations
@@ -109,10 +85,7 @@ mod tests {
     use super::*;
 
     fn rules(files: &[(&str, &str)]) -> Vec<String> {
-        let files: Vec<Source> = files
-            .iter()
-            .map(|(path, text)| source(path, text))
-            .collect();
+        let files: Vec<Source> = files.iter().map(|(path, text)| source(path, text)).collect();
         let found = breaches(&files);
         found.into_iter().map(|breach| breach.path).collect()
     }
@@ -122,27 +95,12 @@ mod tests {
         for Registry { folder, file, .. } in REGISTRIES {
             let (one, two) = (format!("{folder}one.rs"), format!("{folder}two/mod.rs"));
             let deeper = format!("{folder}two/deeper.rs");
-            let sources = |registry| {
-                [
-                    (one.as_str(), ""),
-                    (&two, ""),
-                    (&deeper, ""),
-                    (*file, registry),
-                ]
-            };
+            let sources =
+                |registry| [(one.as_str(), ""), (&two, ""), (&deeper, ""), (*file, registry)];
             let both = [format!("{folder}one"), format!("{folder}two")];
-            assert_eq!(
-                rules(&sources("mod one; pub mod two; // one::X, two::Y")),
-                both
-            );
-            assert_eq!(
-                rules(&sources("mod one; mod two; const L: &[T] = &[one::T];")),
-                both[1..]
-            );
-            assert_eq!(
-                rules(&sources("const L: &[T] = &[one::T, two::T];")),
-                [""; 0]
-            );
+            assert_eq!(rules(&sources("mod one; pub mod two; // one::X, two::Y")), both);
+            assert_eq!(rules(&sources("mod one; mod two; const L: &[T] = &[one::T];")), both[1..]);
+            assert_eq!(rules(&sources("const L: &[T] = &[one::T, two::T];")), [""; 0]);
             assert_eq!(rules(&[(&one, "")]), both[..1]);
         }
     }

@@ -22,10 +22,7 @@ const LAYERS: &[&[&str]] = &[
 /// Rooms that see less than all below them.
 const SEES_ONLY: &[(&str, &[&str])] = &[
     // Opened credentials come in and facts go out; nothing is kept.
-    (
-        "networks",
-        &["base", "domain", "telemetry", "outbound", "media"],
-    ),
+    ("networks", &["base", "domain", "telemetry", "outbound", "media"]),
     // A twin that shared the client's code would share its mistakes.
     ("practice", &["base"]),
     // Settings are plain values; daemon makes the things of them.
@@ -36,9 +33,7 @@ const SEES_ONLY: &[(&str, &[&str])] = &[
 const SEEN_BY: &[(&str, &[&str])] = &[("config", &["daemon", "cli"])];
 
 /// The faces of `http`: each may be taken away without the others noticing.
-const FACES: &[&str] = &[
-    "admin", "api", "postiz", "mcp", "web", "embed", "hooks", "public",
-];
+const FACES: &[&str] = &["admin", "api", "postiz", "mcp", "web", "embed", "hooks", "public"];
 
 const UP: &str = "move what both need down to the lower room, or pass it in as a parameter";
 const FACE: &str = "move what both need into http's plumbing or into service";
@@ -137,15 +132,9 @@ mod tests {
         for (path, text) in [
             ("src/base/id.rs", "use crate::domain::Post;"),
             ("src/store/mod.rs", "use crate::{base::Id, vault::Key};"),
-            (
-                "src/store/mod.rs",
-                "mod tests { fn f() { super::super::vault::open() } }",
-            ),
+            ("src/store/mod.rs", "mod tests { fn f() { super::super::vault::open() } }"),
             ("src/networks/x.rs", "fn f(s: &crate::store::Handle) {}"),
-            (
-                "src/networks/x.rs",
-                "#[cfg(test)] mod tests { use crate::vault::Keyring; }",
-            ),
+            ("src/networks/x.rs", "#[cfg(test)] mod tests { use crate::vault::Keyring; }"),
             ("src/practice/x.rs", "use crate::domain::Text;"),
             ("src/practice/x.rs", "use crate::outbound::Request;"),
             ("src/engine/workers/x.rs", "use crate::http::Router;"),
@@ -166,27 +155,12 @@ mod tests {
         for (path, text) in [
             ("src/lib.rs", "pub mod base; pub mod cli;"),
             ("src/main.rs", "fn main() { carillon::cli::main() }"),
-            (
-                "src/store/mod.rs",
-                "//! See [`crate::cli`].\nuse crate::{base::Id, domain::Post};",
-            ),
-            (
-                "src/store/mod.rs",
-                "// use crate::vault::Key;\nconst X: &str = \"crate::vault\";",
-            ),
-            (
-                "src/networks/x.rs",
-                "use crate::outbound::Request; use super::Network;",
-            ),
-            (
-                "src/daemon/mod.rs",
-                "use crate::{config::Settings, simulator::Run};",
-            ),
+            ("src/store/mod.rs", "//! See [`crate::cli`].\nuse crate::{base::Id, domain::Post};"),
+            ("src/store/mod.rs", "// use crate::vault::Key;\nconst X: &str = \"crate::vault\";"),
+            ("src/networks/x.rs", "use crate::outbound::Request; use super::Network;"),
+            ("src/daemon/mod.rs", "use crate::{config::Settings, simulator::Run};"),
             ("src/http/mod.rs", "use self::{api::routes, web::pages};"),
-            (
-                "src/http/web/x.rs",
-                "use crate::http::page::Page; use super::super::web::y;",
-            ),
+            ("src/http/web/x.rs", "use crate::http::page::Page; use super::super::web::y;"),
         ] {
             assert_eq!(rules(path, text), [""; 0], "{path}: {text}");
         }

@@ -23,10 +23,7 @@ pub fn rust_under(folder: &str) -> Vec<Source> {
 /// The names that git tracks; without git, everything but build output.
 pub fn tracked_names() -> Vec<String> {
     let root = support::repo_root();
-    let git = Command::new("git")
-        .args(["ls-files", "-z"])
-        .current_dir(&root)
-        .output();
+    let git = Command::new("git").args(["ls-files", "-z"]).current_dir(&root).output();
     let listed = match git {
         Ok(output) if output.status.success() => String::from_utf8(output.stdout).unwrap(),
         _ => String::new(),
@@ -53,10 +50,8 @@ fn texts(names: Vec<String>) -> Vec<Source> {
 }
 
 fn walk(root: &Path, folder: &Path, names: &mut Vec<String>) {
-    let mut entries: Vec<_> = fs::read_dir(root.join(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .collect();
+    let mut entries: Vec<_> =
+        fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap()).collect();
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = folder.join(entry.file_name());
@@ -73,8 +68,5 @@ fn walk(root: &Path, folder: &Path, names: &mut Vec<String>) {
 
 /// A file of a planted breach.
 pub fn source(path: &str, text: &str) -> Source {
-    Source {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    Source { path: path.to_owned(), text: text.to_owned() }
 }

@@ -18,11 +18,7 @@ const WALLS: &[Wall] = &[
         inside: &["store"],
         remedy: "read and write through store's handles",
     },
-    Wall {
-        names: &["age"],
-        inside: &["vault"],
-        remedy: "seal and open through vault",
-    },
+    Wall { names: &["age"], inside: &["vault"], remedy: "seal and open through vault" },
     Wall {
         names: &["reqwest", "oauth2"],
         inside: &["outbound"],
@@ -33,16 +29,8 @@ const WALLS: &[Wall] = &[
         inside: &["http", "practice"],
         remedy: "routes and extractors live in http",
     },
-    Wall {
-        names: &["hyper_util"],
-        inside: &["http"],
-        remedy: "serve through http's listener",
-    },
-    Wall {
-        names: &["ratatui"],
-        inside: &["console"],
-        remedy: "draw in console",
-    },
+    Wall { names: &["hyper_util"], inside: &["http"], remedy: "serve through http's listener" },
+    Wall { names: &["ratatui"], inside: &["console"], remedy: "draw in console" },
     Wall {
         names: &["crossterm"],
         inside: &["console::term"],
@@ -61,11 +49,7 @@ const WALLS: &[Wall] = &[
         inside: &["telemetry"],
         remedy: "add the metric or the layer in telemetry and call it by name",
     },
-    Wall {
-        names: &["clap"],
-        inside: &["cli"],
-        remedy: "parse in cli and pass plain values",
-    },
+    Wall { names: &["clap"], inside: &["cli"], remedy: "parse in cli and pass plain values" },
     Wall {
         names: &["std::env"],
         inside: &["config", "cli", "console::term::attach"],
@@ -119,10 +103,8 @@ fn judge(files: &[Source], exceptions: &[Exception]) -> Vec<Breach> {
     for file in files {
         let module = module_of(&file.path).join("::");
         let named = paths::in_file(file);
-        let excepted: Vec<&Exception> = exceptions
-            .iter()
-            .filter(|row| row.module == module)
-            .collect();
+        let excepted: Vec<&Exception> =
+            exceptions.iter().filter(|row| row.module == module).collect();
         for row in &excepted {
             if !named.iter().any(|path| path.names(row.names)) {
                 found.push(Breach {
@@ -217,11 +199,7 @@ mod tests {
 
     #[test]
     fn exceptions_open_one_name_in_one_module_and_must_be_used() {
-        let rows = [Exception {
-            module: "base::id",
-            names: "postcard",
-            reason: "",
-        }];
+        let rows = [Exception { module: "base::id", names: "postcard", reason: "" }];
         let count = |path: &str, text: &str| judge(&[source(path, text)], &rows).len();
         assert_eq!(count("src/base/id.rs", "use postcard::to_allocvec;"), 0);
         assert_eq!(count("src/base/id.rs", "use postcard::x; use redb::y;"), 1);

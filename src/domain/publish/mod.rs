@@ -317,26 +317,16 @@ impl Flow {
             used: 0,
         };
         let parts = parts.into_iter().enumerate().map(part).collect();
-        Self {
-            due,
-            wake: Some(due),
-            hold: None,
-            cancelled: false,
-            parts,
-        }
+        Self { due, wake: Some(due), hold: None, cancelled: false, parts }
     }
 
     /// Index of the part that is next or under way; `None` when all are out.
     pub fn current(&self) -> Option<usize> {
-        self.parts
-            .iter()
-            .position(|p| !matches!(p.phase, Phase::Published(_)))
+        self.parts.iter().position(|p| !matches!(p.phase, Phase::Published(_)))
     }
 
     pub fn current_part(&self) -> Option<&Part> {
-        self.parts
-            .iter()
-            .find(|p| !matches!(p.phase, Phase::Published(_)))
+        self.parts.iter().find(|p| !matches!(p.phase, Phase::Published(_)))
     }
 
     /// The state that people see.
@@ -344,10 +334,7 @@ impl Flow {
         let Some(part) = self.current_part() else {
             return State::Published;
         };
-        let begun = self
-            .parts
-            .iter()
-            .any(|p| matches!(p.phase, Phase::Published(_)));
+        let begun = self.parts.iter().any(|p| matches!(p.phase, Phase::Published(_)));
         match &part.phase {
             _ if self.cancelled && begun => State::Partial,
             _ if self.cancelled => State::Cancelled,
@@ -370,24 +357,15 @@ impl Flow {
     }
 
     pub fn is_over(&self) -> bool {
-        matches!(
-            self.state(),
-            State::Published | State::Partial | State::Failed | State::Cancelled
-        )
+        matches!(self.state(), State::Published | State::Partial | State::Failed | State::Cancelled)
     }
 
     /// Whether later deliveries of the channel must wait for this one: while it is armed, and,
     /// where the only evidence is a listing, until the first reading.
     pub fn blocks_lane(&self, evidence: &Evidence) -> bool {
         match self.current_part() {
-            Some(Part {
-                phase: Phase::Armed { .. },
-                ..
-            }) => true,
-            Some(Part {
-                phase: Phase::Unknown { absent: 0 },
-                ..
-            }) => {
+            Some(Part { phase: Phase::Armed { .. }, .. }) => true,
+            Some(Part { phase: Phase::Unknown { absent: 0 }, .. }) => {
                 self.hold.is_none()
                     && evidence.key.is_none()
                     && evidence.read_back == Some(ReadBack::Listing)
@@ -401,12 +379,7 @@ impl Flow {
         let touched = |p: &Part| {
             p.doubt != Doubt::None || matches!(p.phase, Phase::Armed { .. } | Phase::Unknown { .. })
         };
-        if self.is_over()
-            || self
-                .parts
-                .iter()
-                .any(|p| matches!(p.phase, Phase::Published(_)))
-        {
+        if self.is_over() || self.parts.iter().any(|p| matches!(p.phase, Phase::Published(_))) {
             Err(Refusal::Finished)
         } else if self.parts.iter().any(touched) {
             Err(Refusal::InFlight)
@@ -473,11 +446,7 @@ impl Wait {
 
 impl Failure {
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            detail: detail.into(),
-            status: None,
-        }
+        Self { code: code.to_owned(), detail: detail.into(), status: None }
     }
 
     #[must_use]

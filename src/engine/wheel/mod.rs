@@ -23,9 +23,7 @@ pub struct Wheel<T> {
 
 impl<T: Ord> Wheel<T> {
     pub const fn new() -> Self {
-        Self {
-            waiting: BTreeSet::new(),
-        }
+        Self { waiting: BTreeSet::new() }
     }
 
     /// Adds an entry, overdue or not; `false` when this entry already waits for this instant. The

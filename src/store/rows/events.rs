@@ -41,16 +41,12 @@ pub fn verify_chain(view: &View<'_>, scope: &Scope) -> Result<Result<u64, ChainF
         let done = rows.len() < STEP;
         for (sequence, row) in rows {
             if sequence != count + 1 || row.previous != hash {
-                return Ok(Err(ChainFault {
-                    sequence: count + 1,
-                }));
+                return Ok(Err(ChainFault { sequence: count + 1 }));
             }
             // Encoding is canonical: a row that decodes encodes to the bytes it came from, and
             // the store's tests hold that.
-            let bytes = record::encode(&row).map_err(|cause| Error::Corrupt {
-                table: Table::Events,
-                cause,
-            })?;
+            let bytes = record::encode(&row)
+                .map_err(|cause| Error::Corrupt { table: Table::Events, cause })?;
             (count, hash) = (sequence, Sha256::digest(&bytes).into());
         }
         if done {
