@@ -13,3 +13,6 @@ pub mod store;
 
 // What happens by itself.
 pub mod engine;
+
+// Faces, and the networks that are played here.
+pub mod practice;
