@@ -10,6 +10,7 @@ pub mod domain;
 // What keeps, seals and calls.
 pub mod outbound;
 pub mod store;
+pub mod vault;
 
 // What happens by itself.
 pub mod engine;

@@ -1,6 +1,11 @@
 //! Calls to other people's servers: one HTTP client over a `Transport`, the guard against private
 //! addresses, redaction. Must not know any network's protocol.
 
+pub mod client;
+pub mod guard;
+pub mod oauth;
+pub mod redact;
+
 use std::fmt;
 use std::time::Duration;
 
