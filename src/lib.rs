@@ -12,6 +12,9 @@ pub mod outbound;
 pub mod store;
 pub mod vault;
 
+// Social networks.
+pub mod networks;
+
 // What happens by itself.
 pub mod engine;
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
+use futures_util::future::BoxFuture;
 use oauth2::basic::{BasicClient, BasicTokenResponse};
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest,
-    HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
-    TokenResponse, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError,
+    Scope, TokenResponse, TokenUrl,
 };
 use url::Url;
 
@@ -108,32 +109,15 @@ impl OauthApp {
         if let Some(verifier) = exchange.verifier {
             ask = ask.set_pkce_verifier(PkceCodeVerifier::new(verifier.reveal().clone()));
         }
-        // The crate's errors do not tell the status.
-        let status = AtomicU16::new(0);
-        let send = |request: HttpRequest| {
-            let (parts, body) = request.into_parts();
-            let request = Request {
-                method: parts.method,
-                url: self.token_url.clone(),
-                headers: parts.headers,
-                body: Bytes::from(body),
-                deadline: exchange.deadline,
-                origin: self.origin,
-                correlation: exchange.correlation,
-            };
-            let status = &status;
-            async move {
-                let answer = transport.send(request).await?;
-                status.store(answer.status, Ordering::Relaxed);
-                let mut response = HttpResponse::new(answer.body.to_vec());
-                *response.status_mut() = http::StatusCode::from_u16(answer.status)
-                    .unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-                *response.headers_mut() = answer.headers;
-                Ok::<_, SendError>(response)
-            }
+        let carrier = Carrier {
+            transport,
+            url: &self.token_url,
+            origin: self.origin,
+            exchange: &exchange,
+            status: AtomicU16::new(0),
         };
-        let answer = ask.request_async(&send).await;
-        let status = status.load(Ordering::Relaxed);
+        let answer = ask.request_async(&carrier).await;
+        let status = carrier.status.load(Ordering::Relaxed);
         match answer {
             Ok(token) => Ok(Token::from(&token)),
             Err(RequestTokenError::Request(error)) => Err(error.into()),
@@ -149,6 +133,43 @@ impl OauthApp {
                 Err(OauthError::Nonsense { status })
             }
         }
+    }
+}
+
+/// Our transport as the crate's HTTP client, for one exchange.
+struct Carrier<'a> {
+    transport: &'a dyn Transport,
+    url: &'a Url,
+    origin: Origin,
+    exchange: &'a Exchange<'a>,
+    /// Of the answer: the crate's errors do not tell it.
+    status: AtomicU16,
+}
+
+impl<'c> AsyncHttpClient<'c> for Carrier<'_> {
+    type Error = SendError;
+    type Future = BoxFuture<'c, Result<HttpResponse, SendError>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let request = Request {
+            method: parts.method,
+            url: self.url.clone(),
+            headers: parts.headers,
+            body: Bytes::from(body),
+            deadline: self.exchange.deadline,
+            origin: self.origin,
+            correlation: self.exchange.correlation,
+        };
+        Box::pin(async move {
+            let answer = self.transport.send(request).await?;
+            self.status.store(answer.status, Ordering::Relaxed);
+            let mut response = HttpResponse::new(answer.body.to_vec());
+            *response.status_mut() = http::StatusCode::from_u16(answer.status)
+                .unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+            *response.headers_mut() = answer.headers;
+            Ok(response)
+        })
     }
 }
 

@@ -16,7 +16,11 @@ struct Registry {
 }
 
 const REGISTRIES: &[Registry] = &[
-    Registry { folder: "src/networks/", file: "src/networks/mod.rs", helpers: &[] },
+    Registry {
+        folder: "src/networks/",
+        file: "src/networks/mod.rs",
+        helpers: &["call", "credential"],
+    },
     Registry { folder: "src/practice/", file: "src/practice/mod.rs", helpers: &[] },
     Registry { folder: "src/engine/workers/", file: "src/engine/workers/mod.rs", helpers: &[] },
     Registry { folder: "src/store/rows/", file: "src/store/schema.rs", helpers: &[] },
