@@ -15,6 +15,9 @@ pub mod vault;
 // Social networks.
 pub mod networks;
 
+// What people may do.
+pub mod service;
+
 // What happens by itself.
 pub mod engine;
 

@@ -29,6 +29,8 @@ pub struct Post {
     /// `None` for a draft that nobody has given a time yet.
     pub schedule: Option<Schedule>,
     pub draft: bool,
+    /// Deleted by a person; its deliveries keep their history.
+    pub deleted_at: Option<Timestamp>,
     pub targets: Vec<Target>,
 }
 

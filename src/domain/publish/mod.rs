@@ -201,6 +201,70 @@ impl Policy {
     }
 }
 
+/// The settings that policies are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// For one call to a network.
+    pub deadline: Duration,
+    pub late: Duration,
+    pub lag: Duration,
+    pub second_look: Duration,
+    pub look_budget: Duration,
+    pub retry_base: Duration,
+    pub attempts: u32,
+    /// Before a write is repeated under its key.
+    pub key_settle: Duration,
+    pub grace: Duration,
+    /// Between late posts of one channel.
+    pub spacing: Duration,
+}
+
+impl Timing {
+    /// The policy for a network that remembers keys for `memory` and can be read as `read_back`
+    /// says; `grace` is the channel's or workspace's own.
+    pub fn policy(
+        &self,
+        memory: Option<Duration>,
+        read_back: Option<ReadBack>,
+        grace: Option<Duration>,
+    ) -> Policy {
+        let key = memory.map(|memory| {
+            let life = Policy::key_life(memory, self.deadline, self.late);
+            // For ever means that the write is our own row, which needs no time to settle.
+            let settle = if memory == Duration::MAX { Duration::ZERO } else { self.key_settle };
+            KeyLife { settle, life }
+        });
+        Policy {
+            grace: grace.unwrap_or(self.grace),
+            late: self.late,
+            lag: self.lag,
+            second_look: self.second_look,
+            look_budget: self.look_budget,
+            retry_base: self.retry_base,
+            attempts: self.attempts,
+            evidence: Evidence { key, read_back },
+        }
+    }
+}
+
+impl Default for Timing {
+    /// reliability-security.md A5, with SPEC part 4 where it says otherwise.
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(30),
+            late: Duration::from_mins(3),
+            lag: Duration::from_mins(1),
+            second_look: Duration::from_secs(30),
+            look_budget: Duration::from_hours(6),
+            retry_base: Duration::from_mins(1),
+            attempts: 5,
+            key_settle: Duration::from_mins(1),
+            grace: Duration::from_hours(1),
+            spacing: Duration::from_mins(1),
+        }
+    }
+}
+
 /// The moment of an event: wall clock, boot epoch, and a random number for jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
