@@ -78,7 +78,7 @@ impl Services {
                         Ok(_) => {}
                         Err(Refused::Missing) => return no(not_found()),
                         Err(Refused::Step(refusal)) => return no(refusal_problem(refusal)),
-                        Err(Refused::Lane(_)) => return no(Problem::new(Code::Internal)),
+                        Err(Refused::Lane) => return no(Problem::new(Code::Internal)),
                     }
                     remember(tx, &access, now, &id.to_string())?;
                 }

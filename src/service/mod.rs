@@ -32,7 +32,7 @@ pub use feeds::FeedPage;
 pub use idempotency::{Done, Repeat};
 pub use pauses::{Level, Pauses};
 pub use posts::{NewPost, PostChange, PostFilter, When};
-pub use transition::{Change, Changed, LaneBusy, Refused, policy, transition};
+pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
 pub use verbs::{Arg, ArgKind, VERBS, Verb, decision, delivery_state, post_state, run as run_verb};
 
 /// All that use cases need; a cheap handle.

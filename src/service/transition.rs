@@ -11,7 +11,7 @@ use crate::domain::publish::{Event, Moment, Next, Phase, Policy, Refusal, State,
 use crate::domain::workspace::Workspace;
 use crate::networks;
 use crate::store::rows::{Attention, Inflight, PublishedEntry, Timer, TimerKey};
-use crate::store::{Error, Scope, Tx, View};
+use crate::store::{Error, Scope, Span, Tx, View};
 
 /// What moves, who moves it, and when.
 #[derive(Clone)]
@@ -23,10 +23,6 @@ pub struct Change {
     pub note: Option<Note>,
 }
 
-/// Another delivery of the channel is armed, or must be read back first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaneBusy;
-
 /// What became of a change.
 pub type Changed = Result<(Delivery, Next), Refused>;
 
@@ -35,7 +31,8 @@ pub type Changed = Result<(Delivery, Next), Refused>;
 pub enum Refused {
     Missing,
     Step(Refusal),
-    Lane(LaneBusy),
+    /// Another delivery of the channel is armed, or must be read back first.
+    Lane,
 }
 
 /// The policy that rules the deliveries of a channel.
@@ -75,8 +72,10 @@ pub fn transition(
         }
         Err(refusal) => return Ok(Err(Refused::Step(refusal))),
     };
-    if matches!(next, Next::Commit { .. }) && lane_is_busy(&tx.view(), scope, &before, &policy)? {
-        return Ok(Err(Refused::Lane(LaneBusy)));
+    if matches!(next, Next::Commit { .. })
+        && lane_blocker(&tx.view(), scope, &before, &policy)?.is_some()
+    {
+        return Ok(Err(Refused::Lane));
     }
     let mut after = Delivery { flow, ..before.clone() };
     after.revision += 1;
@@ -135,25 +134,26 @@ fn root_out(delivery: &Delivery) -> Option<Timestamp> {
     }
 }
 
-/// At most one delivery of a channel is armed; one that must be found in a listing first keeps
-/// the others back, because they would blur it.
-fn lane_is_busy(
+/// The other delivery that holds the lane: at most one of a channel is armed, and one that must
+/// be found in a listing first keeps the others back, because they would blur it.
+pub fn lane_blocker(
     view: &View<'_>,
     scope: &Scope,
     delivery: &Delivery,
     policy: &Policy,
-) -> Result<bool, Error> {
-    let span = crate::store::Span::first(100).under(&delivery.channel);
+) -> Result<Option<Delivery>, Error> {
+    let span = Span::first(100).under(&delivery.channel);
     for ((_, other), Inflight) in view.scan::<Inflight>(scope, &span)? {
         if other == delivery.id {
             continue;
         }
-        let other = view.get::<Delivery>(scope, &other)?;
-        if other.is_some_and(|d| d.flow.blocks_lane(&policy.evidence)) {
-            return Ok(true);
+        if let Some(row) = view.get::<Delivery>(scope, &other)?
+            && row.flow.blocks_lane(&policy.evidence)
+        {
+            return Ok(Some(row));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 fn late(

@@ -18,6 +18,11 @@ impl Scope {
         Self(workspace)
     }
 
+    #[cfg(test)]
+    pub(crate) const fn for_tests(workspace: WorkspaceId) -> Self {
+        Self(workspace)
+    }
+
     pub fn workspace(&self) -> WorkspaceId {
         self.0
     }

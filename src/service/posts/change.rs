@@ -193,7 +193,7 @@ pub(super) fn cancel(
     match transition::transition(tx, &access.scope, id, &services.timing, &change)? {
         Ok(_) | Err(Refused::Missing | Refused::Step(Refusal::Finished)) => Ok(()),
         Err(Refused::Step(refusal)) => no(refusal_problem(refusal)),
-        Err(Refused::Lane(_)) => no(Problem::new(Code::Internal)),
+        Err(Refused::Lane) => no(Problem::new(Code::Internal)),
     }
 }
 
