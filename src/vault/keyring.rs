@@ -31,13 +31,18 @@ impl Keyring {
         rng: &dyn Rng,
     ) -> Result<Self, VaultError> {
         let Some(bytes) = file::read(path)? else {
-            let mut key = Zeroizing::new([0; 32]);
-            rng.fill(&mut *key);
-            let keyring = Self { current: (1, Secret::new(*key)), older: BTreeMap::new() };
+            let keyring = Self::fresh(rng);
             file::create(path, &keyring.encrypt(path, identity)?)?;
             return Ok(keyring);
         };
         Self::decrypt(path, &bytes, identity)
+    }
+
+    /// One new key that is nowhere on disk: what is sealed under it dies with the process.
+    pub fn fresh(rng: &dyn Rng) -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        rng.fill(&mut *key);
+        Self { current: (1, Secret::new(*key)), older: BTreeMap::new() }
     }
 
     pub(super) fn current(&self) -> (u32, &Key) {

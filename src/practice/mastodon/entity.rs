@@ -205,3 +205,21 @@ impl Server {
         })
     }
 }
+
+/// Where the document that names the program is.
+pub(super) fn nodeinfo_index(settings: &Settings) -> Value {
+    let schema = "http://nodeinfo.diaspora.software/ns/schema/2.0";
+    json!({ "links": [{ "rel": schema, "href": format!("{}/nodeinfo/2.0", settings.base_url) }] })
+}
+
+pub(super) fn nodeinfo(settings: &Settings) -> Value {
+    json!({
+        "version": "2.0",
+        "software": { "name": settings.software, "version": settings.version },
+        "protocols": ["activitypub"],
+        "services": { "inbound": [], "outbound": [] },
+        "openRegistrations": false,
+        "usage": { "users": {} },
+        "metadata": {},
+    })
+}

@@ -33,6 +33,8 @@ pub struct Settings {
     /// Where a browser finds this instance, without a slash at the end.
     pub base_url: String,
     pub title: String,
+    /// What `NodeInfo` calls the program.
+    pub software: &'static str,
     pub version: String,
     /// networks.md 11.7 (5): not every server has 500 and 23.
     pub max_characters: usize,
@@ -66,6 +68,7 @@ impl Settings {
         Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             title: "Practice Mastodon".to_owned(),
+            software: "mastodon",
             version: "4.3.2".to_owned(),
             max_characters: 500,
             reserved_per_url: 23,
@@ -87,6 +90,7 @@ impl Settings {
     pub fn compat(base_url: &str) -> Self {
         Self {
             title: "Practice compatible server".to_owned(),
+            software: "gotosocial",
             version: "0.20.1".to_owned(),
             max_characters: 5_000,
             honours_idempotency_key: false,
@@ -292,6 +296,12 @@ impl Server {
             ("POST", ["oauth", "revoke"]) => self.revoke_token(request),
             ("GET", [".well-known", "oauth-authorization-server"]) if self.settings.has_pkce => {
                 Ok(Answer::json(200, &entity::discovery(&self.settings)))
+            }
+            ("GET", [".well-known", "nodeinfo"]) => {
+                Ok(Answer::json(200, &entity::nodeinfo_index(&self.settings)))
+            }
+            ("GET", ["nodeinfo", "2.0"]) => {
+                Ok(Answer::json(200, &entity::nodeinfo(&self.settings)))
             }
             ("GET", ["api", "v2", "instance"]) if self.settings.has_v2_instance => {
                 Ok(Answer::json(200, &self.instance_v2()))
