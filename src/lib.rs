@@ -7,6 +7,9 @@ pub mod base;
 // The rules, pure.
 pub mod domain;
 
+// What is seen from outside.
+pub mod telemetry;
+
 // What keeps, seals and calls.
 pub mod outbound;
 pub mod store;
