@@ -23,3 +23,6 @@ pub mod engine;
 
 // Faces, and the networks that are played here.
 pub mod practice;
+
+// Settings.
+pub mod config;
