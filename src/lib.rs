@@ -7,6 +7,9 @@ pub mod base;
 // The rules, pure.
 pub mod domain;
 
+// What is seen from outside.
+pub mod telemetry;
+
 // What keeps, seals and calls.
 pub mod outbound;
 pub mod store;
@@ -26,3 +29,6 @@ pub mod practice;
 
 // A whole run in one thread.
 pub mod simulator;
+
+// Settings.
+pub mod config;
