@@ -101,11 +101,19 @@ impl Scheduler {
         self.page().await?;
         let now = self.services.now();
         let due: Vec<TimerKey> = self.wheel.advance(now).into_iter().map(|(_, t)| t).collect();
+        let lag = due.first().map(|timer| now.since(timer.due));
         self.admit(due).await?;
         while let Some(ticket) = self.lanes.next(now) {
             self.start(ticket, now);
         }
         self.lanes.forget_before(now.minus(self.services.timing.spacing));
+        let metrics = &self.services.metrics;
+        metrics.publishing(self.lanes.running());
+        metrics.lanes_waiting(self.lanes.queued());
+        metrics.timers_overdue(self.lanes.queued() + self.lanes.running());
+        if let Some(lag) = lag {
+            metrics.scheduler_lag(lag);
+        }
         Ok(())
     }
 
@@ -116,6 +124,7 @@ impl Scheduler {
         let off = wall.since(expected).max(expected.since(wall));
         if off > JUMP {
             tracing::warn!(seconds = off.as_secs(), "the wall clock jumped");
+            self.services.metrics.clock_jump();
             self.rescan();
         }
         self.clocks = (wall, mono);

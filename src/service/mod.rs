@@ -5,6 +5,7 @@ mod access;
 mod channels;
 mod credentials;
 mod deliveries;
+mod events;
 mod feeds;
 mod idempotency;
 mod keys;
@@ -22,6 +23,8 @@ use crate::base::{Clock, Code, Problem, Rng, Timestamp};
 use crate::domain::publish::Timing;
 use crate::outbound::Transport;
 use crate::store::{Error, Store, WriteError};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::StoreTotals;
 use crate::vault::Vault;
 
 pub use access::{Access, Principal};
@@ -45,6 +48,7 @@ pub struct Services {
     pub guard: Arc<crate::outbound::guard::Guard>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
+    pub metrics: Arc<Metrics>,
     pub timing: Timing,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: Arc<str>,
@@ -53,6 +57,18 @@ pub struct Services {
 impl Services {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The metrics as Prometheus reads them, with the store's counts of this moment.
+    pub fn metrics_text(&self) -> String {
+        let stats = self.store.stats();
+        self.metrics.store(StoreTotals {
+            commits: stats.commits,
+            writes: stats.writes,
+            reopened: stats.reopened,
+            healthy: self.store.is_healthy(),
+        });
+        self.metrics.render()
     }
 }
 

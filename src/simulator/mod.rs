@@ -21,6 +21,7 @@ use crate::outbound::guard::Guard;
 use crate::practice::World;
 use crate::service::{Access, Services};
 use crate::store::{Disk, Error, FaultDisk, Operator, Options, Store};
+use crate::telemetry::{Metrics, metrics};
 use crate::vault::{Keyring, Vault};
 
 pub use executor::Executor;
@@ -46,6 +47,7 @@ pub enum SetupError {
     Store(Error),
     /// A host that is no host name.
     Host,
+    Metrics(metrics::Error),
 }
 
 impl Simulation {
@@ -197,6 +199,7 @@ fn boot(
         guard: Arc::new(guard),
         clock,
         rng,
+        metrics: Arc::new(Metrics::new().map_err(SetupError::Metrics)?),
         timing,
         public_url: Arc::from("https://carillon.test"),
     })

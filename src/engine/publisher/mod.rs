@@ -18,7 +18,7 @@ use crate::domain::channel::ChannelState;
 use crate::domain::delivery::{Delivery, Note};
 use crate::domain::event::Actor;
 use crate::domain::publish::{
-    Doubt, Event, Failure, Moment, Next, Outcome, Phase, Reading, Refusal, step,
+    Doubt, Event, Failure, Moment, Next, Outcome, Phase, Reading, Receipt, Refusal, step,
 };
 use crate::networks::{Call, CallError, Network, PartCall, Prepared};
 use crate::service::{Change, Changed, OpenedChannel, Refused, Services, transition};
@@ -84,6 +84,7 @@ type Turn = Result<(Done, Option<Timestamp>), Problem>;
 
 impl Run<'_> {
     async fn drive(&mut self) -> Turn {
+        let network = self.ticket.network;
         loop {
             if self.stop.is_cancelled() {
                 return Ok((Done::Rest, None));
@@ -108,6 +109,9 @@ impl Run<'_> {
             };
             let Some(after) = after else { return Ok((Done::Rest, None)) };
             self.out = last_out(&after);
+            if after.flow.is_over() || after.flow.hold.is_some() {
+                self.services.metrics.delivery(network, after.flow.state().word());
+            }
             let now = self.services.now();
             match after.flow.wake.filter(|wake| *wake <= now) {
                 Some(_) if !after.flow.is_over() => {}
@@ -148,7 +152,7 @@ impl Run<'_> {
             return Ok(Sent::Moved(self.persist(&delivery, event, None).await));
         };
         let part = facts.call(&delivery, &post, &known);
-        let prepared = self.guarded(network.prepare(&call, &part)).await;
+        let prepared = self.guarded("prepare", network.prepare(&call, &part)).await;
         let event = match prepared {
             Some(Prepared::Ready) => {
                 return self.commit(&delivery, &opened, network, &call, &part).await;
@@ -192,10 +196,24 @@ impl Run<'_> {
         let (armed, attempt) = armed;
         say::sending(&armed, attempt);
         let call = Call { now: self.services.now(), ..*call };
-        let outcome = self.guarded(network.commit(&call, part)).await.unwrap_or_else(|| {
-            Outcome::Lost(Failure::new("no_answer", "the network took longer than its deadline"))
-        });
+        let outcome =
+            self.guarded("commit", network.commit(&call, part)).await.unwrap_or_else(|| {
+                Outcome::Lost(Failure::new(
+                    "no_answer",
+                    "the network took longer than its deadline",
+                ))
+            });
         let outcome = self.confirmed(network, &call, opened, outcome).await?;
+        let outcome = match outcome {
+            // Out when its answer came, not when the call began.
+            Outcome::Done(receipt) => Outcome::Done(Receipt { at: self.services.now(), ..receipt }),
+            other => other,
+        };
+        let metrics = &self.services.metrics;
+        metrics.attempt(self.ticket.network, say::word(&outcome));
+        if let Outcome::Done(receipt) = &outcome {
+            metrics.lateness(self.ticket.network, receipt.at.since(armed.flow.due));
+        }
         let note = say::answered(&armed, attempt, &outcome, self.services.now());
         say::answer(&armed, &note);
         let epoch = self.services.store.epoch();
@@ -218,7 +236,7 @@ impl Run<'_> {
         };
         let part = facts.call(&delivery, &post, &known);
         let asked = self.services.now();
-        let reading = self.guarded(network.read_back(&call, &part, armed)).await;
+        let reading = self.guarded("read_back", network.read_back(&call, &part, armed)).await;
         let reading = reading.unwrap_or_else(|| {
             Reading::Unavailable(Failure::new("no_answer", "reading back took too long"))
         });
@@ -226,6 +244,7 @@ impl Run<'_> {
             let correlation = delivery.correlation;
             self.services.needs_reconnect(scope, delivery.channel, failure, correlation).await?;
         }
+        self.services.metrics.reading(self.ticket.network, say::reading_word(&reading));
         let note = say::read(&delivery, &reading, self.services.now());
         say::answer(&delivery, &note);
         Ok(self.persist(&delivery, Event::Reading { asked, reading }, Some(note)).await)
@@ -252,9 +271,11 @@ impl Run<'_> {
 
     /// A network's call, with a limit in time, and with a wall around its panics. `None` is "no
     /// answer", which for a commit means that it may have happened.
-    async fn guarded<T>(&self, call: impl Future<Output = T>) -> Option<T> {
-        let limit = self.services.clock.sleep(self.services.timing.deadline * 2 + OVERTIME);
-        tokio::select! {
+    async fn guarded<T>(&self, operation: &str, call: impl Future<Output = T>) -> Option<T> {
+        let clock = &self.services.clock;
+        let begun = clock.monotonic();
+        let limit = clock.sleep(self.services.timing.deadline * 2 + OVERTIME);
+        let answer = tokio::select! {
             biased;
             answer = AssertUnwindSafe(call).catch_unwind() => {
                 if answer.is_err() {
@@ -263,7 +284,10 @@ impl Run<'_> {
                 answer.ok()
             }
             () = limit => None,
-        }
+        };
+        let took = clock.monotonic().saturating_sub(begun);
+        self.services.metrics.network_call(self.ticket.network, operation, took);
+        answer
     }
 
     /// One refusal as unauthorized never disconnects: the identity endpoint has the last word.
@@ -275,7 +299,7 @@ impl Run<'_> {
         outcome: Outcome,
     ) -> Result<Outcome, Problem> {
         let Outcome::Reconnect(failure) = outcome else { return Ok(outcome) };
-        match self.guarded(network.identify(call)).await {
+        match self.guarded("identify", network.identify(call)).await {
             Some(Err(CallError::Unauthorized(confirmed))) => {
                 let (scope, channel) = (self.ticket.timer.scope, opened.channel.id);
                 // The delivery is held whether or not this can be written now.
