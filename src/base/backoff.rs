@@ -5,9 +5,7 @@ use std::time::Duration;
 /// `base * 2^(tries - 1)`, changed by up to 20 % either way. `tries` counts from 1; `dice` is a
 /// random number.
 pub fn retry_wait(base: Duration, tries: u32, dice: u64) -> Duration {
-    let factor = 1_u32
-        .checked_shl(tries.saturating_sub(1))
-        .unwrap_or(u32::MAX);
+    let factor = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
     jitter(base.saturating_mul(factor), dice)
 }
 
@@ -15,11 +13,7 @@ pub fn retry_wait(base: Duration, tries: u32, dice: u64) -> Duration {
 pub fn jitter(d: Duration, dice: u64) -> Duration {
     let ms = u64::try_from(d.as_millis()).unwrap_or(u64::MAX / 2);
     let spread = ms / 5;
-    let offset = if spread == 0 {
-        0
-    } else {
-        dice % (2 * spread + 1)
-    };
+    let offset = if spread == 0 { 0 } else { dice % (2 * spread + 1) };
     Duration::from_millis(ms - spread + offset)
 }
 
@@ -36,9 +30,6 @@ mod tests {
                 assert!(wait <= Duration::from_secs(seconds * 6 / 5), "{wait:?}");
             }
         }
-        assert_eq!(
-            jitter(Duration::from_millis(3), 99),
-            Duration::from_millis(3)
-        );
+        assert_eq!(jitter(Duration::from_millis(3), 99), Duration::from_millis(3));
     }
 }

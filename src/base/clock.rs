@@ -34,14 +34,9 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn new() -> Self {
-        Self {
-            start: Instant::now(),
-        }
+        Self { start: Instant::now() }
     }
 }
 
@@ -52,14 +47,9 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -67,10 +57,7 @@ impl Clock for SystemClock {
         self.start.elapsed()
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that sleeps"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
     fn sleep_until(&self, at: Duration) -> BoxFuture<'static, ()> {
         let wait = at.saturating_sub(self.start.elapsed());
         Box::pin(async move { tokio::time::sleep(wait).await })
@@ -92,15 +79,8 @@ struct Manual {
 
 impl ManualClock {
     pub fn at(wall: Timestamp) -> Self {
-        let manual = Manual {
-            wall,
-            mono: Duration::ZERO,
-            sleepers: Vec::new(),
-            next: 0,
-        };
-        Self {
-            inner: Arc::new(Mutex::new(manual)),
-        }
+        let manual = Manual { wall, mono: Duration::ZERO, sleepers: Vec::new(), next: 0 };
+        Self { inner: Arc::new(Mutex::new(manual)) }
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Manual) -> T) -> T {
@@ -124,23 +104,14 @@ impl ManualClock {
 
     /// Moves to the nearest sleeper's deadline; `false` when nobody sleeps.
     pub fn advance_to_next(&self) -> bool {
-        let step = self.with(|m| {
-            m.sleepers
-                .iter()
-                .map(|(at, _, _)| at.saturating_sub(m.mono))
-                .min()
-        });
+        let step =
+            self.with(|m| m.sleepers.iter().map(|(at, _, _)| at.saturating_sub(m.mono)).min());
         step.map(|d| self.advance(d)).is_some()
     }
 
     /// How long until the nearest sleeper is due; `None` when nobody sleeps.
     pub fn next_sleeper(&self) -> Option<Duration> {
-        self.with(|m| {
-            m.sleepers
-                .iter()
-                .map(|(at, _, _)| at.saturating_sub(m.mono))
-                .min()
-        })
+        self.with(|m| m.sleepers.iter().map(|(at, _, _)| at.saturating_sub(m.mono)).min())
     }
 
     /// A jump of the wall clock alone, as a time server or an operator makes it.
@@ -163,11 +134,7 @@ impl Clock for ManualClock {
             m.next += 1;
             m.next
         });
-        Box::pin(ManualSleep {
-            clock: self.clone(),
-            at,
-            token,
-        })
+        Box::pin(ManualSleep { clock: self.clone(), at, token })
     }
 }
 
@@ -196,7 +163,6 @@ impl Future for ManualSleep {
 impl Drop for ManualSleep {
     fn drop(&mut self) {
         let token = self.token;
-        self.clock
-            .with(|m| m.sleepers.retain(|(_, n, _)| *n != token));
+        self.clock.with(|m| m.sleepers.retain(|(_, n, _)| *n != token));
     }
 }

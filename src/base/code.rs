@@ -17,7 +17,6 @@ pub enum Code {
     NotHeld,
     SlugTaken,
     ChannelInUse,
-    IdempotencyInFlight,
     IdempotencyMismatch,
     StaleRevision,
     TooLarge,
@@ -50,14 +49,7 @@ const fn row(
     title: &'static str,
     remedy: &'static str,
 ) -> CodeRow {
-    CodeRow {
-        code,
-        word,
-        status,
-        exit,
-        title,
-        remedy,
-    }
+    CodeRow { code, word, status, exit, title, remedy }
 }
 
 /// Every code, in the order of [`Code`].
@@ -76,7 +68,7 @@ pub const CODES: &[CodeRow] = &[
     row(Code::MethodNotAllowed, "method_not_allowed", (405, 2), "This address does not take that method",
         "Use one of the methods listed in the `Allow` header."),
     row(Code::DeliveryInFlight, "delivery_in_flight", (409, 5), "A delivery of this post is being sent",
-        "Wait until it is published or held, then try again."),
+        "Wait until it is published; if it is held, decide on it (resolve), then try again."),
     row(Code::DeliveryFinished, "delivery_finished", (409, 5), "The delivery is over and cannot change",
         "Make a new post instead."),
     row(Code::NotHeld, "not_held", (409, 5), "The delivery is not held, so there is nothing to decide",
@@ -85,8 +77,6 @@ pub const CODES: &[CodeRow] = &[
         "Choose another name or slug."),
     row(Code::ChannelInUse, "channel_in_use", (409, 5), "Posts are still waiting for this channel",
         "Cancel or move them first, or pause the channel."),
-    row(Code::IdempotencyInFlight, "idempotency_in_flight", (409, 5), "The same request is being worked on",
-        "Wait a moment and repeat it with the same `Idempotency-Key`."),
     row(Code::IdempotencyMismatch, "idempotency_mismatch", (422, 5), "This `Idempotency-Key` was used for another request",
         "Use a new key for a new request; keys are remembered for 24 hours."),
     row(Code::StaleRevision, "stale_revision", (412, 5), "It was changed by someone else in the meantime",

@@ -146,11 +146,7 @@ impl<K: Kind> fmt::Debug for Id<K> {
 
 impl<K: Kind> Serialize for Id<K> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if s.is_human_readable() {
-            s.collect_str(&self.0)
-        } else {
-            self.as_bytes().serialize(s)
-        }
+        if s.is_human_readable() { s.collect_str(&self.0) } else { self.as_bytes().serialize(s) }
     }
 }
 
@@ -185,12 +181,9 @@ mod tests {
 
     #[test]
     fn only_the_hyphenated_form_is_taken() {
-        for bad in [
-            "",
-            "x",
-            "{01890a5d-ac96-774b-bcce-b302099a8057}",
-            "01890a5dac96774bbcceb302099a8057",
-        ] {
+        for bad in
+            ["", "x", "{01890a5d-ac96-774b-bcce-b302099a8057}", "01890a5dac96774bbcceb302099a8057"]
+        {
             assert!(bad.parse::<PostId>().is_err(), "{bad}");
         }
     }

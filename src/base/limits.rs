@@ -5,7 +5,9 @@ use std::time::Duration;
 /// JSON body of an API request.
 pub const BODY_BYTES: usize = 256 * 1024;
 /// Characters of one part before any network's own limit is looked at.
-pub const TEXT_CHARS: usize = 100_000;
+pub const TEXT_CHARS: usize = 40_000;
+/// All that a person writes about one post, variants included: it is one row of the store.
+pub const POST_BYTES: usize = 48 * 1024;
 pub const PARTS_PER_POST: usize = 50;
 pub const CHANNELS_PER_POST: usize = 100;
 pub const TAGS_PER_POST: usize = 50;
@@ -22,6 +24,8 @@ pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 200;
 /// Rows that one list request may look at while filtering; past it the page ends with a cursor.
 pub const SCAN_MAX: usize = 10_000;
+/// Rows that one request may change on the side, such as deliveries of a channel that goes.
+pub const SWEEP_MAX: usize = 10_000;
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
 /// Attempts and readings kept with a delivery; older ones are in the events.

@@ -97,12 +97,7 @@ impl fmt::Display for Wrong {
             Self::TooLong { max, actual, unit } => {
                 write!(f, "has {actual} {unit}; at most {max} are allowed")
             }
-            Self::OverLimit {
-                network,
-                max,
-                actual,
-                unit,
-            } => {
+            Self::OverLimit { network, max, actual, unit } => {
                 write!(f, "has {actual} {unit}; {network} takes at most {max}")
             }
             Self::TooFew { min } => write!(f, "needs at least {min}"),
@@ -118,27 +113,16 @@ impl fmt::Display for Wrong {
 
 impl Problem {
     pub fn new(code: Code) -> Self {
-        Self {
-            code,
-            fields: Vec::new(),
-            params: BTreeMap::new(),
-        }
+        Self { code, fields: Vec::new(), params: BTreeMap::new() }
     }
 
     /// A problem with exactly one field.
     pub fn field(field: impl Into<String>, wrong: Wrong) -> Self {
-        Self::fields(vec![FieldProblem {
-            field: field.into(),
-            wrong,
-        }])
+        Self::fields(vec![FieldProblem { field: field.into(), wrong }])
     }
 
     pub fn fields(fields: Vec<FieldProblem>) -> Self {
-        Self {
-            code: Code::InvalidField,
-            fields,
-            params: BTreeMap::new(),
-        }
+        Self { code: Code::InvalidField, fields, params: BTreeMap::new() }
     }
 
     #[must_use]
@@ -175,10 +159,7 @@ pub struct Check {
 
 impl Check {
     pub fn wrong(&mut self, field: impl Into<String>, wrong: Wrong) {
-        self.fields.push(FieldProblem {
-            field: field.into(),
-            wrong,
-        });
+        self.fields.push(FieldProblem { field: field.into(), wrong });
     }
 
     /// Notes `wrong` unless `ok`.
@@ -193,10 +174,6 @@ impl Check {
     }
 
     pub fn finish(self) -> Result<(), Problem> {
-        if self.fields.is_empty() {
-            Ok(())
-        } else {
-            Err(Problem::fields(self.fields))
-        }
+        if self.fields.is_empty() { Ok(()) } else { Err(Problem::fields(self.fields)) }
     }
 }

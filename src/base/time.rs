@@ -24,19 +24,13 @@ impl Timestamp {
     /// `self + d`, stopping at the largest number there is.
     #[must_use]
     pub fn plus(self, d: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// `self - d`, stopping at the epoch.
     #[must_use]
     pub fn minus(self, d: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_sub(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// How long after `earlier` this is; zero when it is not after it.
@@ -52,17 +46,12 @@ impl Timestamp {
 
     /// `None` before 1970 or after [`Self::MAX`].
     pub fn from_jiff(t: jiff::Timestamp) -> Option<Self> {
-        u64::try_from(t.as_millisecond())
-            .ok()
-            .map(Self)
-            .filter(|t| *t <= Self::MAX)
+        u64::try_from(t.as_millisecond()).ok().map(Self).filter(|t| *t <= Self::MAX)
     }
 
     /// Parses RFC 3339 (an offset or `Z` is required). `None` when it is not one, or out of range.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>()
-            .ok()
-            .and_then(Self::from_jiff)
+        text.parse::<jiff::Timestamp>().ok().and_then(Self::from_jiff)
     }
 }
 
@@ -80,11 +69,7 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if s.is_human_readable() {
-            s.collect_str(self)
-        } else {
-            s.serialize_u64(self.0)
-        }
+        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_u64(self.0) }
     }
 }
 
@@ -107,10 +92,7 @@ mod tests {
     fn text_and_number_forms_round_trip() {
         let t = Timestamp::parse("2026-11-22T09:30:00.250Z").unwrap();
         assert_eq!(t.to_string(), "2026-11-22T09:30:00.250Z");
-        assert_eq!(
-            serde_json::to_string(&t).unwrap(),
-            "\"2026-11-22T09:30:00.250Z\""
-        );
+        assert_eq!(serde_json::to_string(&t).unwrap(), "\"2026-11-22T09:30:00.250Z\"");
         let bytes = postcard::to_allocvec(&t).unwrap();
         assert_eq!(postcard::from_bytes::<Timestamp>(&bytes).unwrap(), t);
         assert_eq!(Timestamp::parse("2026-11-22T09:30:00"), None);
@@ -119,12 +101,7 @@ mod tests {
 
     #[test]
     fn arithmetic_stops_at_the_ends() {
-        assert_eq!(
-            Timestamp::from_millis(5)
-                .minus(Duration::from_secs(1))
-                .as_millis(),
-            0
-        );
+        assert_eq!(Timestamp::from_millis(5).minus(Duration::from_secs(1)).as_millis(), 0);
         let far = Timestamp::from_millis(u64::MAX).plus(Duration::from_secs(1));
         assert_eq!(far.as_millis(), u64::MAX);
         assert!(far.to_string().starts_with("9999-12-30"));

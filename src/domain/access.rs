@@ -19,13 +19,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Self; 5] = [
-        Self::Read,
-        Self::Write,
-        Self::Publish,
-        Self::Admin,
-        Self::Metrics,
-    ];
+    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Publish, Self::Admin, Self::Metrics];
 
     pub fn word(self) -> &'static str {
         match self {

@@ -41,12 +41,7 @@ impl Capabilities {
     pub fn check_parts(&self, field: &str, parts: &[PartDraft], check: &mut Check) {
         let over = |max, actual, unit| {
             let network = self.network.to_owned();
-            Wrong::OverLimit {
-                network,
-                max,
-                actual,
-                unit,
-            }
+            Wrong::OverLimit { network, max, actual, unit }
         };
         if parts.len() > self.parts_max {
             check.wrong(field, over(self.parts_max, parts.len(), "parts"));
@@ -80,35 +75,20 @@ impl Capabilities {
             match (&spec.takes, value) {
                 (Takes::Flag, OptionValue::Flag(_)) => {}
                 (Takes::Choice(allowed), OptionValue::Text(text)) => {
-                    let wrong = Wrong::NotOneOf {
-                        allowed: allowed.join(", "),
-                    };
+                    let wrong = Wrong::NotOneOf { allowed: allowed.join(", ") };
                     check.that(allowed.contains(&text.as_str()), field, wrong);
                 }
                 (Takes::Text(max), OptionValue::Text(text)) => {
                     let (max, actual) = (*max, text.chars().count());
-                    let wrong = Wrong::TooLong {
-                        max,
-                        actual,
-                        unit: "characters",
-                    };
+                    let wrong = Wrong::TooLong { max, actual, unit: "characters" };
                     check.that(actual <= max, field, wrong);
                 }
                 (Takes::Flag, OptionValue::Text(_)) => {
-                    check.wrong(
-                        field,
-                        Wrong::BadType {
-                            expected: "expected true or false".into(),
-                        },
-                    );
+                    check
+                        .wrong(field, Wrong::BadType { expected: "expected true or false".into() });
                 }
                 (_, OptionValue::Flag(_)) => {
-                    check.wrong(
-                        field,
-                        Wrong::BadType {
-                            expected: "expected a string".into(),
-                        },
-                    );
+                    check.wrong(field, Wrong::BadType { expected: "expected a string".into() });
                 }
             }
         }

@@ -39,6 +39,10 @@ pub enum ChannelState {
         since: Timestamp,
         code: String,
     },
+    /// Disconnected by a person; kept for its history.
+    Removed {
+        since: Timestamp,
+    },
 }
 
 /// Who the channel speaks as, in the network's own words.
@@ -55,6 +59,7 @@ impl ChannelState {
             Self::Connected => "connected",
             Self::Connecting { .. } => "connecting",
             Self::ReconnectNeeded { .. } => "reconnect_needed",
+            Self::Removed { .. } => "removed",
         }
     }
 }

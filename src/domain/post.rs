@@ -29,6 +29,8 @@ pub struct Post {
     /// `None` for a draft that nobody has given a time yet.
     pub schedule: Option<Schedule>,
     pub draft: bool,
+    /// Deleted by a person; its deliveries keep their history.
+    pub deleted_at: Option<Timestamp>,
     pub targets: Vec<Target>,
 }
 
@@ -83,42 +85,19 @@ pub fn check_parts(field: &str, parts: &[PartDraft], check: &mut Check) {
         check.wrong(field, Wrong::TooFew { min: 1 });
     }
     let (max, actual) = (limits::PARTS_PER_POST, parts.len());
-    check.that(
-        actual <= max,
-        field,
-        Wrong::TooLong {
-            max,
-            actual,
-            unit: "parts",
-        },
-    );
+    check.that(actual <= max, field, Wrong::TooLong { max, actual, unit: "parts" });
     for (i, part) in parts.iter().take(max).enumerate() {
         if part.text.trim().is_empty() && part.media.is_empty() {
             check.wrong(format!("{field}[{i}].text"), Wrong::TooFew { min: 1 });
         }
         let (max, actual) = (limits::TEXT_CHARS, part.text.chars().count());
-        let wrong = Wrong::TooLong {
-            max,
-            actual,
-            unit: "characters",
-        };
+        let wrong = Wrong::TooLong { max, actual, unit: "characters" };
         check.that(actual <= max, format!("{field}[{i}].text"), wrong);
         let (max, actual) = (limits::MEDIA_PER_PART, part.media.len());
-        let wrong = Wrong::TooLong {
-            max,
-            actual,
-            unit: "assets",
-        };
+        let wrong = Wrong::TooLong { max, actual, unit: "assets" };
         check.that(actual <= max, format!("{field}[{i}].media"), wrong);
         let max = limits::DELAY_MINUTES;
-        let wrong = Wrong::OutOfRange {
-            min: 0,
-            max: i64::from(max),
-        };
-        check.that(
-            part.delay_minutes <= max,
-            format!("{field}[{i}].delay_minutes"),
-            wrong,
-        );
+        let wrong = Wrong::OutOfRange { min: 0, max: i64::from(max) };
+        check.that(part.delay_minutes <= max, format!("{field}[{i}].delay_minutes"), wrong);
     }
 }

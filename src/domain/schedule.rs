@@ -44,19 +44,14 @@ impl Schedule {
         // The parser would ignore an offset or zone; that is how posts go out an hour off.
         let plain = local.len() <= 32
             && local.contains('T')
-            && local
-                .chars()
-                .all(|c| c.is_ascii_digit() || "-T:.".contains(c))
+            && local.chars().all(|c| c.is_ascii_digit() || "-T:.".contains(c))
             && local.matches('-').count() == 2;
         let civil: DateTime = if plain {
             local.parse().map_err(|_| bad())?
         } else {
             return Err(bad());
         };
-        let instant = tz
-            .to_ambiguous_timestamp(civil)
-            .compatible()
-            .map_err(|_| bad())?;
+        let instant = tz.to_ambiguous_timestamp(civil).compatible().map_err(|_| bad())?;
         let due = Timestamp::from_jiff(instant).ok_or_else(bad)?;
         if due < now.minus(PAST_SLACK) {
             let why = "is in the past; choose a later time, or `{\"now\": true}`";
@@ -66,11 +61,7 @@ impl Schedule {
             let why = "is more than ten years away";
             return Err(Problem::field("schedule.at", Wrong::NotPossible { why }));
         }
-        Ok(Self::At {
-            local: civil.to_string(),
-            zone: zone.to_owned(),
-            due,
-        })
+        Ok(Self::At { local: civil.to_string(), zone: zone.to_owned(), due })
     }
 }
 
@@ -82,14 +73,8 @@ pub fn zone_named(zone: &str, field: &str) -> Result<TimeZone, Problem> {
     };
     let shaped = !zone.is_empty()
         && zone.len() <= 64
-        && zone
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "/_+-".contains(c));
-    if shaped {
-        TimeZone::get(zone).map_err(|_| bad())
-    } else {
-        Err(bad())
-    }
+        && zone.chars().all(|c| c.is_ascii_alphanumeric() || "/_+-".contains(c));
+    if shaped { TimeZone::get(zone).map_err(|_| bad()) } else { Err(bad()) }
 }
 
 #[cfg(test)]
@@ -104,33 +89,13 @@ mod tests {
     #[test]
     fn local_times_resolve_in_their_zone() {
         for (local, zone, utc) in [
-            (
-                "2026-12-01T09:00",
-                "Europe/Berlin",
-                "2026-12-01T08:00:00.000Z",
-            ),
-            (
-                "2026-07-01T09:00",
-                "Europe/Berlin",
-                "2026-07-01T07:00:00.000Z",
-            ),
+            ("2026-12-01T09:00", "Europe/Berlin", "2026-12-01T08:00:00.000Z"),
+            ("2026-07-01T09:00", "Europe/Berlin", "2026-07-01T07:00:00.000Z"),
             // A gap moves forward: 02:30 becomes 03:30.
-            (
-                "2027-03-28T02:30",
-                "Europe/Berlin",
-                "2027-03-28T01:30:00.000Z",
-            ),
+            ("2027-03-28T02:30", "Europe/Berlin", "2027-03-28T01:30:00.000Z"),
             // A repeated time is the first one.
-            (
-                "2026-10-25T02:30",
-                "Europe/Berlin",
-                "2026-10-25T00:30:00.000Z",
-            ),
-            (
-                "2026-10-04T02:15",
-                "Australia/Lord_Howe",
-                "2026-10-03T15:45:00.000Z",
-            ),
+            ("2026-10-25T02:30", "Europe/Berlin", "2026-10-25T00:30:00.000Z"),
+            ("2026-10-04T02:15", "Australia/Lord_Howe", "2026-10-03T15:45:00.000Z"),
             ("2026-06-01T12:00:30", "UTC", "2026-06-01T12:00:30.000Z"),
         ] {
             assert_eq!(due(local, zone), utc, "{local} {zone}");

@@ -48,10 +48,8 @@ fn graphemes_without_mention_hosts(text: &str) -> usize {
     let mut count = 0;
     while let Some(at) = left.find('@') {
         let (before, rest) = left.split_at(at);
-        let begins_word = !before
-            .chars()
-            .next_back()
-            .is_some_and(|c| c.is_alphanumeric() || c == '/');
+        let begins_word =
+            !before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '/');
         count += before.graphemes(true).count();
         let name = 1 + run(rest.get(1..).unwrap_or(""), |c| {
             c.is_ascii_alphanumeric() || "_.-".contains(c)
@@ -60,15 +58,10 @@ fn graphemes_without_mention_hosts(text: &str) -> usize {
         count += mention.graphemes(true).count();
         left = after;
         if begins_word && name > 1 && after.starts_with('@') {
-            let host = run(after.get(1..).unwrap_or(""), |c| {
-                c.is_alphanumeric() || "-.:".contains(c)
-            });
+            let host =
+                run(after.get(1..).unwrap_or(""), |c| c.is_alphanumeric() || "-.:".contains(c));
             // A full stop after the host ends the sentence, not the name.
-            let host = after
-                .get(1..=host)
-                .unwrap_or("")
-                .trim_end_matches(['.', ':', '-'])
-                .len();
+            let host = after.get(1..=host).unwrap_or("").trim_end_matches(['.', ':', '-']).len();
             if host > 0 {
                 left = after.get(1 + host..).unwrap_or("");
             }
@@ -79,9 +72,7 @@ fn graphemes_without_mention_hosts(text: &str) -> usize {
 
 /// Bytes of the longest start of `text` whose characters all satisfy `of`.
 fn run(text: &str, of: impl Fn(char) -> bool) -> usize {
-    text.char_indices()
-        .find(|(_, c)| !of(*c))
-        .map_or(text.len(), |(i, _)| i)
+    text.char_indices().find(|(_, c)| !of(*c)).map_or(text.len(), |(i, _)| i)
 }
 
 #[cfg(test)]
@@ -108,11 +99,7 @@ mod tests {
             ("@@", 2),
             ("@a@", 3),
         ] {
-            assert_eq!(
-                Counter::Mastodon { url: 23 }.count(text),
-                expected,
-                "{text}"
-            );
+            assert_eq!(Counter::Mastodon { url: 23 }.count(text), expected, "{text}");
         }
         assert_eq!(Counter::Chars.count("caf\u{e9}"), 4);
     }

@@ -26,14 +26,7 @@ pub fn check_name(field: &str, name: &str) -> Result<String, Problem> {
     }
     let (max, actual) = (limits::NAME_CHARS, name.chars().count());
     if actual > max {
-        return Err(Problem::field(
-            field,
-            Wrong::TooLong {
-                max,
-                actual,
-                unit: "characters",
-            },
-        ));
+        return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "characters" }));
     }
     if name.chars().any(char::is_control) {
         let expected = "text without control characters".to_owned();
@@ -56,11 +49,7 @@ pub fn slug_of(name: &str) -> String {
         }
     }
     let slug = slug.trim_end_matches('-');
-    if slug.is_empty() {
-        "workspace".to_owned()
-    } else {
-        slug.to_owned()
-    }
+    if slug.is_empty() { "workspace".to_owned() } else { slug.to_owned() }
 }
 
 #[cfg(test)]
@@ -69,12 +58,9 @@ mod tests {
 
     #[test]
     fn slugs_are_plain() {
-        for (name, slug) in [
-            ("Acme & Co", "acme-co"),
-            ("  Öl  ", "l"),
-            ("日本", "workspace"),
-            ("a--b", "a-b"),
-        ] {
+        for (name, slug) in
+            [("Acme & Co", "acme-co"), ("  Öl  ", "l"), ("日本", "workspace"), ("a--b", "a-b")]
+        {
             assert_eq!(slug_of(name), slug);
         }
         assert_eq!(slug_of(&"x".repeat(500)).len(), limits::SLUG_CHARS);

@@ -1,6 +1,11 @@
 //! Calls to other people's servers: one HTTP client over a `Transport`, the guard against private
 //! addresses, redaction. Must not know any network's protocol.
 
+pub mod client;
+pub mod guard;
+pub mod oauth;
+pub mod redact;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -48,10 +53,7 @@ pub enum SendError {
     /// Nothing of the request left this machine (name, connection or TLS failed).
     NotSent { why: &'static str },
     /// The request may have arrived. `status` is what was read before the answer broke off.
-    Lost {
-        status: Option<u16>,
-        why: &'static str,
-    },
+    Lost { status: Option<u16>, why: &'static str },
 }
 
 impl fmt::Display for SendError {
@@ -60,10 +62,7 @@ impl fmt::Display for SendError {
             Self::Refused { host } => write!(f, "{host} may not be called from here"),
             Self::NotSent { why } => write!(f, "not sent: {why}"),
             Self::Lost { status: None, why } => write!(f, "no answer: {why}"),
-            Self::Lost {
-                status: Some(status),
-                why,
-            } => {
+            Self::Lost { status: Some(status), why } => {
                 write!(f, "the answer broke off after status {status}: {why}")
             }
         }

@@ -40,9 +40,7 @@ impl Disk {
                 builder.open(path).map_err(opened)
             }
             Self::Memory(disk) => {
-                let database = builder
-                    .create_with_backend(disk.backend())
-                    .map_err(opened)?;
+                let database = builder.create_with_backend(disk.backend()).map_err(opened)?;
                 if disk.begin() {
                     prepare(&database)?;
                 }
@@ -79,12 +77,7 @@ fn create(
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_error(e)),
         _ => {}
     }
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&fresh)
-        .map_err(io_error)?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(io_error)?;
     let database = builder.create(&fresh).map_err(opened)?;
     prepare(&database)?;
     database.close().map_err(opened)?;
@@ -93,9 +86,7 @@ fn create(
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(io_error)
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error)
 }
 
 fn opened(error: DatabaseError) -> Error {

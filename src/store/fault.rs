@@ -65,11 +65,7 @@ impl FaultDisk {
     /// Lets operation number `at` (counted as by [`FaultDisk::operations`]) fail, and all after it
     /// unless `once`.
     pub fn fail_at(&self, at: u64, kind: FaultKind, once: bool) {
-        self.state().fault = Some(Fault {
-            from: at,
-            kind,
-            once,
-        });
+        self.state().fault = Some(Fault { from: at, kind, once });
     }
 
     pub fn heal(&self) {
@@ -112,10 +108,7 @@ impl FaultDisk {
     }
 
     pub(super) fn backend(&self) -> FaultBackend {
-        FaultBackend {
-            disk: self.clone(),
-            generation: self.state().generation,
-        }
+        FaultBackend { disk: self.clone(), generation: self.state().generation }
     }
 }
 
@@ -146,11 +139,7 @@ impl FaultBackend {
         let mut state = self.state()?;
         state.operations += 1;
         let now = state.operations;
-        let kind = state
-            .fault
-            .as_ref()
-            .filter(|f| now >= f.from)
-            .map(|f| (f.kind, f.once));
+        let kind = state.fault.as_ref().filter(|f| now >= f.from).map(|f| (f.kind, f.once));
         if let Some((kind, once)) = kind {
             if once {
                 state.fault = None;
@@ -216,19 +205,14 @@ impl StorageBackend for FaultBackend {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let offset = position(offset)?;
         let mut state = self.operate()?;
-        let end = offset
-            .checked_add(data.len())
-            .ok_or(io::ErrorKind::InvalidInput)?;
+        let end = offset.checked_add(data.len()).ok_or(io::ErrorKind::InvalidInput)?;
         if state.current.len() < end {
             state.current.resize(end, 0);
         }
         if let Some(to) = state.current.get_mut(offset..end) {
             to.copy_from_slice(data);
         }
-        state.unsynced.push(Change::Write {
-            offset,
-            bytes: data.to_vec(),
-        });
+        state.unsynced.push(Change::Write { offset, bytes: data.to_vec() });
         Ok(())
     }
 }

@@ -154,12 +154,7 @@ impl<A: Fixed, B: Fixed, C: Fixed, D: Key> Key for (A, B, C, D) {
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        Some((
-            A::decode(bytes)?,
-            B::decode(bytes)?,
-            C::decode(bytes)?,
-            D::decode(bytes)?,
-        ))
+        Some((A::decode(bytes)?, B::decode(bytes)?, C::decode(bytes)?, D::decode(bytes)?))
     }
 }
 

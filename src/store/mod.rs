@@ -74,10 +74,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            cache_bytes: 16 * 1024 * 1024,
-            inline: false,
-        }
+        Self { cache_bytes: 16 * 1024 * 1024, inline: false }
     }
 }
 
@@ -106,9 +103,7 @@ pub struct Store {
 impl Store {
     /// Opens or creates the database, and begins a new boot epoch.
     pub fn open(disk: Disk, options: Options) -> Result<Self, Error> {
-        Ok(Self {
-            shared: Shared::open(disk, options)?,
-        })
+        Ok(Self { shared: Shared::open(disk, options)? })
     }
 
     /// Grows by one with each start; whatever an older epoch armed is unknown.
@@ -132,15 +127,11 @@ impl Store {
                 queue.send(job).await.map_err(closed)?;
             }
             Lane::Inline(turn) => {
-                let _turn = turn
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                let _turn = turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 self.shared.run_batch(vec![job]);
             }
         }
-        answer
-            .await
-            .unwrap_or(Err(WriteError::Store(Error::Closed)))
+        answer.await.unwrap_or(Err(WriteError::Store(Error::Closed)))
     }
 
     /// Runs `f` on a view of this moment.

@@ -59,9 +59,5 @@ pub fn decode<R: Row>(bytes: &[u8]) -> Result<R, DecodeError> {
 /// Reads postcard that must end where the record ends.
 pub fn decode_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     let (row, rest) = postcard::take_from_bytes(body).map_err(|_| DecodeError::Malformed)?;
-    if rest.is_empty() {
-        Ok(row)
-    } else {
-        Err(DecodeError::Trailing(rest.len()))
-    }
+    if rest.is_empty() { Ok(row) } else { Err(DecodeError::Trailing(rest.len())) }
 }

@@ -3,6 +3,17 @@
 
 use redb::TableDefinition;
 
+use crate::domain::access::Key;
+use crate::domain::channel::Channel;
+use crate::domain::delivery::Delivery;
+use crate::domain::post::Post;
+use crate::domain::workspace::Workspace;
+
+use super::record::Row;
+use super::rows::{
+    access, channels, deliveries, events, idempotency, installation, posts, timers, workspaces,
+};
+
 /// Names a row of [`CATALOGUE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
@@ -43,13 +54,9 @@ pub struct TableRow {
     pub about: &'static str,
 }
 
-const fn row(table: Table, name: &'static str, class: Class, about: &'static str) -> TableRow {
-    TableRow {
-        table,
-        name,
-        class,
-        about,
-    }
+/// The row of the table that `R` is stored in.
+const fn row<R: Row>(name: &'static str, class: Class, about: &'static str) -> TableRow {
+    TableRow { table: R::TABLE, name, class, about }
 }
 
 use Class::{Global, Scoped};
@@ -57,25 +64,25 @@ use Class::{Global, Scoped};
 /// Every table, in the order of [`Table`].
 #[rustfmt::skip]
 pub const CATALOGUE: &[TableRow] = &[
-    row(Table::Meta, "meta", Global, "schema, boot epoch, number of the last batch"),
-    row(Table::Timers, "timers", Global, "(due, kind, workspace, id): what must be looked at, and when"),
-    row(Table::Slugs, "slugs", Global, "slug -> workspace"),
-    row(Table::KeyHashes, "key_hashes", Global, "hash of an API key -> workspace and key"),
-    row(Table::Feeds, "feeds", Global, "public feed -> workspace"),
-    row(Table::Pauses, "pauses", Global, "everything, or a network, paused"),
-    row(Table::Workspaces, "workspaces", Scoped, "() -> the workspace itself"),
-    row(Table::WorkspaceKeys, "workspace_keys", Scoped, "() -> wrapped data key"),
-    row(Table::Keys, "keys", Scoped, "API keys, without their secrets"),
-    row(Table::Channels, "channels", Scoped, "connected accounts"),
-    row(Table::Credentials, "credentials", Scoped, "channel -> sealed credential"),
-    row(Table::Posts, "posts", Scoped, "posts, in order of making"),
-    row(Table::Calendar, "calendar", Scoped, "(due, post)"),
-    row(Table::Deliveries, "deliveries", Scoped, "deliveries, in order of making"),
-    row(Table::Inflight, "inflight", Scoped, "(channel, delivery) while armed or unknown: the lane's lock"),
-    row(Table::Attention, "attention", Scoped, "deliveries that are held, partial or failed"),
-    row(Table::Published, "published", Scoped, "(channel, time, delivery)"),
-    row(Table::Events, "events", Scoped, "sequence -> event, hash-chained"),
-    row(Table::Idempotency, "idempotency", Scoped, "hash of an Idempotency-Key -> what it made"),
+    row::<installation::Meta>("meta", Global, "schema, boot epoch, number of the last batch"),
+    row::<timers::Timer>("timers", Global, "(due, kind, workspace, id): what must be looked at, and when"),
+    row::<workspaces::Slug>("slugs", Global, "slug -> workspace"),
+    row::<access::KeyHash>("key_hashes", Global, "hash of an API key -> workspace and key"),
+    row::<channels::Feed>("feeds", Global, "public feed -> workspace"),
+    row::<installation::Pause>("pauses", Global, "everything, or a network, paused"),
+    row::<Workspace>("workspaces", Scoped, "() -> the workspace itself"),
+    row::<workspaces::WrappedKey>("workspace_keys", Scoped, "() -> wrapped data key"),
+    row::<Key>("keys", Scoped, "API keys, without their secrets"),
+    row::<Channel>("channels", Scoped, "connected accounts"),
+    row::<channels::SealedCredential>("credentials", Scoped, "channel -> sealed credential"),
+    row::<Post>("posts", Scoped, "posts, in order of making"),
+    row::<posts::CalendarEntry>("calendar", Scoped, "(due, post)"),
+    row::<Delivery>("deliveries", Scoped, "deliveries, in order of making"),
+    row::<deliveries::Inflight>("inflight", Scoped, "(channel, delivery) while armed or unknown: the lane's lock"),
+    row::<deliveries::Attention>("attention", Scoped, "deliveries that are held, partial or failed"),
+    row::<deliveries::PublishedEntry>("published", Scoped, "(channel, time, delivery)"),
+    row::<events::ChainedEvent>("events", Scoped, "sequence -> event, hash-chained"),
+    row::<idempotency::Remembered>("idempotency", Scoped, "hash of an Idempotency-Key -> what it made"),
 ];
 
 impl Table {

@@ -18,6 +18,11 @@ impl Scope {
         Self(workspace)
     }
 
+    #[cfg(test)]
+    pub(crate) const fn for_tests(workspace: WorkspaceId) -> Self {
+        Self(workspace)
+    }
+
     pub fn workspace(&self) -> WorkspaceId {
         self.0
     }
@@ -30,9 +35,7 @@ impl Scope {
 
     /// The workspace of a public feed.
     pub fn by_feed(view: &View<'_>, channel: ChannelId) -> Result<Option<Self>, Error> {
-        Ok(view
-            .get_global::<Feed>(&channel)?
-            .map(|row| Self(row.workspace)))
+        Ok(view.get_global::<Feed>(&channel)?.map(|row| Self(row.workspace)))
     }
 }
 
@@ -73,20 +76,13 @@ impl Operator {
         workspace: &Workspace,
     ) -> Result<Scope, WriteError<E>> {
         let scope = Scope(workspace.id);
-        tx.put_global(
-            &workspace.slug,
-            &Slug {
-                workspace: workspace.id,
-            },
-        )?;
+        tx.put_global(&workspace.slug, &Slug { workspace: workspace.id })?;
         tx.put(&scope, &(), workspace)?;
         Ok(scope)
     }
 
     pub fn by_slug(&self, view: &View<'_>, slug: &str) -> Result<Option<WorkspaceId>, Error> {
-        Ok(view
-            .get_global::<Slug>(&slug.to_owned())?
-            .map(|row| row.workspace))
+        Ok(view.get_global::<Slug>(&slug.to_owned())?.map(|row| row.workspace))
     }
 
     /// Every workspace by slug, from `after` on; names only, so no event.

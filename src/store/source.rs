@@ -46,10 +46,7 @@ pub(super) struct OpenTables<'txn> {
 
 impl<'txn> OpenTables<'txn> {
     pub(super) fn of(txn: &'txn WriteTransaction) -> Self {
-        Self {
-            txn,
-            open: RefCell::new(BTreeMap::new()),
-        }
+        Self { txn, open: RefCell::new(BTreeMap::new()) }
     }
 
     fn with<T>(
@@ -100,10 +97,7 @@ impl Source for OpenTables<'_> {
 type Bytes = &'static [u8];
 
 fn get(table: &impl ReadableTable<Bytes, Bytes>, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-    Ok(table
-        .get(key)
-        .map_err(io)?
-        .map(|guard| guard.value().to_vec()))
+    Ok(table.get(key).map_err(io)?.map(|guard| guard.value().to_vec()))
 }
 
 fn scan(
@@ -123,11 +117,7 @@ fn scan(
         return Ok(());
     }
     let mut rows = table.range::<&[u8]>(bounds).map_err(io)?;
-    while let Some(row) = if range.backwards {
-        rows.next_back()
-    } else {
-        rows.next()
-    } {
+    while let Some(row) = if range.backwards { rows.next_back() } else { rows.next() } {
         let (key, value) = row.map_err(io)?;
         if visit(key.value(), value.value()).is_break() {
             break;

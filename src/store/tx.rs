@@ -48,22 +48,12 @@ impl Span {
     /// The first `limit` rows.
     pub fn first(limit: usize) -> Self {
         let prefix = Vec::new();
-        Self {
-            prefix,
-            from: None,
-            to: None,
-            after: None,
-            backwards: false,
-            limit,
-        }
+        Self { prefix, from: None, to: None, after: None, backwards: false, limit }
     }
 
     /// The last `limit` rows, newest first.
     pub fn last(limit: usize) -> Self {
-        Self {
-            backwards: true,
-            ..Self::first(limit)
-        }
+        Self { backwards: true, ..Self::first(limit) }
     }
 
     /// Only keys that begin so.
@@ -99,11 +89,7 @@ impl Span {
         let whole = |bytes: &Vec<u8>| [root, bytes].concat();
         let base = whole(&self.prefix);
         let after = self.after.as_ref().map(whole);
-        let (past, before) = if self.backwards {
-            (None, after)
-        } else {
-            (after, None)
-        };
+        let (past, before) = if self.backwards { (None, after) } else { (after, None) };
         let ends = [after_prefix(&base), self.to.as_ref().map(whole), before];
         let from = base.max(self.from.as_ref().map(whole).unwrap_or_default());
         Range {
@@ -111,11 +97,7 @@ impl Span {
                 Some(past) if past >= from => Bound::Excluded(past),
                 _ => Bound::Included(from),
             },
-            to: ends
-                .into_iter()
-                .flatten()
-                .min()
-                .map_or(Bound::Unbounded, Bound::Excluded),
+            to: ends.into_iter().flatten().min().map_or(Bound::Unbounded, Bound::Excluded),
             backwards: self.backwards,
         }
     }
@@ -180,12 +162,7 @@ impl<'a> View<'a> {
         let Some(bytes) = self.source.get(R::TABLE, key)? else {
             return Ok(None);
         };
-        record::decode(&bytes)
-            .map(Some)
-            .map_err(|cause| Error::Corrupt {
-                table: R::TABLE,
-                cause,
-            })
+        record::decode(&bytes).map(Some).map_err(|cause| Error::Corrupt { table: R::TABLE, cause })
     }
 
     fn collect<R: Row, T>(
@@ -196,26 +173,22 @@ impl<'a> View<'a> {
     ) -> Result<Vec<(R::Key, T)>, Error> {
         let mut rows = Vec::new();
         let mut failed = None;
-        self.source
-            .scan(R::TABLE, &span.range(root), &mut |key, value| {
-                if rows.len() >= span.limit {
+        self.source.scan(R::TABLE, &span.range(root), &mut |key, value| {
+            if rows.len() >= span.limit {
+                return ControlFlow::Break(());
+            }
+            let key = key.get(root.len()..).and_then(R::Key::from_bytes);
+            match (key, read(value)) {
+                (Some(key), Ok(row)) => rows.push((key, row)),
+                (_, decoded) => {
+                    failed = Some(decoded.err().unwrap_or(DecodeError::Malformed));
                     return ControlFlow::Break(());
                 }
-                let key = key.get(root.len()..).and_then(R::Key::from_bytes);
-                match (key, read(value)) {
-                    (Some(key), Ok(row)) => rows.push((key, row)),
-                    (_, decoded) => {
-                        failed = Some(decoded.err().unwrap_or(DecodeError::Malformed));
-                        return ControlFlow::Break(());
-                    }
-                }
-                ControlFlow::Continue(())
-            })?;
+            }
+            ControlFlow::Continue(())
+        })?;
         match failed {
-            Some(cause) => Err(Error::Corrupt {
-                table: R::TABLE,
-                cause,
-            }),
+            Some(cause) => Err(Error::Corrupt { table: R::TABLE, cause }),
             None => Ok(rows),
         }
     }
@@ -238,10 +211,7 @@ pub struct Tx<'a> {
 
 impl<'a> Tx<'a> {
     pub(super) fn new(base: &'a dyn Source) -> Self {
-        Self {
-            base,
-            puts: Puts::new(),
-        }
+        Self { base, puts: Puts::new() }
     }
 
     pub(super) fn into_puts(self) -> Puts {
@@ -261,8 +231,7 @@ impl<'a> Tx<'a> {
     }
 
     pub fn delete<R: Scoped>(&mut self, scope: &Scope, key: &R::Key) {
-        self.puts
-            .insert((R::TABLE, scoped_key::<R>(scope, key)), None);
+        self.puts.insert((R::TABLE, scoped_key::<R>(scope, key)), None);
     }
 
     pub fn put_global<R: Global>(&mut self, key: &R::Key, row: &R) -> Result<(), Error> {
@@ -287,19 +256,11 @@ impl<'a> Tx<'a> {
     }
 
     fn write<R: Row>(&mut self, key: Vec<u8>, row: &R) -> Result<(), Error> {
-        let value = record::encode(row).map_err(|cause| Error::Corrupt {
-            table: R::TABLE,
-            cause,
-        })?;
-        for (bytes, most) in [
-            (key.len(), limits::KEY_BYTES),
-            (value.len(), limits::VALUE_BYTES),
-        ] {
+        let value =
+            record::encode(row).map_err(|cause| Error::Corrupt { table: R::TABLE, cause })?;
+        for (bytes, most) in [(key.len(), limits::KEY_BYTES), (value.len(), limits::VALUE_BYTES)] {
             if bytes > most {
-                return Err(Error::TooLarge {
-                    table: R::TABLE,
-                    bytes,
-                });
+                return Err(Error::TooLarge { table: R::TABLE, bytes });
             }
         }
         self.puts.insert((R::TABLE, key), Some(value));
@@ -326,10 +287,7 @@ impl Source for Tx<'_> {
         let to = name(&range.to, Bound::Unbounded);
         let mut own: Vec<(&Vec<u8>, &Option<Vec<u8>>)> = Vec::new();
         if !is_empty(&from, &to) {
-            let puts = self
-                .puts
-                .range((from, to))
-                .take_while(|((t, _), _)| *t == table);
+            let puts = self.puts.range((from, to)).take_while(|((t, _), _)| *t == table);
             own.extend(puts.map(|((_, key), put)| (key, put)));
         }
         if range.backwards {

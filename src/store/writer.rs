@@ -37,11 +37,7 @@ pub(super) struct Pending<F, T, E> {
 
 impl<F, T, E> Pending<F, T, E> {
     pub(super) fn new(f: F, reply: oneshot::Sender<Result<T, WriteError<E>>>) -> Self {
-        Self {
-            f,
-            result: None,
-            reply,
-        }
+        Self { f, result: None, reply }
     }
 }
 
@@ -103,11 +99,7 @@ impl Shared {
         let database = disk.open(options, prepare, check_schema)?;
         let (epoch, batch) = begin_epoch(&database)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let lane = if options.inline {
-            Lane::Inline(Mutex::new(()))
-        } else {
-            Lane::Thread(queue)
-        };
+        let lane = if options.inline { Lane::Inline(Mutex::new(())) } else { Lane::Thread(queue) };
         let shared = Arc::new(Self {
             database: RwLock::new(Some(database)),
             closed: AtomicBool::new(false),
@@ -177,21 +169,13 @@ impl Shared {
                 return outcome;
             };
             tracing::error!(cause, "the database failed; reopening it");
-            drop(
-                self.database
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take(),
-            );
+            drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
             // Also after the last attempt, so that readers have a file that works.
             self.ensure_open()?;
             if self.batch.load(Ordering::Relaxed) > before {
                 // What it changed is not known any more: everybody must look for themselves.
                 let tables = CATALOGUE.iter().map(|row| row.table).collect();
-                return Ok(Changes {
-                    timers: Vec::new(),
-                    tables,
-                });
+                return Ok(Changes { timers: Vec::new(), tables });
             }
             if attempts == 0 {
                 return outcome;
@@ -240,10 +224,7 @@ impl Shared {
     }
 
     fn ensure_open(&self) -> Result<(), Error> {
-        let mut database = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // Under the lock: a close takes the file only after it has said so.
         if self.closed.load(Ordering::Relaxed) {
             return Err(Error::Closed);
@@ -262,11 +243,7 @@ impl Shared {
 
     pub(super) fn close(&self) -> Result<(), Error> {
         self.closed.store(true, Ordering::Relaxed);
-        let database = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
         database.map_or(Ok(()), |database| database.close().map_err(io))
     }
 }
@@ -316,10 +293,7 @@ fn prepare(database: &Database) -> Result<(), Error> {
 fn check_schema(database: &impl ReadableDatabase) -> Result<(), Error> {
     let found = read_meta(&Snapshot::of(database)?, "schema")?;
     if found > SCHEMA {
-        return Err(Error::NewerSchema {
-            found,
-            known: SCHEMA,
-        });
+        return Err(Error::NewerSchema { found, known: SCHEMA });
     }
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! The engine: the model checker over the publish state machine, and whole runs on a manual clock.
 //! One binary, because linking is slow.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test may fail loudly and talk"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly and talk")]
 
+mod faults;
 mod model;
+mod runs;
+mod stage;

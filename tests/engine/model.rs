@@ -2,10 +2,7 @@
 //! landing late, reading back, crashing and cancelling. The protocols that are known to be wrong
 //! are kept beside it as doubles, and must be caught.
 
-#![expect(
-    clippy::disallowed_types,
-    reason = "membership only; nothing is iterated or shown"
-)]
+#![expect(clippy::disallowed_types, reason = "membership only; nothing is iterated or shown")]
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -96,12 +93,7 @@ fn at(n: u64) -> Timestamp {
 }
 
 fn receipt(now: u64) -> Receipt {
-    Receipt {
-        remote_id: "1".into(),
-        url: None,
-        at: at(now),
-        source: Source::Answer,
-    }
+    Receipt { remote_id: "1".into(), url: None, at: at(now), source: Source::Answer }
 }
 
 fn failure() -> Failure {
@@ -110,12 +102,7 @@ fn failure() -> Failure {
 
 impl World {
     fn start(nature: Nature) -> Self {
-        let part = |i| {
-            (
-                PartId::from_bytes([u8::try_from(i).unwrap(); 16]),
-                Duration::ZERO,
-            )
-        };
+        let part = |i| (PartId::from_bytes([u8::try_from(i).unwrap(); 16]), Duration::ZERO);
         let parts = nature.parts as usize;
         Self {
             now: 1,
@@ -131,11 +118,7 @@ impl World {
     }
 
     fn moment(&self) -> Moment {
-        Moment {
-            now: at(self.now),
-            epoch: self.epoch,
-            dice: 0,
-        }
+        Moment { now: at(self.now), epoch: self.epoch, dice: 0 }
     }
 
     fn step(&self, p: &Protocol, flow: &Flow, event: Event) -> Result<(Flow, Next), Refusal> {
@@ -162,11 +145,9 @@ impl World {
                 Next::Rest => Doing::Nothing,
                 Next::Prepare => Doing::Preparing,
                 Next::ReadBack => Doing::Reading { asked: world.now },
-                Next::Commit { attempt } => Doing::Sending {
-                    part,
-                    attempt,
-                    armed: Box::new(flow.clone()),
-                },
+                Next::Commit { attempt } => {
+                    Doing::Sending { part, attempt, armed: Box::new(flow.clone()) }
+                }
             };
             let sends = matches!(next, Next::Commit { .. });
             if !sends || p.arms_first {
@@ -232,9 +213,7 @@ impl World {
             *made = self.now.saturating_sub(*made).min(10);
         }
         for key in &mut w.keys {
-            *key = key
-                .filter(|until| *until >= self.now)
-                .map(|until| until - self.now);
+            *key = key.filter(|until| *until >= self.now).map(|until| until - self.now);
         }
         w
     }
@@ -265,17 +244,9 @@ impl World {
                     &self.flow,
                     Event::Unprepared(Outcome::Transient(failure())),
                 ));
-                out.push(self.after(
-                    p,
-                    &self.flow,
-                    Event::Unprepared(Outcome::Refused(failure())),
-                ));
+                out.push(self.after(p, &self.flow, Event::Unprepared(Outcome::Refused(failure()))));
             }
-            Doing::Sending {
-                part,
-                attempt,
-                armed,
-            } => {
+            Doing::Sending { part, attempt, armed } => {
                 self.send(p, nature, (*part, *attempt, armed), &mut out);
             }
             Doing::Reading { asked } => self.read(p, nature, *asked, &mut out),
@@ -293,16 +264,9 @@ impl World {
             out.push(world);
         }
         // Time jumps to the next moment that matters: the timer, or the last chance of a flight.
-        let wake = self
-            .flow
-            .wake
-            .map(Timestamp::as_millis)
-            .filter(|w| *w > self.now);
-        let flight = self
-            .flights
-            .iter()
-            .map(|(_, last)| *last + u64::from(*last == self.now))
-            .min();
+        let wake = self.flow.wake.map(Timestamp::as_millis).filter(|w| *w > self.now);
+        let flight =
+            self.flights.iter().map(|(_, last)| *last + u64::from(*last == self.now)).min();
         if let Some(then) = wake.into_iter().chain(flight).min() {
             let mut world = self.clone();
             world.now = then;
@@ -333,11 +297,7 @@ impl World {
         let (part, attempt, armed) = sending;
         let epoch = self.epoch;
         let mut answered = |world: &Self, outcome: Outcome| {
-            let event = Event::Answer {
-                attempt,
-                epoch,
-                outcome,
-            };
+            let event = Event::Answer { attempt, epoch, outcome };
             let flow = if p.marks_first { &world.flow } else { armed };
             out.push(world.after(p, flow, event));
         };
@@ -354,26 +314,13 @@ impl World {
         answered(self, Outcome::Transient(failure()));
         answered(self, Outcome::Refused(failure()));
         let until = at(self.now + 2);
-        answered(
-            self,
-            Outcome::RateLimited {
-                until,
-                failure: failure(),
-            },
-        );
+        answered(self, Outcome::RateLimited { until, failure: failure() });
     }
 
     fn read(&self, p: &Protocol, nature: Nature, asked: u64, out: &mut Vec<Self>) {
         let part = self.flow.current().unwrap_or(0);
         let mut heard = |reading| {
-            out.push(self.after(
-                p,
-                &self.flow,
-                Event::Reading {
-                    asked: at(asked),
-                    reading,
-                },
-            ));
+            out.push(self.after(p, &self.flow, Event::Reading { asked: at(asked), reading }));
         };
         let copies = &self.copies[part];
         if !copies.is_empty() {
@@ -456,24 +403,12 @@ fn check(protocol: Protocol, nature: Nature, enough: fn(&Verdict) -> bool) -> Ve
     verdict
 }
 
-const READ: Evidence = Evidence {
-    key: None,
-    read_back: Some(ReadBack::Listing),
-};
-const NONE: Evidence = Evidence {
-    key: None,
-    read_back: None,
-};
+const READ: Evidence = Evidence { key: None, read_back: Some(ReadBack::Listing) };
+const NONE: Evidence = Evidence { key: None, read_back: None };
 
 fn key(memory: u64, late: u64) -> Evidence {
     let life = Policy::key_life(ticks(memory), ticks(0), ticks(late));
-    Evidence {
-        key: Some(KeyLife {
-            settle: ticks(1),
-            life,
-        }),
-        read_back: None,
-    }
+    Evidence { key: Some(KeyLife { settle: ticks(1), life }), read_back: None }
 }
 
 fn real(late: u64, lag: u64, evidence: Evidence) -> Protocol {
@@ -487,31 +422,16 @@ fn real(late: u64, lag: u64, evidence: Evidence) -> Protocol {
         attempts: 3,
         evidence,
     };
-    Protocol {
-        policy,
-        arms_first: true,
-        marks_first: false,
-        forgets_doubt: false,
-    }
+    Protocol { policy, arms_first: true, marks_first: false, forgets_doubt: false }
 }
 
-const NATURE: Nature = Nature {
-    late: 3,
-    lag: 2,
-    memory: None,
-    crashes: 3,
-    parts: 1,
-};
+const NATURE: Nature = Nature { late: 3, lag: 2, memory: None, crashes: 3, parts: 1 };
 
 fn assert_sound(name: &str, protocol: Protocol, nature: Nature) -> Verdict {
     let v = check(protocol, nature, |_| false);
     println!("{name}: {v:?}");
     assert!(v.ends > 0 && v.published > 0, "{name} reaches its ends");
-    assert_eq!(
-        (v.duplicate, v.lost, v.live_but_failed, v.stuck),
-        (0, 0, 0, 0),
-        "{name}"
-    );
+    assert_eq!((v.duplicate, v.lost, v.live_but_failed, v.stuck), (0, 0, 0, 0), "{name}");
     v
 }
 
@@ -523,15 +443,9 @@ fn read_back_after_the_quiet_period_is_sound() {
 
 #[test]
 fn a_key_inside_its_life_is_sound() {
-    let nature = Nature {
-        memory: Some(9),
-        ..NATURE
-    };
+    let nature = Nature { memory: Some(9), ..NATURE };
     assert_sound("key", real(3, 2, key(9, 3)), nature);
-    let both = Evidence {
-        read_back: Some(ReadBack::Listing),
-        ..key(9, 3)
-    };
+    let both = Evidence { read_back: Some(ReadBack::Listing), ..key(9, 3) };
     assert_sound("key, then read-back", real(3, 2, both), nature);
 }
 
@@ -543,13 +457,7 @@ fn without_evidence_a_person_is_asked() {
 
 #[test]
 fn a_thread_is_sound_too() {
-    let nature = Nature {
-        parts: 2,
-        crashes: 1,
-        late: 1,
-        lag: 1,
-        ..NATURE
-    };
+    let nature = Nature { parts: 2, crashes: 1, late: 1, lag: 1, ..NATURE };
     let mut protocol = real(1, 1, READ);
     protocol.policy.attempts = 2;
     protocol.policy.look_budget = ticks(3);
@@ -559,63 +467,28 @@ fn a_thread_is_sound_too() {
 /// The protocols of table A4 that are wrong, each with the harm that it must be caught doing.
 #[test]
 fn the_wrong_protocols_are_caught() {
-    let keyed = Nature {
-        memory: Some(9),
-        ..NATURE
-    };
+    let keyed = Nature { memory: Some(9), ..NATURE };
     let duplicate: fn(&Verdict) -> bool = |v| v.duplicate > 0;
     let lost: fn(&Verdict) -> bool = |v| v.lost > 0;
     let live_but_failed: fn(&Verdict) -> bool = |v| v.live_but_failed > 0;
     let read = real(3, 2, READ);
     // A key that lives for ever in our eyes, and one whose repeat may land after its end.
     let outlives = real(3, 2, key(30, 3));
-    let edge = Evidence {
-        key: key(9, 0).key,
-        read_back: None,
-    };
+    let edge = Evidence { key: key(9, 0).key, read_back: None };
     for (name, protocol, nature, harm) in [
-        (
-            "send, then record",
-            Protocol {
-                arms_first: false,
-                ..read
-            },
-            NATURE,
-            duplicate,
-        ),
-        (
-            "mark published, then send",
-            Protocol {
-                marks_first: true,
-                ..read
-            },
-            NATURE,
-            lost,
-        ),
+        ("send, then record", Protocol { arms_first: false, ..read }, NATURE, duplicate),
+        ("mark published, then send", Protocol { marks_first: true, ..read }, NATURE, lost),
         ("no quiet period", real(0, 0, READ), NATURE, duplicate),
-        (
-            "quiet shorter than the late window",
-            real(1, 0, READ),
-            NATURE,
-            duplicate,
-        ),
+        ("quiet shorter than the late window", real(1, 0, READ), NATURE, duplicate),
         ("the read lag left out", real(3, 0, READ), NATURE, duplicate),
         (
             "taint forgotten",
-            Protocol {
-                forgets_doubt: true,
-                ..real(3, 2, key(9, 3))
-            },
+            Protocol { forgets_doubt: true, ..real(3, 2, key(9, 3)) },
             keyed,
             live_but_failed,
         ),
         ("a key outlived", outlives, keyed, duplicate),
-        (
-            "a repeat that lands after the key's end",
-            real(3, 2, edge),
-            keyed,
-            duplicate,
-        ),
+        ("a repeat that lands after the key's end", real(3, 2, edge), keyed, duplicate),
     ] {
         let v = check(protocol, nature, harm);
         println!("{name}: {v:?}");

@@ -156,10 +156,7 @@ fn a_disk_that_lies_about_syncs_is_caught() {
     let folder = tempfile::tempdir().unwrap();
     let [file, platter] = ["carillon.redb", "platter"].map(|name| folder.path().join(name));
     let open = || {
-        let options = Options {
-            inline: true,
-            ..Options::default()
-        };
+        let options = Options { inline: true, ..Options::default() };
         Store::open(Disk::File(file.clone()), options).unwrap()
     };
     let store = open();

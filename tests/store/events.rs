@@ -157,9 +157,8 @@ fn a_flipped_bit_is_found() {
         let (previous, event) = ([0; 32], rig::event(row));
         encode(&ChainedEvent { previous, event }).unwrap().len()
     };
-    let flips: Vec<(usize, usize)> = (1..=ROWS)
-        .flat_map(|row| (0..length(row)).map(move |byte| (row, byte)))
-        .collect();
+    let flips: Vec<(usize, usize)> =
+        (1..=ROWS).flat_map(|row| (0..length(row)).map(move |byte| (row, byte))).collect();
     let chains = Chains::new(flips.len());
     let store = chains.tamper(|rows| {
         for (n, (row, byte)) in flips.iter().enumerate() {
@@ -195,11 +194,7 @@ fn a_flipped_bit_is_found() {
 }
 
 /// One way to tamper with the rows of a workspace, and what must be found.
-type Tampering = (
-    &'static str,
-    fn(&mut rig::RawTable<'_>, &dyn Fn(usize) -> Vec<u8>),
-    Found,
-);
+type Tampering = (&'static str, fn(&mut rig::RawTable<'_>, &dyn Fn(usize) -> Vec<u8>), Found);
 
 fn lose(rows: &mut rig::RawTable<'_>, key: &[u8]) {
     assert!(rows.remove(key).unwrap().is_some());
@@ -221,41 +216,13 @@ const TAMPERINGS: &[Tampering] = &[
     ("first lost", |rows, key| lose(rows, &key(1)), Found::At(1)),
     ("third lost", |rows, key| lose(rows, &key(3)), Found::At(3)),
     // Only a copy kept elsewhere could tell.
-    (
-        "last lost",
-        |rows, key| lose(rows, &key(5)),
-        Found::Whole(4),
-    ),
-    (
-        "first two swapped",
-        |rows, key| swap(rows, &key(1), &key(2)),
-        Found::At(1),
-    ),
-    (
-        "two in the middle swapped",
-        |rows, key| swap(rows, &key(2), &key(4)),
-        Found::At(2),
-    ),
-    (
-        "last two swapped",
-        |rows, key| swap(rows, &key(4), &key(5)),
-        Found::At(4),
-    ),
-    (
-        "one written over the next",
-        |rows, key| copy(rows, &key(2), &key(3)),
-        Found::At(3),
-    ),
-    (
-        "last repeated",
-        |rows, key| copy(rows, &key(5), &key(6)),
-        Found::At(6),
-    ),
-    (
-        "one before the first",
-        |rows, key| copy(rows, &key(1), &key(0)),
-        Found::At(1),
-    ),
+    ("last lost", |rows, key| lose(rows, &key(5)), Found::Whole(4)),
+    ("first two swapped", |rows, key| swap(rows, &key(1), &key(2)), Found::At(1)),
+    ("two in the middle swapped", |rows, key| swap(rows, &key(2), &key(4)), Found::At(2)),
+    ("last two swapped", |rows, key| swap(rows, &key(4), &key(5)), Found::At(4)),
+    ("one written over the next", |rows, key| copy(rows, &key(2), &key(3)), Found::At(3)),
+    ("last repeated", |rows, key| copy(rows, &key(5), &key(6)), Found::At(6)),
+    ("one before the first", |rows, key| copy(rows, &key(1), &key(0)), Found::At(1)),
     (
         "a gap before the last",
         |rows, key| {
@@ -324,8 +291,7 @@ fn what_follows_does_not_hide_a_change() {
     let store = chains.tamper(|rows| {
         let mut value = rig::raw(rows, &chains.key(0, 3));
         *value.last_mut().unwrap() ^= 1;
-        rows.insert(chains.key(0, 3).as_slice(), value.as_slice())
-            .unwrap();
+        rows.insert(chains.key(0, 3).as_slice(), value.as_slice()).unwrap();
     });
     assert_eq!(found(&store, scope), Found::At(4));
     let more = store.write(move |tx| rig::Written::Ok(tx.append_event(&scope, rig::event(9))?));
@@ -338,13 +304,9 @@ fn what_follows_does_not_hide_a_change() {
 fn an_unreadable_row_is_an_error() {
     let chains = Chains::new(1);
     let store = chains.tamper(|rows| {
-        rows.insert(chains.key(0, 2).as_slice(), [9, 9].as_slice())
-            .unwrap();
+        rows.insert(chains.key(0, 2).as_slice(), [9, 9].as_slice()).unwrap();
     });
-    let expected = Error::Corrupt {
-        table: Table::Events,
-        cause: DecodeError::UnknownVersion(9),
-    };
+    let expected = Error::Corrupt { table: Table::Events, cause: DecodeError::UnknownVersion(9) };
     let scope = chains.scopes[0];
     assert_eq!(chain(&store, scope), Err(expected.clone()));
     let got = store.read_now(|view| view.get::<ChainedEvent>(&scope, &2));

@@ -120,13 +120,7 @@ fn check(tally: Tally, once: bool) {
     let rest = tally.faults - WRITES;
     let (told_by_number, ran_again) = if once { (WRITES, rest) } else { (0, 0) };
     let (durable, absent) = if once { (0, 0) } else { (WRITES, rest) };
-    let expected = Tally {
-        faults: tally.faults,
-        ran_again,
-        told_by_number,
-        absent,
-        durable,
-    };
+    let expected = Tally { faults: tally.faults, ran_again, told_by_number, absent, durable };
     assert_eq!(tally, expected);
     assert!(rest > 10 * WRITES);
 }
@@ -299,10 +293,7 @@ fn a_batch_lives_or_dies_as_one() {
             // A refusal stands, whatever became of the others.
             assert_eq!(answers.pop(), Some(Err(WriteError::Refused(No))));
             let fine = answers.iter().filter(|answer| answer.is_ok()).count();
-            assert!(
-                fine == 0 || fine == WRITES / 2,
-                "{after}: {fine} of a batch"
-            );
+            assert!(fine == 0 || fine == WRITES / 2, "{after}: {fine} of a batch");
             assert!(found == 0 || found == WRITES / 2, "{after}: {found} there");
             assert!(found >= fine, "{after}: acknowledged and lost");
             assert_eq!(fine > 0, once, "{after}");

@@ -29,9 +29,7 @@ fn touch(path: &Path) -> u64 {
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
-    entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect()
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 #[test]
@@ -69,10 +67,7 @@ fn a_file_in_the_working_folder_needs_no_folder() {
 #[test]
 fn what_is_not_a_database_is_an_error_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    for (n, content) in ["", "not a database", &"long ".repeat(10_000)]
-        .iter()
-        .enumerate()
-    {
+    for (n, content) in ["", "not a database", &"long ".repeat(10_000)].iter().enumerate() {
         let path = folder.path().join(n.to_string());
         fs::write(&path, content).unwrap();
         assert!(matches!(rig::on_file(&path), Err(Error::Io(_))), "{n}");
@@ -114,19 +109,11 @@ fn a_file_of_a_newer_program_is_not_touched() {
         assert_eq!(number(rows, "schema"), 1);
         set(rows, "schema", 7);
     });
-    let look = || {
-        (
-            fs::read(&path).unwrap(),
-            fs::metadata(&path).unwrap().modified().unwrap(),
-        )
-    };
+    let look = || (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap());
     let before = look();
     let newer = Error::NewerSchema { found: 7, known: 1 };
     for inline in [true, false] {
-        let options = Options {
-            inline,
-            ..Options::default()
-        };
+        let options = Options { inline, ..Options::default() };
         let opened = Store::open(Disk::File(path.clone()), options);
         assert_eq!(opened.err(), Some(newer.clone()));
         assert!(look() == before, "the file was written");
@@ -145,10 +132,7 @@ fn a_file_of_a_newer_program_that_was_killed_keeps_its_rows() {
     fs::copy(&live, &killed).unwrap();
     drop(open);
     let opened = rig::on_file(&killed);
-    assert_eq!(
-        opened.err(),
-        Some(Error::NewerSchema { found: 7, known: 1 })
-    );
+    assert_eq!(opened.err(), Some(Error::NewerSchema { found: 7, known: 1 }));
     rig::tamper(&killed, Table::Meta, |rows| {
         assert_eq!((number(rows, "schema"), number(rows, "epoch")), (7, 1));
     });

@@ -28,10 +28,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[Meta { value: 0 }, Meta { value: u64::MAX }]),
         Golden::global(&[Timer]),
         Golden::global(&[Slug { workspace: id(1) }]),
-        Golden::global(&[KeyHash {
-            workspace: id(1),
-            key: id(2),
-        }]),
+        Golden::global(&[KeyHash { workspace: id(1), key: id(2) }]),
         Golden::global(&[Feed { workspace: id(1) }]),
         Golden::global(&actors().map(|by| Pause { since: at(1), by })),
         Golden::scoped(&workspaces()),
@@ -49,7 +46,6 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[Remembered {
             request: [0xab; 32],
             object: "post 1".to_owned(),
-            status: 201,
             at: at(2),
         }]),
     ]
@@ -69,11 +65,7 @@ fn correlation() -> CorrelationId {
 }
 
 fn actors() -> [Actor; 3] {
-    [
-        Actor::Key(id(3)),
-        Actor::Operator { uid: 1_000 },
-        Actor::System,
-    ]
+    [Actor::Key(id(3)), Actor::Operator { uid: 1_000 }, Actor::System]
 }
 
 fn event(actor: Actor) -> ChainedEvent {
@@ -101,11 +93,7 @@ fn workspaces() -> [Workspace; 2] {
         paused: true,
         grace: Some(Duration::new(3_600, 5)),
     };
-    let bare = Workspace {
-        paused: false,
-        grace: None,
-        ..full.clone()
-    };
+    let bare = Workspace { paused: false, grace: None, ..full.clone() };
     [full, bare]
 }
 
@@ -118,25 +106,17 @@ fn keys() -> [access::Key; 2] {
         expires_at: Some(at(6)),
         revoked_at: Some(at(7)),
     };
-    let bare = access::Key {
-        scopes: [].into(),
-        expires_at: None,
-        revoked_at: None,
-        ..full.clone()
-    };
+    let bare =
+        access::Key { scopes: [].into(), expires_at: None, revoked_at: None, ..full.clone() };
     [full, bare]
 }
 
 fn channels() -> Vec<Channel> {
     let states = [
         ChannelState::Connected,
-        ChannelState::Connecting {
-            authorize_url: "https://social.example/authorize".to_owned(),
-        },
-        ChannelState::ReconnectNeeded {
-            since: at(8),
-            code: "token_revoked".to_owned(),
-        },
+        ChannelState::Connecting { authorize_url: "https://social.example/authorize".to_owned() },
+        ChannelState::ReconnectNeeded { since: at(8), code: "token_revoked".to_owned() },
+        ChannelState::Removed { since: at(25) },
     ];
     let full = |state| Channel {
         id: id(5),
@@ -199,17 +179,10 @@ fn posts() -> Vec<Post> {
         tags: ["b".to_owned(), "a".to_owned()].into(),
         schedule,
         draft: true,
+        deleted_at: Some(at(26)),
         targets: vec![
-            Target {
-                id: id(7),
-                channel: id(5),
-                delivery: Some(id(8)),
-            },
-            Target {
-                id: id(9),
-                channel: id(4),
-                delivery: None,
-            },
+            Target { id: id(7), channel: id(5), delivery: Some(id(8)) },
+            Target { id: id(9), channel: id(4), delivery: None },
         ],
     };
     let [key, operator, system] = actors();
@@ -226,6 +199,7 @@ fn posts() -> Vec<Post> {
             variants: [].into(),
             tags: [].into(),
             draft: false,
+            deleted_at: None,
             targets: vec![],
             ..full(system, None)
         },
@@ -245,13 +219,8 @@ fn phases() -> Vec<Phase> {
     let waits = [Wait::Due, Wait::Turn, Wait::Retry, Wait::RateLimit];
     let sources = [Source::Answer, Source::ReadBack, Source::Person];
     let mut phases = vec![
-        Phase::Preparing {
-            ticket: vec![1, 2, 3],
-        },
-        Phase::Armed {
-            epoch: 200,
-            at: at(15),
-        },
+        Phase::Preparing { ticket: vec![1, 2, 3] },
+        Phase::Armed { epoch: 200, at: at(15) },
         Phase::Unknown { absent: 2 },
         Phase::Failed(Failure {
             code: "validation".to_owned(),
@@ -292,14 +261,7 @@ fn notes() -> Vec<Note> {
 }
 
 fn deliveries() -> Vec<Delivery> {
-    let doubts = [
-        Doubt::None,
-        Doubt::Open {
-            armed: at(18),
-            lost: at(19),
-        },
-        Doubt::Absent,
-    ];
+    let doubts = [Doubt::None, Doubt::Open { armed: at(18), lost: at(19) }, Doubt::Absent];
     let reasons = [
         HoldReason::OutcomeUnknown,
         HoldReason::ReconnectNeeded,
@@ -330,10 +292,7 @@ fn deliveries() -> Vec<Delivery> {
         flow: Flow {
             due: at(22),
             wake: hold.is_none().then(|| at(23)),
-            hold: hold.map(|reason| Hold {
-                reason,
-                since: at(24),
-            }),
+            hold: hold.map(|reason| Hold { reason, since: at(24) }),
             cancelled: hold.is_none(),
             parts: parts.clone(),
         },
@@ -351,7 +310,8 @@ const _: fn(Actor) = |actor| match actor {
 const _: fn(ChannelState) = |state| match state {
     ChannelState::Connected
     | ChannelState::Connecting { .. }
-    | ChannelState::ReconnectNeeded { .. } => {}
+    | ChannelState::ReconnectNeeded { .. }
+    | ChannelState::Removed { .. } => {}
 };
 const _: fn(access::Scope) = |scope| match scope {
     access::Scope::Read

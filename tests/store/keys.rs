@@ -125,12 +125,7 @@ type Timer = (Timestamp, TimerKind, WorkspaceId, [u8; 16]);
 
 /// Timers as their parts; a timer itself cannot be made without a scope.
 fn timer_parts() -> impl Strategy<Value = Timer> {
-    (
-        time(),
-        Just(TimerKind::Delivery),
-        wide_id(),
-        any::<[u8; 16]>(),
-    )
+    (time(), Just(TimerKind::Delivery), wide_id(), any::<[u8; 16]>())
 }
 
 fn timer() -> impl Strategy<Value = TimerKey> {
@@ -147,12 +142,7 @@ fn a_timer_is_its_parts() {
         assert_eq!(timer.delivery(), DeliveryId::from_bytes(id));
     });
     // Kinds that this program does not know are no timers.
-    let parts: Timer = (
-        Timestamp::MAX,
-        TimerKind::Delivery,
-        crate::rig::id(1),
-        [1; 16],
-    );
+    let parts: Timer = (Timestamp::MAX, TimerKind::Delivery, crate::rig::id(1), [1; 16]);
     let mut bytes = parts.to_bytes();
     for kind in (0..=255).filter(|kind| *kind != 1) {
         bytes[8] = kind;

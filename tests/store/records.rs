@@ -72,12 +72,7 @@ fn every_table_has_golden_values_of_its_class() {
     }
     for row in CATALOGUE {
         let class = classes.remove(&row.table);
-        assert_eq!(
-            class,
-            Some(row.class),
-            "{}: add its row to goldens",
-            row.name
-        );
+        assert_eq!(class, Some(row.class), "{}: add its row to goldens", row.name);
     }
     assert!(classes.is_empty());
 }
@@ -133,11 +128,7 @@ fn broken_records_are_typed_errors() {
             }
             for length in 1..value.len() {
                 let expected = Err(DecodeError::Malformed);
-                assert_eq!(
-                    (golden.again)(&value[..length]),
-                    expected,
-                    "{table:?} {length}"
-                );
+                assert_eq!((golden.again)(&value[..length]), expected, "{table:?} {length}");
                 cut += 1;
             }
         }

@@ -26,10 +26,7 @@ pub type Written<T> = Result<T, WriteError<No>>;
 
 /// A store on `disk` that does everything inside the call.
 pub fn inline(disk: &FaultDisk) -> Result<Store, Error> {
-    let options = Options {
-        cache_bytes: 1024 * 1024,
-        inline: true,
-    };
+    let options = Options { cache_bytes: 1024 * 1024, inline: true };
     Store::open(Disk::Memory(disk.clone()), options)
 }
 

@@ -47,11 +47,8 @@ struct Query<K> {
 
 impl<K: Key + Clone> Query<K> {
     fn span(&self) -> Span {
-        let mut span = if self.backwards {
-            Span::last(self.limit)
-        } else {
-            Span::first(self.limit)
-        };
+        let mut span =
+            if self.backwards { Span::last(self.limit) } else { Span::first(self.limit) };
         if let Some(under) = &self.under {
             span = span.under(under);
         }
@@ -70,11 +67,7 @@ impl<K: Key + Clone> Query<K> {
         let from = self.from.as_ref().is_none_or(|b| key >= b.0.as_slice());
         let to = self.to.as_ref().is_none_or(|b| key < b.0.as_slice());
         let after = self.after.as_ref().map(Key::to_bytes).is_none_or(|after| {
-            if self.backwards {
-                key < after.as_slice()
-            } else {
-                key > after.as_slice()
-            }
+            if self.backwards { key < after.as_slice() } else { key > after.as_slice() }
         });
         under && from && to && after
     }
@@ -185,11 +178,7 @@ where
     let written = rig::write(&store, move |tx| {
         change(tx, scopes, &second.changed)?;
         assert_eq!(second.see(&tx.view(), scopes)?, expected, "overlaid");
-        if second.refuses {
-            Err(WriteError::Refused(No))
-        } else {
-            Ok(())
-        }
+        if second.refuses { Err(WriteError::Refused(No)) } else { Ok(()) }
     });
     if case.refuses {
         assert_eq!(written, Err(WriteError::Refused(No)));
@@ -206,13 +195,11 @@ fn neighbours() -> impl Strategy<Value = (WorkspaceId, WorkspaceId)> {
     let edges = [0, 0xff, 0xff00, u128::MAX << 8, u128::MAX - 1, u128::MAX];
     let one = prop_oneof![select(edges.to_vec()), any::<u128>()];
     let step = prop_oneof![Just(1), Just(u128::MAX), any::<u128>()];
-    (one, step)
-        .prop_filter("two workspaces", |(_, step)| *step != 0)
-        .prop_map(|(one, step)| {
-            let other = one.wrapping_add(step);
-            let [one, other] = [one, other].map(|n| WorkspaceId::from_bytes(n.to_be_bytes()));
-            (one, other)
-        })
+    (one, step).prop_filter("two workspaces", |(_, step)| *step != 0).prop_map(|(one, step)| {
+        let other = one.wrapping_add(step);
+        let [one, other] = [one, other].map(|n| WorkspaceId::from_bytes(n.to_be_bytes()));
+        (one, other)
+    })
 }
 
 fn beginning<K: Key + Debug>(keys: impl Strategy<Value = K>) -> impl Strategy<Value = Beginning> {
@@ -279,12 +266,7 @@ fn time() -> impl Strategy<Value = Timestamp> + Clone {
 }
 
 fn remembered(n: u8) -> Remembered {
-    Remembered {
-        request: [n; 32],
-        object: String::new(),
-        status: u16::from(n),
-        at: Timestamp::from_millis(0),
-    }
+    Remembered { request: [n; 32], object: n.to_string(), at: Timestamp::from_millis(0) }
 }
 
 #[test]
@@ -294,9 +276,7 @@ fn one_row_of_a_workspace() {
 
 #[test]
 fn rows_under_an_id() {
-    table(near_id(), |n| Attention {
-        state: State::ALL[usize::from(n) % State::ALL.len()],
-    });
+    table(near_id(), |n| Attention { state: State::ALL[usize::from(n) % State::ALL.len()] });
 }
 
 #[test]
@@ -311,11 +291,9 @@ fn rows_under_a_digest() {
 
 #[test]
 fn rows_under_a_number() {
-    table(select(vec![0, 1, 2, 255, 256, u64::MAX]), |n| {
-        ChainedEvent {
-            previous: [n; 32],
-            event: rig::event(usize::from(n)),
-        }
+    table(select(vec![0, 1, 2, 255, 256, u64::MAX]), |n| ChainedEvent {
+        previous: [n; 32],
+        event: rig::event(usize::from(n)),
     });
 }
 
@@ -332,56 +310,45 @@ fn global_rows_under_a_text() {
     let name = select(vec!["", "a", "aa", "ab", "b", "\0", "\u{10ffff}"]).prop_map(str::to_owned);
     let changes = || vec((name.clone(), option::of(0..9_u64)), 0..12);
     let pages = vec((option::of(name.clone()), 0..9_usize), 12);
-    run(
-        CASES,
-        &(changes(), changes(), pages),
-        |(stored, changed, pages)| {
-            let store = rig::inline(&FaultDisk::new()).unwrap();
-            let change = |tx: &mut Tx<'_>, changes: &[(String, Option<u64>)]| -> Written<()> {
-                for (name, since) in changes {
-                    match since {
-                        Some(since) => tx.put_global(name, &pause(*since))?,
-                        None => tx.delete_global::<Pause>(name),
-                    }
-                }
-                Ok(())
-            };
-            let mut model = BTreeMap::new();
-            let first = stored.clone();
-            rig::write(&store, move |tx| change(tx, &first)).unwrap();
-            for (name, since) in stored.into_iter().chain(changed.clone()) {
+    run(CASES, &(changes(), changes(), pages), |(stored, changed, pages)| {
+        let store = rig::inline(&FaultDisk::new()).unwrap();
+        let change = |tx: &mut Tx<'_>, changes: &[(String, Option<u64>)]| -> Written<()> {
+            for (name, since) in changes {
                 match since {
-                    Some(since) => drop(model.insert(name, pause(since))),
-                    None => drop(model.remove(&name)),
+                    Some(since) => tx.put_global(name, &pause(*since))?,
+                    None => tx.delete_global::<Pause>(name),
                 }
             }
-            rig::write(&store, move |tx| {
-                change(tx, &changed)?;
-                for (after, limit) in &pages {
-                    let rows = model
-                        .iter()
-                        .filter(|(key, _)| after.is_none() || Some(*key) > after.as_ref());
-                    let rows: Vec<_> = rows
-                        .take(*limit)
-                        .map(|(k, v)| (k.clone(), v.clone()))
-                        .collect();
-                    assert_eq!(tx.view().scan_global(after.as_ref(), *limit)?, rows);
-                }
-                for (name, row) in &model {
-                    assert_eq!(tx.view().get_global(name)?.as_ref(), Some(row));
-                }
-                Ok(())
-            })
-            .unwrap();
-        },
-    );
+            Ok(())
+        };
+        let mut model = BTreeMap::new();
+        let first = stored.clone();
+        rig::write(&store, move |tx| change(tx, &first)).unwrap();
+        for (name, since) in stored.into_iter().chain(changed.clone()) {
+            match since {
+                Some(since) => drop(model.insert(name, pause(since))),
+                None => drop(model.remove(&name)),
+            }
+        }
+        rig::write(&store, move |tx| {
+            change(tx, &changed)?;
+            for (after, limit) in &pages {
+                let rows =
+                    model.iter().filter(|(key, _)| after.is_none() || Some(*key) > after.as_ref());
+                let rows: Vec<_> = rows.take(*limit).map(|(k, v)| (k.clone(), v.clone())).collect();
+                assert_eq!(tx.view().scan_global(after.as_ref(), *limit)?, rows);
+            }
+            for (name, row) in &model {
+                assert_eq!(tx.view().get_global(name)?.as_ref(), Some(row));
+            }
+            Ok(())
+        })
+        .unwrap();
+    });
 }
 
 fn pause(since: u64) -> Pause {
-    Pause {
-        since: Timestamp::from_millis(since),
-        by: Actor::System,
-    }
+    Pause { since: Timestamp::from_millis(since), by: Actor::System }
 }
 
 /// Timers of two workspaces: those that are due, in order, a page at a time.

@@ -30,11 +30,7 @@ impl Script {
 
     /// Makes the workspaces.
     pub fn prepare(tx: &mut Tx<'_>) -> Written<Self> {
-        Ok(Self([
-            rig::make(tx, id(0))?,
-            rig::make(tx, id(1))?,
-            rig::make(tx, id(2))?,
-        ]))
+        Ok(Self([rig::make(tx, id(0))?, rig::make(tx, id(1))?, rig::make(tx, id(2))?]))
     }
 
     fn scope(&self, n: usize) -> Scope {
@@ -52,12 +48,7 @@ impl Script {
 
     /// The part of a write that says that it was done.
     pub fn mark(&self, tx: &mut Tx<'_>, n: usize) -> Written<()> {
-        let remembered = Remembered {
-            request: [7; 32],
-            object: format!("object {n}"),
-            status: 201,
-            at: at(n),
-        };
+        let remembered = Remembered { request: [7; 32], object: format!("object {n}"), at: at(n) };
         tx.put(&self.scope(n), &mark(n), &remembered)?;
         Ok(())
     }
@@ -71,11 +62,7 @@ impl Script {
         let state = State::ALL[n % State::ALL.len()];
         tx.put(&scope, &id(5), &Attention { state })?;
         let channel: ChannelId = id(n % 7);
-        let length = if n.is_multiple_of(13) {
-            5_000
-        } else {
-            20 * (n % 9)
-        };
+        let length = if n.is_multiple_of(13) { 5_000 } else { 20 * (n % 9) };
         let sealed = vec![u8::try_from(n).unwrap(); length];
         tx.put(&scope, &channel, &SealedCredential { sealed })?;
         if let Some(old) = n.checked_sub(3 * WORKSPACES) {

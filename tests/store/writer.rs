@@ -16,10 +16,7 @@ use futures_util::future::join_all;
 use crate::rig::{self, Gate, No, Written, id};
 
 fn pause(n: u64) -> Pause {
-    Pause {
-        since: Timestamp::from_millis(n),
-        by: Actor::System,
-    }
+    Pause { since: Timestamp::from_millis(n), by: Actor::System }
 }
 
 /// Leaves a small row under a number.
@@ -157,9 +154,7 @@ fn a_batch_ends_at_its_bytes() {
     let bytes = limits::BATCH_BYTES / 4 / ROWS + 100;
     let mut writes = join_all((0..10).map(|n| {
         store.write(move |tx| {
-            let sealed = SealedCredential {
-                sealed: vec![1; bytes],
-            };
+            let sealed = SealedCredential { sealed: vec![1; bytes] };
             for row in 0..ROWS {
                 tx.put(&scope, &id(100 * n + row), &sealed)?;
             }
@@ -187,10 +182,7 @@ fn keys_and_values_have_a_largest_size() {
     // A version byte, and three for the length.
     let most = limits::VALUE_BYTES - 4;
     assert_eq!(value(most), Ok(()));
-    let error = Error::TooLarge {
-        table: Table::Credentials,
-        bytes: limits::VALUE_BYTES + 1,
-    };
+    let error = Error::TooLarge { table: Table::Credentials, bytes: limits::VALUE_BYTES + 1 };
     assert_eq!(value(most + 1), Err(WriteError::Store(error)));
 
     let store = rig::inline(&FaultDisk::new()).unwrap();
@@ -201,10 +193,7 @@ fn keys_and_values_have_a_largest_size() {
         })
     };
     assert_eq!(key(limits::KEY_BYTES), Ok(()));
-    let error = Error::TooLarge {
-        table: Table::Pauses,
-        bytes: limits::KEY_BYTES + 1,
-    };
+    let error = Error::TooLarge { table: Table::Pauses, bytes: limits::KEY_BYTES + 1 };
     assert_eq!(key(limits::KEY_BYTES + 1), Err(WriteError::Store(error)));
 }
 
@@ -232,10 +221,7 @@ fn a_row_too_large_is_the_trouble_of_its_write_alone() {
 #[test]
 fn a_closed_store_says_so() {
     for inline in [false, true] {
-        let options = Options {
-            inline,
-            ..Options::default()
-        };
+        let options = Options { inline, ..Options::default() };
         let store = Store::open(Disk::Memory(FaultDisk::new()), options).unwrap();
         rig::wait(async {
             store.write(|tx| put(tx, 1)).await.unwrap();

@@ -201,6 +201,70 @@ impl Policy {
     }
 }
 
+/// The settings that policies are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// For one call to a network.
+    pub deadline: Duration,
+    pub late: Duration,
+    pub lag: Duration,
+    pub second_look: Duration,
+    pub look_budget: Duration,
+    pub retry_base: Duration,
+    pub attempts: u32,
+    /// Before a write is repeated under its key.
+    pub key_settle: Duration,
+    pub grace: Duration,
+    /// Between late posts of one channel.
+    pub spacing: Duration,
+}
+
+impl Timing {
+    /// The policy for a network that remembers keys for `memory` and can be read as `read_back`
+    /// says; `grace` is the channel's or workspace's own.
+    pub fn policy(
+        &self,
+        memory: Option<Duration>,
+        read_back: Option<ReadBack>,
+        grace: Option<Duration>,
+    ) -> Policy {
+        let key = memory.map(|memory| {
+            let life = Policy::key_life(memory, self.deadline, self.late);
+            // For ever means that the write is our own row, which needs no time to settle.
+            let settle = if memory == Duration::MAX { Duration::ZERO } else { self.key_settle };
+            KeyLife { settle, life }
+        });
+        Policy {
+            grace: grace.unwrap_or(self.grace),
+            late: self.late,
+            lag: self.lag,
+            second_look: self.second_look,
+            look_budget: self.look_budget,
+            retry_base: self.retry_base,
+            attempts: self.attempts,
+            evidence: Evidence { key, read_back },
+        }
+    }
+}
+
+impl Default for Timing {
+    /// reliability-security.md A5, with SPEC part 4 where it says otherwise.
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(30),
+            late: Duration::from_mins(3),
+            lag: Duration::from_mins(1),
+            second_look: Duration::from_secs(30),
+            look_budget: Duration::from_hours(6),
+            retry_base: Duration::from_mins(1),
+            attempts: 5,
+            key_settle: Duration::from_mins(1),
+            grace: Duration::from_hours(1),
+            spacing: Duration::from_mins(1),
+        }
+    }
+}
+
 /// The moment of an event: wall clock, boot epoch, and a random number for jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -317,26 +381,16 @@ impl Flow {
             used: 0,
         };
         let parts = parts.into_iter().enumerate().map(part).collect();
-        Self {
-            due,
-            wake: Some(due),
-            hold: None,
-            cancelled: false,
-            parts,
-        }
+        Self { due, wake: Some(due), hold: None, cancelled: false, parts }
     }
 
     /// Index of the part that is next or under way; `None` when all are out.
     pub fn current(&self) -> Option<usize> {
-        self.parts
-            .iter()
-            .position(|p| !matches!(p.phase, Phase::Published(_)))
+        self.parts.iter().position(|p| !matches!(p.phase, Phase::Published(_)))
     }
 
     pub fn current_part(&self) -> Option<&Part> {
-        self.parts
-            .iter()
-            .find(|p| !matches!(p.phase, Phase::Published(_)))
+        self.parts.iter().find(|p| !matches!(p.phase, Phase::Published(_)))
     }
 
     /// The state that people see.
@@ -344,10 +398,7 @@ impl Flow {
         let Some(part) = self.current_part() else {
             return State::Published;
         };
-        let begun = self
-            .parts
-            .iter()
-            .any(|p| matches!(p.phase, Phase::Published(_)));
+        let begun = self.parts.iter().any(|p| matches!(p.phase, Phase::Published(_)));
         match &part.phase {
             _ if self.cancelled && begun => State::Partial,
             _ if self.cancelled => State::Cancelled,
@@ -370,24 +421,15 @@ impl Flow {
     }
 
     pub fn is_over(&self) -> bool {
-        matches!(
-            self.state(),
-            State::Published | State::Partial | State::Failed | State::Cancelled
-        )
+        matches!(self.state(), State::Published | State::Partial | State::Failed | State::Cancelled)
     }
 
     /// Whether later deliveries of the channel must wait for this one: while it is armed, and,
     /// where the only evidence is a listing, until the first reading.
     pub fn blocks_lane(&self, evidence: &Evidence) -> bool {
         match self.current_part() {
-            Some(Part {
-                phase: Phase::Armed { .. },
-                ..
-            }) => true,
-            Some(Part {
-                phase: Phase::Unknown { absent: 0 },
-                ..
-            }) => {
+            Some(Part { phase: Phase::Armed { .. }, .. }) => true,
+            Some(Part { phase: Phase::Unknown { absent: 0 }, .. }) => {
                 self.hold.is_none()
                     && evidence.key.is_none()
                     && evidence.read_back == Some(ReadBack::Listing)
@@ -401,12 +443,7 @@ impl Flow {
         let touched = |p: &Part| {
             p.doubt != Doubt::None || matches!(p.phase, Phase::Armed { .. } | Phase::Unknown { .. })
         };
-        if self.is_over()
-            || self
-                .parts
-                .iter()
-                .any(|p| matches!(p.phase, Phase::Published(_)))
-        {
+        if self.is_over() || self.parts.iter().any(|p| matches!(p.phase, Phase::Published(_))) {
             Err(Refusal::Finished)
         } else if self.parts.iter().any(touched) {
             Err(Refusal::InFlight)
@@ -473,11 +510,7 @@ impl Wait {
 
 impl Failure {
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            detail: detail.into(),
-            status: None,
-        }
+        Self { code: code.to_owned(), detail: detail.into(), status: None }
     }
 
     #[must_use]

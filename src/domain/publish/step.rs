@@ -17,11 +17,9 @@ pub fn step(flow: &Flow, policy: &Policy, at: Moment, event: Event) -> Stepped {
         Event::Ready => ready(&mut flow, policy, at),
         Event::NotReady { again, ticket } => not_ready(&mut flow, again, ticket),
         Event::Unprepared(outcome) => unprepared(&mut flow, policy, at, outcome),
-        Event::Answer {
-            attempt,
-            epoch,
-            outcome,
-        } => answer(&mut flow, policy, at, (attempt, epoch), outcome),
+        Event::Answer { attempt, epoch, outcome } => {
+            answer(&mut flow, policy, at, (attempt, epoch), outcome)
+        }
         Event::Reading { asked, reading } => read(&mut flow, policy, at, asked, reading),
         Event::Decide(decision) => decide(&mut flow, at, decision),
         Event::Cancel => cancel(&mut flow),
@@ -56,11 +54,7 @@ fn wake(flow: &mut Flow, policy: &Policy, at: Moment) -> Result<Next, Refusal> {
     if matches!(flow.parts[index].phase, Phase::Unknown { .. }) {
         return Ok(look(flow, index, policy, at));
     }
-    Ok(if may_arm(flow, index, policy, at) {
-        Next::Prepare
-    } else {
-        after_refused_arm(flow)
-    })
+    Ok(if may_arm(flow, index, policy, at) { Next::Prepare } else { after_refused_arm(flow) })
 }
 
 /// Tests everything that stands between a part and its commit; on `false` the flow says why.
@@ -68,15 +62,7 @@ fn may_arm(flow: &mut Flow, index: usize, policy: &Policy, at: Moment) -> bool {
     let part = &mut flow.parts[index];
     if at.now.since(flow.due) > policy.grace {
         let tainted = part.doubt != Doubt::None;
-        hold(
-            flow,
-            if tainted {
-                HoldReason::OutcomeUnknown
-            } else {
-                HoldReason::Missed
-            },
-            at,
-        );
+        hold(flow, if tainted { HoldReason::OutcomeUnknown } else { HoldReason::Missed }, at);
         return false;
     }
     if let Doubt::Open { lost, .. } = part.doubt
@@ -112,11 +98,7 @@ fn look(flow: &mut Flow, index: usize, policy: &Policy, at: Moment) -> Next {
         return Next::Rest;
     };
     if key_is_alive(part, policy, at.now) {
-        return if may_arm(flow, index, policy, at) {
-            Next::Prepare
-        } else {
-            Next::Rest
-        };
+        return if may_arm(flow, index, policy, at) { Next::Prepare } else { Next::Rest };
     }
     if policy.evidence.read_back.is_none() {
         hold(flow, HoldReason::OutcomeUnknown, at);
@@ -142,14 +124,9 @@ fn ready(flow: &mut Flow, policy: &Policy, at: Moment) -> Result<Next, Refusal> 
     }
     let part = &mut flow.parts[index];
     part.attempt += 1;
-    part.phase = Phase::Armed {
-        epoch: at.epoch,
-        at: at.now,
-    };
+    part.phase = Phase::Armed { epoch: at.epoch, at: at.now };
     // The timer stays where it is, in the past, so that a restart finds the part at once.
-    Ok(Next::Commit {
-        attempt: part.attempt,
-    })
+    Ok(Next::Commit { attempt: part.attempt })
 }
 
 fn not_ready(flow: &mut Flow, again: Timestamp, ticket: Vec<u8>) -> Result<Next, Refusal> {
@@ -195,10 +172,9 @@ fn answer(
     let index = flow.current().ok_or(Refusal::Stale)?;
     let part = &flow.parts[index];
     match part.phase {
-        Phase::Armed {
-            epoch: armed_in,
-            at: armed,
-        } if armed_in == epoch && part.attempt == attempt => {
+        Phase::Armed { epoch: armed_in, at: armed }
+            if armed_in == epoch && part.attempt == attempt =>
+        {
             Ok(settle(flow, index, policy, at, outcome, armed))
         }
         _ => Err(Refusal::Stale),
@@ -261,10 +237,7 @@ fn lose(flow: &mut Flow, index: usize, policy: &Policy, at: Moment, armed: Times
         Doubt::None | Doubt::Absent => armed,
     };
     part.used += 1;
-    part.doubt = Doubt::Open {
-        armed: oldest,
-        lost: at.now,
-    };
+    part.doubt = Doubt::Open { armed: oldest, lost: at.now };
     part.phase = Phase::Unknown { absent: 0 };
     let wait = match policy.evidence.key {
         Some(key) if key_is_alive(part, policy, at.now) => key.settle.max(if part.used > 1 {
@@ -281,18 +254,12 @@ fn retry(flow: &mut Flow, index: usize, policy: &Policy, at: Moment, failure: Fa
     let part = &mut flow.parts[index];
     part.used += 1;
     if part.used >= policy.attempts {
-        let used_up = Failure {
-            code: "attempts_used_up".to_owned(),
-            ..failure
-        };
+        let used_up = Failure { code: "attempts_used_up".to_owned(), ..failure };
         refuse(flow, index, policy, at, used_up);
         return;
     }
     part.phase = Phase::Waiting(Wait::Retry);
-    flow.wake = Some(
-        at.now
-            .plus(retry_wait(policy.retry_base, part.used, at.dice)),
-    );
+    flow.wake = Some(at.now.plus(retry_wait(policy.retry_base, part.used, at.dice)));
 }
 
 /// A clean refusal: a failure, unless an earlier attempt may have got through. Then it is read
@@ -317,10 +284,7 @@ fn refuse(flow: &mut Flow, index: usize, policy: &Policy, at: Moment, failure: F
 }
 
 fn hold(flow: &mut Flow, reason: HoldReason, at: Moment) {
-    flow.hold = Some(Hold {
-        reason,
-        since: at.now,
-    });
+    flow.hold = Some(Hold { reason, since: at.now });
     flow.wake = None;
 }
 
@@ -379,12 +343,8 @@ fn decide(flow: &mut Flow, at: Moment, decision: Decision) -> Result<Next, Refus
     let index = flow.current().ok_or(Refusal::Finished)?;
     match decision {
         Decision::ItIsThere { url } => {
-            let receipt = Receipt {
-                remote_id: String::new(),
-                url,
-                at: at.now,
-                source: Source::Person,
-            };
+            let receipt =
+                Receipt { remote_id: String::new(), url, at: at.now, source: Source::Person };
             return Ok(publish(flow, index, receipt));
         }
         Decision::SendAgain => {

@@ -40,9 +40,7 @@ pub fn verify_chain(view: &View<'_>, scope: &Scope) -> Result<Result<u64, ChainF
         let done = rows.len() < STEP;
         for (sequence, (row, own)) in rows {
             if sequence != count + 1 || row.previous != hash {
-                return Ok(Err(ChainFault {
-                    sequence: count + 1,
-                }));
+                return Ok(Err(ChainFault { sequence: count + 1 }));
             }
             (count, hash) = (sequence, own);
         }

@@ -13,7 +13,6 @@ pub struct Remembered {
     pub request: [u8; 32],
     /// The id of what was made or changed; its present form is the answer.
     pub object: String,
-    pub status: u16,
     pub at: Timestamp,
 }
 

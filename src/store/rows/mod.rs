@@ -1,15 +1,15 @@
 //! What is stored in each table. Must not hold rules; most rows are types of `domain`, listed here
 //! with their table, key and version.
 
-mod access;
-mod channels;
-mod deliveries;
-mod events;
-mod idempotency;
-mod installation;
-mod posts;
-mod timers;
-mod workspaces;
+pub(super) mod access;
+pub(super) mod channels;
+pub(super) mod deliveries;
+pub(super) mod events;
+pub(super) mod idempotency;
+pub(super) mod installation;
+pub(super) mod posts;
+pub(super) mod timers;
+pub(super) mod workspaces;
 
 pub use access::KeyHash;
 pub use channels::{Feed, SealedCredential};

@@ -42,12 +42,7 @@ pub struct TimerKey {
 
 impl TimerKey {
     pub fn of_delivery(due: Timestamp, scope: Scope, id: DeliveryId) -> Self {
-        Self {
-            due,
-            kind: TimerKind::Delivery,
-            scope,
-            id: *id.as_bytes(),
-        }
+        Self { due, kind: TimerKind::Delivery, scope, id: *id.as_bytes() }
     }
 
     pub fn delivery(&self) -> DeliveryId {
@@ -63,12 +58,7 @@ impl Key for TimerKey {
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
         let (due, kind, workspace, id) =
             <(Timestamp, TimerKind, WorkspaceId, [u8; 16])>::decode(bytes)?;
-        Some(Self {
-            due,
-            kind,
-            scope: Scope::of(workspace),
-            id,
-        })
+        Some(Self { due, kind, scope: Scope::of(workspace), id })
     }
 }
 

@@ -1,0 +1,143 @@
+//! Settings: defaults, under a TOML file, under `CARILLON_SECTION__KEY` variables, under flags.
+//! Plain values; must not open, start or check anything in the world, and never holds a secret.
+
+mod error;
+mod read;
+mod rule;
+mod section;
+mod value;
+
+mod http;
+mod log;
+mod outbound;
+mod publish;
+mod server;
+mod store;
+
+use std::path::Path;
+
+pub use error::{ConfigError, Place, Problem, Wrong};
+pub use http::Http;
+pub use log::{Log, LogFormat};
+pub use outbound::Outbound;
+pub use publish::Publish;
+pub use server::Server;
+pub use store::Store;
+
+use read::Reader;
+
+/// Every setting, by section. A section has its line here, in `SECTIONS` and in `load`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub server: Server,
+    pub publish: Publish,
+    pub outbound: Outbound,
+    pub log: Log,
+    pub store: Store,
+    pub http: Http,
+}
+
+type Section = (&'static str, &'static [&'static str]);
+
+/// The sections and their keys.
+const SECTIONS: &[Section] =
+    &[Server::KEYS, Publish::KEYS, Outbound::KEYS, Log::KEYS, Store::KEYS, Http::KEYS];
+
+impl Config {
+    /// Reads settings; of several sources of one key the last wins: default, `file`, `env`,
+    /// `flags` (`("section.key", value)`). Values in sources that lose are checked all the same.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        flags: &[(String, String)],
+    ) -> Result<Self, ConfigError> {
+        let text = file.map(read::text).transpose()?;
+        let mut reader = Reader::new(file.zip(text.as_deref()), env, flags);
+        let config = Self {
+            server: Server::read(&mut reader),
+            publish: Publish::read(&mut reader),
+            outbound: Outbound::read(&mut reader),
+            log: Log::read(&mut reader),
+            store: Store::read(&mut reader),
+            http: Http::read(&mut reader),
+        };
+        reader.finish().map(|()| config)
+    }
+
+    /// The variables of this process that may be settings.
+    pub fn environment() -> impl Iterator<Item = (String, String)> {
+        let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
+        std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+    }
+
+    /// What can be meant and is rarely wise; a sentence each, to be told when the server starts.
+    pub fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        let p = &self.publish;
+        if p.late_window < p.deadline {
+            advice.push(
+                "publish.late_window is shorter than publish.deadline: a request that was given \
+                 up may still be applied after a reading said that it was not"
+                    .to_owned(),
+            );
+        }
+        if p.look_budget < p.late_window + p.read_lag + p.second_look {
+            advice.push(
+                "publish.look_budget ends before publish.late_window, read_lag and second_look \
+                 are over: a person is asked about every lost answer"
+                    .to_owned(),
+            );
+        }
+        if p.per_network > p.total {
+            advice.push(
+                "publish.per_network is more than publish.total, and cannot be reached".to_owned(),
+            );
+        }
+        advice
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_that_are_documented() {
+        let config = Config::load(None, std::iter::empty(), &[]).unwrap();
+        let Config { server, publish, outbound, log, store, http } = &config;
+        assert_eq!(server.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(server.admin_socket(), Path::new("/var/lib/carillon/admin.sock"));
+        assert_eq!(publish.deadline, Duration::from_secs(30));
+        assert_eq!((publish.attempts, publish.per_network, publish.total), (5, 8, 64));
+        assert!(outbound.allow.is_empty() && outbound.operator_url.is_none());
+        assert_eq!((log.format, log.level.as_str(), log.max_files), (LogFormat::Json, "info", 14));
+        assert_eq!((store.cache_mib, http.connections), (16, 1024));
+        assert_eq!(config.advice(), [""; 0]);
+    }
+
+    #[test]
+    fn the_address_follows_what_was_bound_unless_it_is_set() {
+        let mut server = Config::load(None, std::iter::empty(), &[]).unwrap().server;
+        let bound = SocketAddr::from(([127, 0, 0, 1], 4711));
+        assert_eq!(server.url(bound), "http://127.0.0.1:4711");
+        server.public_url = "https://x.example/sub/".parse().ok();
+        assert_eq!(server.url(bound), "https://x.example/sub");
+        server.socket = Some("/run/x.sock".into());
+        assert_eq!(server.admin_socket(), Path::new("/run/x.sock"));
+    }
+
+    #[test]
+    fn unwise_numbers_are_told() {
+        let mut config = Config::load(None, std::iter::empty(), &[]).unwrap();
+        config.publish.late_window = Duration::from_secs(29);
+        config.publish.look_budget = Duration::from_mins(1);
+        config.publish.total = 7;
+        let advice = config.advice();
+        let begins = ["publish.late_window is", "publish.look_budget ends", "publish.per_network"];
+        assert_eq!(advice.len(), begins.len());
+        assert!(advice.iter().zip(begins).all(|(told, begin)| told.starts_with(begin)));
+    }
+}

@@ -1,0 +1,21 @@
+//! Calls to other people's servers.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::rule::{any, hosts, up_to};
+use super::section::section;
+use super::value::secs;
+
+section! {
+    /// `[outbound]`
+    Outbound in "outbound" {
+        /// Hosts (`host` or `host:port`) that members may name although they are private or local.
+        allow: Vec<String> = Vec::new(), |entries| hosts(entries);
+        /// Longest time until a connection stands.
+        connect_timeout: Duration = secs(10), up_to(secs(60));
+        /// Where networks find the operator; sent with each call.
+        operator_url: Option<Url> = None, any;
+    }
+}

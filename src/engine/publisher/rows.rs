@@ -1,0 +1,127 @@
+//! Everything a run needs of the store, read at one moment.
+
+use data_encoding::BASE32_NOPAD;
+use sha2::{Digest, Sha256};
+
+use super::super::lanes::Ticket;
+use crate::base::{Problem, Timestamp};
+use crate::domain::delivery::Delivery;
+use crate::domain::post::{PartDraft, Post};
+use crate::domain::publish::{Doubt, Phase, Policy, Receipt};
+use crate::networks::{self, Network, PartCall};
+use crate::service::{Found, Pauses, Services, lane_blocker, policy, trouble};
+use crate::store::rows::PublishedEntry;
+use crate::store::{Error, Scope, Span, View};
+
+/// Published deliveries of a channel that are looked through for remote ids.
+const KNOWN_MAX: usize = 500;
+
+pub(super) struct Rows {
+    pub delivery: Delivery,
+    pub post: Post,
+    pub found: Found,
+    pub policy: Policy,
+    pub network: &'static dyn Network,
+    pub paused: bool,
+    /// Another delivery holds the lane; look again then.
+    pub blocked: Option<Timestamp>,
+    /// Remote ids of the channel's other parts, when this one is in doubt.
+    pub known: Vec<String>,
+}
+
+/// `None` when the delivery is gone.
+pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<Rows>, Problem> {
+    let (scope, id, now) = (ticket.timer.scope, ticket.delivery(), services.now());
+    let timing = services.timing;
+    let read = services.store.read(move |view| {
+        let Some(delivery) = view.get::<Delivery>(&scope, &id)? else { return Ok(None) };
+        let Some(post) = view.get::<Post>(&scope, &delivery.post)? else { return Ok(None) };
+        let Some(found) = Found::read(view, &scope, delivery.channel)? else { return Ok(None) };
+        let Some(network) = networks::named(&delivery.network) else { return Ok(None) };
+        let policy = policy(view, &scope, &found.channel, &timing)?;
+        let pauses = Pauses::read(view, &scope)?;
+        let level = pauses.hold_back(view, &scope, delivery.channel, &delivery.network)?;
+        let blocker = lane_blocker(view, &scope, &delivery, &policy)?;
+        // Its timer, but soon enough to notice when a person moves it.
+        let soon = now.plus(std::time::Duration::from_secs(1));
+        let late = now.plus(std::time::Duration::from_secs(30));
+        let blocked = blocker.map(|other| other.flow.wake.unwrap_or(late).clamp(soon, late));
+        let known = known(view, &scope, &delivery)?;
+        let paused = level.is_some();
+        Ok(Some(Rows { delivery, post, found, policy, network, paused, blocked, known }))
+    });
+    read.await.map_err(trouble)
+}
+
+/// Only a part in doubt is looked for, and only there do other parts matter.
+fn known(view: &View<'_>, scope: &Scope, delivery: &Delivery) -> Result<Vec<String>, Error> {
+    let doubt = delivery.flow.current_part().map(|part| part.doubt);
+    if !matches!(doubt, Some(Doubt::Open { .. })) {
+        return Ok(Vec::new());
+    }
+    let span = Span::last(KNOWN_MAX).under(&delivery.channel);
+    let mut ids = Vec::new();
+    for ((_, _, other), PublishedEntry) in view.scan::<PublishedEntry>(scope, &span)? {
+        if let Some(row) = view.get::<Delivery>(scope, &other)? {
+            ids.extend(row.flow.parts.iter().filter_map(|part| match &part.phase {
+                Phase::Published(receipt) => Some(receipt.remote_id.clone()),
+                _ => None,
+            }));
+        }
+    }
+    Ok(ids)
+}
+
+/// What is derived of the current part for its call.
+pub(super) struct PartFacts {
+    index: usize,
+    key: String,
+    ticket: Vec<u8>,
+    before: Vec<Receipt>,
+}
+
+/// `None` when the post has no words for the current part.
+pub(super) fn part_facts(delivery: &Delivery, post: &Post) -> Option<PartFacts> {
+    let index = delivery.flow.current()?;
+    post.parts_for(delivery.channel).get(index)?;
+    let part = delivery.flow.parts.get(index)?;
+    let before = delivery.flow.parts.iter().take(index).filter_map(|p| match &p.phase {
+        Phase::Published(receipt) => Some(receipt.clone()),
+        _ => None,
+    });
+    let ticket = match &part.phase {
+        Phase::Preparing { ticket } => ticket.clone(),
+        _ => Vec::new(),
+    };
+    // The same for every attempt of these words, and new after an edit.
+    let mut hash = Sha256::new();
+    hash.update(delivery.id.as_bytes());
+    hash.update(part.id.as_bytes());
+    hash.update(delivery.content_revision.to_be_bytes());
+    let key = BASE32_NOPAD.encode(&hash.finalize()).to_lowercase();
+    Some(PartFacts { index, key, ticket, before: before.collect() })
+}
+
+impl PartFacts {
+    pub(super) fn call<'a>(
+        &'a self,
+        delivery: &Delivery,
+        post: &'a Post,
+        known: &'a [String],
+    ) -> PartCall<'a> {
+        static NOTHING: PartDraft =
+            PartDraft { text: String::new(), media: Vec::new(), delay_minutes: 0 };
+        PartCall {
+            channel: delivery.channel,
+            delivery: delivery.id,
+            index: self.index,
+            // `part_facts` has seen to it that the words are there.
+            draft: post.parts_for(delivery.channel).get(self.index).unwrap_or(&NOTHING),
+            options: post.options_for(delivery.channel),
+            key: &self.key,
+            ticket: &self.ticket,
+            before: &self.before,
+            known,
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The scheduler: pages timers from disk into the wheel, turns due ones into tickets, and starts
+//! the publisher on them. Every entry here is a hint; the row is read again before anything is
+//! done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::Settings;
+use super::lanes::{Lanes, Ticket};
+use super::publisher::{self, Done, Ended};
+use super::wheel::Wheel;
+use crate::base::{DeliveryId, Spawner, Timestamp, limits};
+use crate::domain::delivery::Delivery;
+use crate::domain::publish::Phase;
+use crate::networks;
+use crate::service::Services;
+use crate::store::rows::{TimerKey, TimerKind};
+use crate::store::{Changes, Error, Table, View};
+
+/// The wall clock may drift this far from the monotonic one before it counts as a jump.
+const JUMP: Duration = Duration::from_secs(2);
+/// Rows read in one go.
+const PAGE: usize = 4_096;
+/// After the store could not be read.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(super) struct Scheduler {
+    services: Arc<Services>,
+    settings: Settings,
+    spawner: Spawner,
+    stop: CancellationToken,
+    wheel: Wheel<TimerKey>,
+    /// Timers up to here are in the wheel; `None` before the first page.
+    paged: Option<Paged>,
+    lanes: Lanes,
+    /// Timers that came due while their delivery was in work: somebody changed it.
+    meanwhile: BTreeMap<DeliveryId, TimerKey>,
+    /// Something was left on disk because it is paused or would not fit.
+    left_behind: bool,
+    changes: broadcast::Receiver<Arc<Changes>>,
+    done: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
+    /// Wall and monotonic clock at the last look.
+    clocks: (Timestamp, Duration),
+}
+
+/// How far the timer table has been read.
+struct Paged {
+    last: Option<TimerKey>,
+    until: Timestamp,
+    /// All timers before `until` are in.
+    complete: bool,
+}
+
+impl Scheduler {
+    pub fn new(
+        services: Arc<Services>,
+        settings: Settings,
+        spawner: Spawner,
+        stop: CancellationToken,
+    ) -> Self {
+        // Subscribed before the first page, so that nothing falls between the two.
+        let changes = services.store.changes();
+        let clocks = (services.clock.now(), services.clock.monotonic());
+        Self {
+            lanes: Lanes::new(settings.per_network, settings.total),
+            services,
+            settings,
+            spawner,
+            stop,
+            wheel: Wheel::new(),
+            paged: None,
+            meanwhile: BTreeMap::new(),
+            left_behind: false,
+            changes,
+            done: mpsc::unbounded_channel(),
+            clocks,
+        }
+    }
+
+    pub async fn run(mut self) {
+        while !self.stop.is_cancelled() {
+            let wait = match self.turn().await {
+                Ok(()) => self.until_next(),
+                Err(error) => {
+                    tracing::error!(%error, "the timers could not be read");
+                    PATIENCE
+                }
+            };
+            self.wait(wait).await;
+        }
+        self.finish_running().await;
+    }
+
+    /// Everything that can be done now.
+    async fn turn(&mut self) -> Result<(), Error> {
+        self.watch_clock();
+        self.page().await?;
+        let now = self.services.now();
+        let due: Vec<TimerKey> = self.wheel.advance(now).into_iter().map(|(_, t)| t).collect();
+        let lag = due.first().map(|timer| now.since(timer.due));
+        self.admit(due).await?;
+        while let Some(ticket) = self.lanes.next(now) {
+            self.start(ticket, now);
+        }
+        self.lanes.forget_before(now.minus(self.services.timing.spacing));
+        let metrics = &self.services.metrics;
+        metrics.publishing(self.lanes.running());
+        metrics.lanes_waiting(self.lanes.queued());
+        metrics.timers_overdue(self.lanes.queued() + self.lanes.running());
+        if let Some(lag) = lag {
+            metrics.scheduler_lag(lag);
+        }
+        Ok(())
+    }
+
+    /// A jump makes every plan doubtful: start over from the disk.
+    fn watch_clock(&mut self) {
+        let (wall, mono) = (self.services.clock.now(), self.services.clock.monotonic());
+        let expected = self.clocks.0.plus(mono.saturating_sub(self.clocks.1));
+        let off = wall.since(expected).max(expected.since(wall));
+        if off > JUMP {
+            tracing::warn!(seconds = off.as_secs(), "the wall clock jumped");
+            self.services.metrics.clock_jump();
+            self.rescan();
+        }
+        self.clocks = (wall, mono);
+    }
+
+    /// Forgets what was read of the timer table; the next page begins at its start.
+    fn rescan(&mut self) {
+        self.wheel.clear();
+        self.lanes.clear_queues();
+        self.paged = None;
+        self.left_behind = false;
+    }
+
+    /// Reads timers until the window is full.
+    async fn page(&mut self) -> Result<(), Error> {
+        let now = self.services.now();
+        loop {
+            let in_memory = self.wheel.len() + self.lanes.queued();
+            let room = limits::WHEEL_ENTRIES.saturating_sub(in_memory).min(PAGE);
+            let half = now.plus(limits::WHEEL_WINDOW / 2);
+            let fresh = self.paged.as_ref().is_some_and(|p| p.complete && p.until >= half);
+            if fresh || room == 0 {
+                return Ok(());
+            }
+            let after = self.paged.as_ref().and_then(|p| p.last);
+            let until = now.plus(limits::WHEEL_WINDOW);
+            let rows = self
+                .services
+                .store
+                .read(move |view| view.timers(after.as_ref(), until, room))
+                .await?;
+            let complete = rows.len() < room;
+            let last = rows.last().copied().or(after);
+            for timer in rows {
+                if !self.lanes.knows(timer.delivery()) {
+                    self.wheel.insert(timer.due, timer);
+                }
+            }
+            self.paged = Some(Paged { last, until, complete });
+        }
+    }
+
+    /// Turns due timers into tickets.
+    async fn admit(&mut self, mut due: Vec<TimerKey>) -> Result<(), Error> {
+        for timer in due.extract_if(.., |t| self.lanes.is_running(t.delivery())) {
+            self.meanwhile.insert(timer.delivery(), timer);
+        }
+        due.retain(|t| t.kind == TimerKind::Delivery && !self.lanes.knows(t.delivery()));
+        while !due.is_empty() {
+            let rest = due.split_off(due.len().min(PAGE));
+            let epoch = self.services.store.epoch();
+            let timers = std::mem::replace(&mut due, rest);
+            let again = timers.clone();
+            let tickets = self.services.store.read(move |view| tickets(view, &timers, epoch)).await;
+            match tickets {
+                Ok(tickets) => tickets.into_iter().for_each(|ticket| self.lanes.offer(ticket)),
+                Err(error) => {
+                    for timer in again.into_iter().chain(due) {
+                        self.wheel.insert(timer.due, timer);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, ticket: Ticket, now: Timestamp) {
+        let spacing = self.services.timing.spacing;
+        if ticket.sends
+            && now.since(ticket.due) > spacing
+            && let Some(out) = self.lanes.last_out(&ticket)
+            && now < out.plus(spacing)
+        {
+            // Catching up: late posts of a channel do not go out in a burst.
+            self.lanes.finish(&ticket, None);
+            self.lanes.rest(&ticket, out.plus(spacing));
+            self.lanes.offer(ticket);
+            return;
+        }
+        let (services, stop) = (Arc::clone(&self.services), self.stop.clone());
+        let tell = self.done.0.clone();
+        (self.spawner)(Box::pin(async move {
+            let ended = publisher::run(&services, &stop, ticket).await;
+            // The scheduler may be gone already: then nobody needs to know.
+            drop(tell.send(ended));
+        }));
+    }
+
+    /// Takes note of a run that ended.
+    fn ended(&mut self, Ended { ticket, done, wake, out }: Ended) {
+        self.lanes.finish(&ticket, out);
+        match done {
+            Done::Rest => {}
+            Done::Paused => self.left_behind = true,
+            Done::Blocked { until } if ticket.sends => {
+                self.lanes.rest(&ticket, until);
+                self.lanes.offer(ticket);
+            }
+            Done::Blocked { until } => drop(self.wheel.insert(until, ticket.timer)),
+            Done::WantsLane => self.lanes.offer(Ticket { sends: true, ..ticket }),
+        }
+        if let Some(due) = wake {
+            self.insert(TimerKey { due, ..ticket.timer });
+        }
+        if let Some(timer) = self.meanwhile.remove(&ticket.delivery()) {
+            self.wheel.insert(timer.due, timer);
+        }
+    }
+
+    fn insert(&mut self, timer: TimerKey) {
+        if self.paged.as_ref().is_none_or(|p| timer.due >= p.until) {
+            return;
+        }
+        if self.wheel.len() + self.lanes.queued() >= limits::WHEEL_ENTRIES {
+            self.left_behind = true;
+            return;
+        }
+        self.wheel.insert(timer.due, timer);
+    }
+
+    /// Takes note of a commit.
+    fn changed(&mut self, changes: Result<Arc<Changes>, broadcast::error::RecvError>) {
+        let Ok(changes) = changes else {
+            // Too many to follow one by one.
+            self.rescan();
+            return;
+        };
+        for (timer, put) in &changes.timers {
+            if *put {
+                self.insert(*timer);
+            } else {
+                self.wheel.cancel(timer.due, *timer);
+            }
+        }
+        let touches = |table| changes.tables.contains(&table);
+        // A reopened store names every table and no timer.
+        let all = touches(Table::Timers) && changes.timers.is_empty();
+        let released =
+            touches(Table::Pauses) || touches(Table::Workspaces) || touches(Table::Channels);
+        if all || (released && self.left_behind) {
+            self.rescan();
+        }
+    }
+
+    fn until_next(&self) -> Duration {
+        let now = self.services.now();
+        let next = self.wheel.next_due().into_iter().chain(self.lanes.next_wake()).min();
+        let wait = next.map_or(limits::SLEEP_MAX, |at| at.since(now));
+        let crowded = self.left_behind || self.paged.as_ref().is_some_and(|p| !p.complete);
+        wait.min(if crowded { PATIENCE } else { limits::SLEEP_MAX })
+    }
+
+    async fn wait(&mut self, wait: Duration) {
+        let sleep = self.services.clock.sleep(wait);
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            Some(ended) = self.done.1.recv() => self.ended(ended),
+            changes = self.changes.recv() => self.changed(changes),
+            () = sleep => {
+                // What would not fit may fit now.
+                if self.left_behind && self.wheel.is_empty() && self.lanes.queued() == 0 {
+                    self.rescan();
+                }
+            }
+        }
+        while let Ok(ended) = self.done.1.try_recv() {
+            self.ended(ended);
+        }
+        while let Ok(changes) = self.changes.try_recv() {
+            self.changed(Ok(changes));
+        }
+    }
+
+    async fn finish_running(&mut self) {
+        let clock = Arc::clone(&self.services.clock);
+        let limit = clock.sleep(self.settings.stop_wait);
+        tokio::pin!(limit);
+        while self.lanes.running() > 0 {
+            tokio::select! {
+                () = &mut limit => {
+                    let left = self.lanes.running();
+                    tracing::warn!(left, "stopped while something was still being sent");
+                    return;
+                }
+                Some(ended) = self.done.1.recv() => self.lanes.finish(&ended.ticket, ended.out),
+            }
+        }
+    }
+}
+
+/// The deliveries behind timers that still stand.
+fn tickets(view: &View<'_>, timers: &[TimerKey], epoch: u64) -> Result<Vec<Ticket>, Error> {
+    let mut found = Vec::with_capacity(timers.len());
+    for timer in timers {
+        let Some(row) = view.get::<Delivery>(&timer.scope, &timer.delivery())? else { continue };
+        if row.flow.wake != Some(timer.due) {
+            continue;
+        }
+        let sends = match row.flow.current_part().map(|part| &part.phase) {
+            // Of this epoch: somebody is at it, or its receipt could not be written.
+            Some(Phase::Armed { epoch: armed, .. }) if *armed == epoch => continue,
+            Some(Phase::Armed { .. } | Phase::Unknown { .. }) => false,
+            _ => true,
+        };
+        let Some(network) = networks::named(&row.network) else { continue };
+        found.push(Ticket {
+            timer: *timer,
+            channel: row.channel,
+            network: network.word(),
+            due: row.flow.due,
+            sends,
+        });
+    }
+    Ok(found)
+}

@@ -1,0 +1,167 @@
+//! Connecting a Mastodon account: by a pasted token, or by registering this installation with the
+//! server and having a person bring a code. Reads the server's limits and what it is.
+
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::super::call::{ACCESS_TOKEN, unanswered};
+use super::super::{Call, CallError, Connected, Credential, Facts, Grant, failure};
+use super::{HONOURS_KEY, MAX_CHARACTERS, URL_LENGTH, web_url};
+use crate::base::{Rng, Secret};
+use crate::domain::channel::Account;
+use crate::outbound::Origin;
+use crate::outbound::oauth::{Exchange, OauthApp, OauthError};
+
+const SCOPES: &[&str] = &["read:accounts", "read:statuses", "write:statuses", "write:media"];
+/// The server shows the code to the person: no address of ours is needed.
+const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+
+const CLIENT_ID: &str = "client_id";
+const CLIENT_SECRET: &str = "client_secret";
+const VERIFIER: &str = "verifier";
+
+pub(super) async fn connect(call: &Call<'_>, grant: Grant<'_>) -> Result<Connected, CallError> {
+    match grant {
+        Grant::Nothing => Err(CallError::Missing("token")),
+        Grant::Token(token) => {
+            account(call, Credential::new([(ACCESS_TOKEN, token.to_owned())])).await
+        }
+        Grant::Register { rng } => register(call, rng).await,
+        Grant::Code { code, pending } => exchange(call, code, pending).await,
+    }
+}
+
+pub(super) async fn identify(call: &Call<'_>) -> Result<Account, CallError> {
+    let me = call.get("/api/v1/accounts/verify_credentials").await?;
+    let text = |name: &str| me.get(name).and_then(Value::as_str);
+    let (Some(id), Some(acct)) = (text("id"), text("acct")) else {
+        return Err(CallError::Refused(failure("unreadable_answer", "no id or acct", Some(200))));
+    };
+    let host = call.instance.and_then(Url::host_str).unwrap_or_default();
+    let handle = if acct.contains('@') { format!("@{acct}") } else { format!("@{acct}@{host}") };
+    Ok(Account { remote_id: id.to_owned(), handle, url: web_url(me.get("url")) })
+}
+
+/// Tests the credential and reads what the server says of itself.
+async fn account(call: &Call<'_>, credential: Credential) -> Result<Connected, CallError> {
+    let call = Call { credential: Some(&credential), ..*call };
+    let account = identify(&call).await?;
+    let facts = facts(&call).await?;
+    Ok(Connected::Account { account, facts, credential: Some(credential) })
+}
+
+async fn facts(call: &Call<'_>) -> Result<Facts, CallError> {
+    let instance = match call.get("/api/v2/instance").await {
+        // Servers of the same API without the newer document.
+        Err(CallError::Refused(_)) => call.get("/api/v1/instance").await?,
+        answer => answer?,
+    };
+    let statuses = &instance["configuration"]["statuses"];
+    let mut facts = Facts::new();
+    for name in [MAX_CHARACTERS, URL_LENGTH] {
+        // Zero would make every post too long; nonsense is as good as silence.
+        if let Some(number) = statuses[name].as_u64().filter(|n| (1..=1_000_000).contains(n)) {
+            facts.insert(name.to_owned(), number.to_string());
+        }
+    }
+    if let Some(version) = instance["version"].as_str() {
+        facts.insert("version".to_owned(), version.chars().take(60).collect());
+    }
+    let is_mastodon = software(call).await.is_some_and(|name| name == "mastodon");
+    facts.insert(HONOURS_KEY.to_owned(), is_mastodon.to_string());
+    Ok(facts)
+}
+
+/// What the server runs, by `NodeInfo`; `None` when it does not say so in a readable way.
+async fn software(call: &Call<'_>) -> Option<String> {
+    let index = call.get("/.well-known/nodeinfo").await.ok()?;
+    let links = index.get("links")?.as_array()?;
+    let href = links.iter().rev().find_map(|link| link.get("href")?.as_str())?;
+    let url = Url::parse(href).ok()?;
+    // The document must be the server's own, or it says nothing about it.
+    let own = call.instance?;
+    if url.host_str() != own.host_str()
+        || url.port_or_known_default() != own.port_or_known_default()
+    {
+        return None;
+    }
+    let document = call.ask(call.request(Method::GET, url)).await.ok()?;
+    Some(document["software"]["name"].as_str()?.to_lowercase())
+}
+
+async fn register(call: &Call<'_>, rng: &dyn Rng) -> Result<Connected, CallError> {
+    let mut request = call.request(Method::POST, call.at("/api/v1/apps")?);
+    request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = json!({
+        "client_name": "Carillon",
+        "redirect_uris": OUT_OF_BAND,
+        "scopes": SCOPES.join(" "),
+    });
+    request.body = body.to_string().into();
+    let app = call.ask(request).await?;
+    let (Some(id), Some(secret)) = (app["client_id"].as_str(), app["client_secret"].as_str())
+    else {
+        return Err(CallError::Refused(failure("unreadable_answer", "no client_id", Some(200))));
+    };
+    // Servers before 4.3 do not know PKCE, and overlook it.
+    let asked = oauth_app(call, id, secret)?.authorize_url(SCOPES, true, rng);
+    let verifier = asked.verifier.map(|v| v.reveal().clone()).unwrap_or_default();
+    let credential = Credential::new([
+        (CLIENT_ID, id.to_owned()),
+        (CLIENT_SECRET, secret.to_owned()),
+        (VERIFIER, verifier),
+    ]);
+    Ok(Connected::Pending { authorize_url: asked.url.to_string(), credential })
+}
+
+async fn exchange(
+    call: &Call<'_>,
+    code: &str,
+    pending: &Credential,
+) -> Result<Connected, CallError> {
+    let (Some(id), Some(secret)) = (pending.get(CLIENT_ID), pending.get(CLIENT_SECRET)) else {
+        return Err(CallError::Missing("client_id"));
+    };
+    let verifier = pending.get(VERIFIER).map(|v| Secret::new(v.to_owned()));
+    let exchange = Exchange {
+        code,
+        verifier: verifier.as_ref(),
+        deadline: call.deadline,
+        correlation: call.correlation,
+    };
+    let token = oauth_app(call, id, secret)?
+        .exchange_code(call.transport, exchange)
+        .await
+        .map_err(no_token)?;
+    let credential = Credential::new([
+        (ACCESS_TOKEN, token.access.reveal().clone()),
+        (CLIENT_ID, id.to_owned()),
+        (CLIENT_SECRET, secret.to_owned()),
+    ]);
+    account(call, credential).await
+}
+
+fn oauth_app(call: &Call<'_>, id: &str, secret: &str) -> Result<OauthApp, CallError> {
+    Ok(OauthApp {
+        client_id: id.to_owned(),
+        client_secret: Secret::new(secret.to_owned()),
+        auth_url: call.at("/oauth/authorize")?,
+        token_url: call.at("/oauth/token")?,
+        redirect_uri: Url::parse(OUT_OF_BAND).map_err(|_| CallError::Missing("redirect_uri"))?,
+        origin: Origin::Workspace,
+    })
+}
+
+fn no_token(error: OauthError) -> CallError {
+    match error {
+        OauthError::Refused { status, code } => {
+            CallError::Unauthorized(failure("code_refused", &code, Some(status)))
+        }
+        OauthError::Unreachable(error) => unanswered(error),
+        OauthError::Nonsense { status } => {
+            CallError::Refused(failure("unreadable_answer", "token answer", Some(status)))
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Mastodon, and servers with its API. Facts: networks.md 11, from the documentation of 2026-07.
+//! Must not trust a server to be Mastodon itself unless it says so.
+
+mod connect;
+mod read_back;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use serde_json::{Value, json};
+
+use super::call::Answered;
+use super::{Asks, Call, CallError, Connected, Facts, Grant, Network, PartCall, Proof, failure};
+use crate::base::Timestamp;
+use crate::domain::capability::{Capabilities, OptionSpec, Takes};
+use crate::domain::channel::Account;
+use crate::domain::publish::{Outcome, ReadBack, Reading, Receipt, Source};
+use crate::domain::text::Counter;
+use crate::outbound::Response;
+
+pub(super) struct Mastodon;
+
+/// The server remembers an `Idempotency-Key` for an hour; ten minutes of it are left to clocks.
+const KEY_MEMORY: Duration = Duration::from_mins(50);
+
+/// Names of facts, see `connect`.
+const MAX_CHARACTERS: &str = "max_characters";
+const URL_LENGTH: &str = "characters_reserved_per_url";
+const HONOURS_KEY: &str = "honours_idempotency_key";
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "visibility",
+        about: "who sees it; the account's own default when not given",
+        takes: Takes::Choice(&["public", "unlisted", "private", "direct"]),
+    },
+    OptionSpec {
+        name: "spoiler_text",
+        about: "the content warning shown before the text; its length counts",
+        takes: Takes::Text(500),
+    },
+    OptionSpec { name: "sensitive", about: "hide media behind a warning", takes: Takes::Flag },
+    OptionSpec {
+        name: "language",
+        about: "ISO 639-1 code of the text's language",
+        takes: Takes::Text(8),
+    },
+];
+
+#[async_trait]
+impl Network for Mastodon {
+    fn word(&self) -> &'static str {
+        "mastodon"
+    }
+
+    fn title(&self) -> &'static str {
+        "Mastodon"
+    }
+
+    fn asks(&self) -> Asks {
+        Asks { instance: true, token: true }
+    }
+
+    fn capabilities(&self, facts: &Facts) -> Capabilities {
+        let fact = |name: &str, default| {
+            facts.get(name).and_then(|value| value.parse().ok()).unwrap_or(default)
+        };
+        Capabilities {
+            network: "mastodon",
+            text_max: fact(MAX_CHARACTERS, 500),
+            counter: Counter::Mastodon { url: fact(URL_LENGTH, 23) },
+            parts_max: 50,
+            media_max: 0,
+            options: OPTIONS,
+        }
+    }
+
+    /// Two widely used servers of this API ignore the key, so it counts only where the server was
+    /// seen to be Mastodon.
+    fn proof(&self, facts: &Facts) -> Proof {
+        let honoured = facts.get(HONOURS_KEY).is_some_and(|v| v == "true");
+        Proof { key_memory: honoured.then_some(KEY_MEMORY), read_back: Some(ReadBack::Listing) }
+    }
+
+    async fn connect(&self, call: &Call<'_>, grant: Grant<'_>) -> Result<Connected, CallError> {
+        connect::connect(call, grant).await
+    }
+
+    async fn identify(&self, call: &Call<'_>) -> Result<Account, CallError> {
+        connect::identify(call).await
+    }
+
+    async fn commit(&self, call: &Call<'_>, part: &PartCall<'_>) -> Outcome {
+        let Ok(url) = call.at("/api/v1/statuses") else {
+            return Outcome::Refused(failure("missing", "instance", None));
+        };
+        let mut request = call.request(Method::POST, url);
+        let body = status(part);
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Ok(key) = HeaderValue::from_str(part.key) {
+            request.headers.insert("idempotency-key", key);
+        }
+        request.body = Bytes::from(body.to_string());
+        match call.commit(request).await {
+            Answered::Never(outcome) => outcome,
+            Answered::Whole(response) => outcome(call, &response),
+        }
+    }
+
+    async fn read_back(&self, call: &Call<'_>, part: &PartCall<'_>, armed: Timestamp) -> Reading {
+        read_back::read_back(call, part, armed).await
+    }
+}
+
+fn status(part: &PartCall<'_>) -> Value {
+    let mut body = json!({ "status": part.draft.text });
+    if let Some(parent) = part.before.last() {
+        body["in_reply_to_id"] = json!(parent.remote_id);
+    }
+    for name in ["visibility", "spoiler_text", "language"] {
+        if let Some(value) = part.text_option(name) {
+            body[name] = json!(value);
+        }
+    }
+    if part.flag_option("sensitive") {
+        body["sensitive"] = json!(true);
+    }
+    body
+}
+
+/// networks.md 11.6, with SPEC part 4's rule that 408 and 5xx after a commit are unknown.
+fn outcome(call: &Call<'_>, response: &Response) -> Outcome {
+    let said = call.words(response);
+    let failed = |code| failure(code, &said, Some(response.status));
+    match response.status {
+        200..=299 => match receipt(call, response) {
+            Some(receipt) => Outcome::Done(receipt),
+            None => Outcome::Lost(failed("unreadable_answer")),
+        },
+        // Not followed: a redirected POST would arrive as something else.
+        300..=399 => Outcome::Refused(failed("redirected")),
+        401 => Outcome::Reconnect(failed("unauthorized")),
+        403 => Outcome::Refused(failed("policy")),
+        408 | 500.. => Outcome::Lost(failed("network_error")),
+        429 => {
+            Outcome::RateLimited { until: reset(call, response), failure: failed("rate_limited") }
+        }
+        _ => Outcome::Refused(failed("validation")),
+    }
+}
+
+fn receipt(call: &Call<'_>, response: &Response) -> Option<Receipt> {
+    let json: Value = serde_json::from_slice(&response.body).ok()?;
+    // A scheduled status has an id too, but no `uri`: that would not be out.
+    let (id, _) = (json.get("id")?.as_str()?, json.get("uri")?.as_str()?);
+    Some(Receipt {
+        remote_id: id.to_owned(),
+        url: web_url(json.get("url")),
+        at: call.now,
+        source: Source::Answer,
+    })
+}
+
+/// Only addresses that a page may link to.
+fn web_url(value: Option<&Value>) -> Option<String> {
+    let url = value?.as_str()?;
+    let parsed = url::Url::parse(url).ok()?;
+    matches!(parsed.scheme(), "http" | "https").then(|| parsed.to_string())
+}
+
+/// `X-RateLimit-Reset` is an ISO 8601 instant here (networks.md 11.4); proxies in front of a server
+/// send `Retry-After` in seconds instead.
+fn reset(call: &Call<'_>, response: &Response) -> Timestamp {
+    let header = |name: &str| response.headers.get(name).and_then(|v| v.to_str().ok());
+    let instant = header("x-ratelimit-reset").and_then(Timestamp::parse);
+    let seconds = header(RETRY_AFTER.as_str()).and_then(|v| v.trim().parse::<u32>().ok());
+    let until = instant
+        .or_else(|| seconds.map(|s| call.now.plus(Duration::from_secs(s.into()))))
+        .unwrap_or_else(|| call.now.plus(Duration::from_mins(5)));
+    // A clock that is wrong there must not stop a channel for ever, nor make us hammer.
+    until.clamp(call.now.plus(Duration::from_secs(1)), call.now.plus(Duration::from_hours(24)))
+}

@@ -1,0 +1,160 @@
+//! Social networks behind one trait: what each can take, how it is called, what its answers mean.
+//! Must not see the store or the vault, read a clock, sleep, or repeat a commit; the engine does.
+
+mod call;
+mod credential;
+mod feed;
+mod mastodon;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::base::{ChannelId, DeliveryId, Rng, Timestamp};
+use crate::domain::capability::Capabilities;
+use crate::domain::channel::Account;
+use crate::domain::post::{OptionValue, PartDraft};
+use crate::domain::publish::{Failure, Outcome, ReadBack, Reading, Receipt};
+
+pub use call::{Call, CallError};
+pub use credential::Credential;
+
+/// Every network, one line each.
+pub static REGISTRY: &[&dyn Network] = &[&feed::Feed, &mastodon::Mastodon];
+
+/// The network with this word.
+pub fn named(word: &str) -> Option<&'static dyn Network> {
+    REGISTRY.iter().copied().find(|network| network.word() == word)
+}
+
+/// Facts read from a network when a channel was connected; they rule limits and evidence.
+pub type Facts = BTreeMap<String, String>;
+
+/// One social network. Implementations hold no state.
+#[async_trait]
+pub trait Network: Send + Sync {
+    /// The stable word, such as `mastodon`.
+    fn word(&self) -> &'static str;
+
+    /// How people call it.
+    fn title(&self) -> &'static str;
+
+    /// What a channel of this network is made from.
+    fn asks(&self) -> Asks;
+
+    fn capabilities(&self, facts: &Facts) -> Capabilities;
+
+    /// How the fate of a part can be learnt afterwards.
+    fn proof(&self, facts: &Facts) -> Proof;
+
+    /// Makes a channel out of what a person brought.
+    async fn connect(&self, call: &Call<'_>, grant: Grant<'_>) -> Result<Connected, CallError>;
+
+    /// Whom the credential speaks for: tests a channel, and confirms or clears a refused call.
+    async fn identify(&self, call: &Call<'_>) -> Result<Account, CallError>;
+
+    /// Everything reversible before the commit.
+    async fn prepare(&self, _call: &Call<'_>, _part: &PartCall<'_>) -> Prepared {
+        Prepared::Ready
+    }
+
+    /// The one irreversible call. `Outcome::Reconnect` means "refused as unauthorized"; whoever
+    /// called confirms it by [`Network::identify`].
+    async fn commit(&self, call: &Call<'_>, part: &PartCall<'_>) -> Outcome;
+
+    /// Looks for a part that may be out.
+    async fn read_back(&self, call: &Call<'_>, part: &PartCall<'_>, armed: Timestamp) -> Reading;
+}
+
+/// What a person must bring to connect a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asks {
+    /// The address of a server.
+    pub instance: bool,
+    /// An access token, or a code from the network's own page.
+    pub token: bool,
+}
+
+/// How the fate of a part can be learnt; the engine turns it into `publish::Evidence`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// How long a write's key is remembered by the network.
+    pub key_memory: Option<Duration>,
+    pub read_back: Option<ReadBack>,
+}
+
+/// What a person brought.
+pub enum Grant<'a> {
+    Nothing,
+    Token(&'a str),
+    /// Register this installation with the server, and tell where a person gets a code.
+    Register {
+        rng: &'a dyn Rng,
+    },
+    /// That code, and the credential that the registration gave.
+    Code {
+        code: &'a str,
+        pending: &'a Credential,
+    },
+}
+
+/// What connecting came to.
+pub enum Connected {
+    Account {
+        account: Account,
+        facts: Facts,
+        credential: Option<Credential>,
+    },
+    /// A person must open the address and bring back a code.
+    Pending {
+        authorize_url: String,
+        credential: Credential,
+    },
+}
+
+pub enum Prepared {
+    Ready,
+    /// Ask again then, with this note.
+    NotReady {
+        again: Timestamp,
+        ticket: Vec<u8>,
+    },
+    Wrong(Outcome),
+}
+
+/// One part on its way to a network.
+pub struct PartCall<'a> {
+    pub channel: ChannelId,
+    pub delivery: DeliveryId,
+    /// Counts from 0.
+    pub index: usize,
+    pub draft: &'a PartDraft,
+    pub options: Option<&'a BTreeMap<String, OptionValue>>,
+    /// The same for every attempt of the same words; new after an edit.
+    pub key: &'a str,
+    /// What `prepare` noted.
+    pub ticket: &'a [u8],
+    /// The parts before this one, in order.
+    pub before: &'a [Receipt],
+    /// Remote ids that are known to be other parts.
+    pub known: &'a [String],
+}
+
+impl PartCall<'_> {
+    pub fn text_option(&self, name: &str) -> Option<&str> {
+        match self.options?.get(name)? {
+            OptionValue::Text(text) => Some(text),
+            OptionValue::Flag(_) => None,
+        }
+    }
+
+    pub fn flag_option(&self, name: &str) -> bool {
+        matches!(self.options.and_then(|o| o.get(name)), Some(OptionValue::Flag(true)))
+    }
+}
+
+/// A failure in the words of `domain::publish`, shared by all networks.
+pub(crate) fn failure(code: &str, detail: &str, status: Option<u16>) -> Failure {
+    Failure { code: code.to_owned(), detail: detail.to_owned(), status }
+}

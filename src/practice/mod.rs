@@ -1,0 +1,139 @@
+//! Practice networks ("twins") that the real program is tested against and the demo posts to.
+//! Sees `base` only, so that a twin cannot share a mistake with the client that it tests.
+
+mod exchange;
+mod fault;
+mod journal;
+pub mod mastodon;
+mod page;
+mod serve;
+mod world;
+
+pub use exchange::{Answer, Fate, Request};
+pub use fault::{Act, Fault, Matcher};
+pub use journal::{Effect, JournalEntry, RequestLine};
+pub use page::{Shown, ShownInstance};
+pub use serve::serve;
+pub use world::World;
+
+use crate::base::Timestamp;
+use journal::Moment;
+
+/// One server of one network. To add a network is to add a variant and its arms.
+enum Instance {
+    Mastodon(mastodon::Server),
+}
+
+impl Instance {
+    fn kind_of_call(&self, request: &Request) -> Matcher {
+        match self {
+            Self::Mastodon(_) => mastodon::kind_of_call(request),
+        }
+    }
+
+    fn answer(&mut self, moment: &mut Moment<'_>, request: &Request) -> Answer {
+        match self {
+            Self::Mastodon(server) => server.answer(moment, request),
+        }
+    }
+
+    fn rate_limited(&self, reset: Timestamp) -> Answer {
+        match self {
+            Self::Mastodon(server) => server.rate_limited(reset),
+        }
+    }
+
+    fn unauthorized(&self) -> Answer {
+        match self {
+            Self::Mastodon(_) => mastodon::unauthorized(),
+        }
+    }
+
+    fn revoke(&mut self, token: &str) {
+        match self {
+            Self::Mastodon(server) => server.revoke(token),
+        }
+    }
+
+    fn shown(&self) -> ShownInstance {
+        match self {
+            Self::Mastodon(server) => server.shown(),
+        }
+    }
+}
+
+/// Answers one request to the instance of that host, after everything that lands by `now`.
+pub fn handle(world: &mut World, host: &str, request: &Request, now: Timestamp) -> Answer {
+    world.settle(now);
+    let act = world.draw(host, request);
+    let answer = match &act {
+        Some(act) => go_wrong(world, host, request, now, act),
+        None => world.apply(host, request, now),
+    };
+    world.log(host, request, now, (&answer, act));
+    answer
+}
+
+fn go_wrong(world: &mut World, host: &str, request: &Request, now: Timestamp, act: &Act) -> Answer {
+    let Some(instance) = world.instance(host) else {
+        return no_such_host();
+    };
+    match act {
+        Act::ErrorBefore { status } => return broken(*status),
+        Act::DropBefore => return Answer::hang_up(),
+        Act::RateLimited { reset_after } => return instance.rate_limited(now.plus(*reset_after)),
+        Act::False401 => return instance.unauthorized(),
+        Act::Html502 => return bad_gateway(),
+        Act::LandLate { after } => {
+            world.land_late(host, request, now.plus(*after));
+            return Answer::hang_up();
+        }
+        Act::RevokeToken => request.bearer().into_iter().for_each(|t| instance.revoke(t)),
+        Act::ErrorAfter { .. }
+        | Act::AcceptThenDrop
+        | Act::CutBody { .. }
+        | Act::SlowBody { .. }
+        | Act::SlowStart { .. }
+        | Act::GarbageJson
+        | Act::WrongShape => {}
+    }
+    spoil(world.apply(host, request, now), act)
+}
+
+/// What becomes of the answer to a call that was applied.
+fn spoil(mut answer: Answer, act: &Act) -> Answer {
+    match act {
+        Act::ErrorAfter { status } => return broken(*status),
+        Act::AcceptThenDrop => return Answer::hang_up(),
+        Act::WrongShape => return Answer::json(200, &serde_json::json!([{ "ok": true }])),
+        Act::CutBody { after } => answer.fate = Fate::CutBody { after: *after },
+        Act::SlowBody { every } => answer.fate = Fate::Drip { every: *every },
+        Act::SlowStart { delay } => answer.delay = *delay,
+        Act::GarbageJson => {
+            answer.status = 200;
+            answer.body.truncate(answer.body.len() / 2);
+        }
+        _ => {}
+    }
+    answer
+}
+
+/// An error of the server itself, as an API route of a Rails program gives it.
+fn broken(status: u16) -> Answer {
+    let reason = http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|s| s.canonical_reason())
+        .unwrap_or("Error");
+    Answer::json(status, &serde_json::json!({ "error": reason }))
+}
+
+fn no_such_host() -> Answer {
+    broken(404)
+}
+
+fn bad_gateway() -> Answer {
+    let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
+        <center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n\
+        </body>\r\n</html>\r\n";
+    Answer::html(502, page.to_owned())
+}

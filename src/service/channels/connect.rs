@@ -1,0 +1,264 @@
+//! Connecting an account, proving that it still answers, and connecting it again.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::super::idempotency::{recall, remember};
+use super::super::shown::{self, ChannelShown};
+use super::super::{Access, Done, Services, refused};
+use super::{Asking, Brought, ChannelChange, must, network_named, replayed, told};
+use crate::base::{ChannelId, Code, CorrelationId, Problem, Wrong, limits};
+use crate::domain::access::Manage;
+use crate::domain::channel::{Account, Channel, ChannelState};
+use crate::domain::event::{Actor, Event};
+use crate::domain::publish::Failure;
+use crate::domain::workspace::check_name;
+use crate::networks::{CallError, Connected, Credential, Facts, Grant, Network};
+use crate::store::Scope;
+use crate::store::rows::{Feed, SealedCredential};
+
+impl Services {
+    /// Connects an account. Without a token, a network that takes one answers with an address
+    /// where a person gets a code; the channel is `connecting` until the code is brought.
+    pub async fn add_channel(
+        &self,
+        access: Access<Manage>,
+        brought: Brought,
+    ) -> Result<Done<ChannelShown>, Problem> {
+        let network = network_named(&brought.network)?;
+        let name = check_name("name", &brought.name)?;
+        let instance = self.instance_for(network, brought.instance.as_deref())?;
+        let id = ChannelId::new(self.now(), self.rng.as_ref());
+        let facts = Facts::new();
+        let asking = Asking {
+            instance: instance.as_ref(),
+            credential: None,
+            account: None,
+            facts: &facts,
+            correlation: access.correlation,
+        };
+        if let Some(done) = self.done_before(&access).await? {
+            return Ok(done);
+        }
+        let grant = match &brought.token {
+            Some(token) if network.asks().token => Grant::Token(token.reveal()),
+            Some(_) => return Err(Problem::field("token", Wrong::Unknown)),
+            None if network.asks().token => Grant::Register { rng: self.rng.as_ref() },
+            None => Grant::Nothing,
+        };
+        let connected = network.connect(&self.call(&asking), grant).await.map_err(told)?;
+        let mut channel = Channel {
+            id,
+            revision: 1,
+            created_at: self.now(),
+            network: network.word().to_owned(),
+            name,
+            state: ChannelState::Connected,
+            paused: false,
+            instance: instance.map(|url| url.as_str().trim_end_matches('/').to_owned()),
+            account: None,
+            facts: Facts::new(),
+            grace: None,
+        };
+        let credential = self.settle(&mut channel, connected);
+        self.insert_channel(access, channel, credential).await
+    }
+
+    /// Puts what connecting gave into the channel; returns what must be sealed.
+    fn settle(&self, channel: &mut Channel, connected: Connected) -> Option<Credential> {
+        match connected {
+            Connected::Account { account, facts, credential } => {
+                channel.state = ChannelState::Connected;
+                channel.facts = facts;
+                channel.account = Some(if channel.network == "feed" {
+                    let url = format!("{}/feed/{}", self.public_url, channel.id);
+                    Account { remote_id: channel.id.to_string(), url: Some(url), ..account }
+                } else {
+                    account
+                });
+                credential
+            }
+            Connected::Pending { authorize_url, credential } => {
+                channel.state = ChannelState::Connecting { authorize_url };
+                Some(credential)
+            }
+        }
+    }
+
+    async fn insert_channel(
+        &self,
+        access: Access<Manage>,
+        channel: Channel,
+        credential: Option<Credential>,
+    ) -> Result<Done<ChannelShown>, Problem> {
+        let sealed = match &credential {
+            Some(credential) => Some(self.seal(access.scope, channel.id, credential).await?),
+            None => None,
+        };
+        let (services, now) = (self.clone(), self.now());
+        self.store
+            .write(move |tx| {
+                if let Some(id) = recall(tx, &access, now)? {
+                    return replayed(tx, &access.scope, &id);
+                }
+                let id = channel.id;
+                tx.put(&access.scope, &id, &channel)?;
+                if let Some(sealed) = &sealed {
+                    tx.put(&access.scope, &id, sealed)?;
+                }
+                if channel.network == "feed" {
+                    tx.put_global(&id, &Feed { workspace: access.workspace() })?;
+                }
+                remember(tx, &access, now, &id.to_string())?;
+                let mut event = access.event(&services, "channel.added", &id.to_string());
+                event.data.insert("network".to_owned(), channel.network.clone());
+                tx.append_event(&access.scope, event)?;
+                Ok(Done { value: shown::channel(&channel), replayed: false })
+            })
+            .await
+            .map_err(refused)
+    }
+
+    fn instance_for(
+        &self,
+        network: &dyn Network,
+        given: Option<&str>,
+    ) -> Result<Option<Url>, Problem> {
+        match (network.asks().instance, given) {
+            (true, None) => Err(Problem::field("instance", Wrong::Missing)),
+            (false, Some(_)) => Err(Problem::field("instance", Wrong::Unknown)),
+            (false, None) => Ok(None),
+            (true, Some(text)) => self.instance(text).map(Some),
+        }
+    }
+
+    /// The address of a server as a person writes it: `example.social`, or with `https://`.
+    fn instance(&self, text: &str) -> Result<Url, Problem> {
+        let text = text.trim();
+        let expected = || Wrong::BadFormat {
+            expected: "the address of a server, such as https://example.social".to_owned(),
+        };
+        let bad = || Problem::field("instance", expected());
+        let (max, actual) = (limits::URL_BYTES, text.len());
+        if actual > max {
+            return Err(Problem::field("instance", Wrong::TooLong { max, actual, unit: "bytes" }));
+        }
+        let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        let url = Url::parse(&whole).map_err(|_| bad())?;
+        if url.query().is_some() || url.fragment().is_some() || !url.has_host() {
+            return Err(bad());
+        }
+        self.guard.check_url(&url).map_err(|refusal| {
+            Problem::field("instance", Wrong::NotPossible { why: refusal.why() })
+        })?;
+        Ok(url)
+    }
+
+    /// Tries the token or code that a person brought.
+    pub(super) async fn reconnect(
+        &self,
+        access: &Access<Manage>,
+        id: ChannelId,
+        change: &ChannelChange,
+    ) -> Result<Option<(Account, Facts, SealedCredential)>, Problem> {
+        if change.token.is_none() && change.code.is_none() {
+            return Ok(None);
+        }
+        let opened = self.open(&access.scope, self.found(access, id).await?)?;
+        let network = network_named(&opened.channel.network)?;
+        let grant = match (&change.token, &change.code, &opened.credential) {
+            (Some(_), Some(_), _) => {
+                return Err(Problem::field("code", Wrong::Excludes { other: "token" }));
+            }
+            (Some(token), None, _) if network.asks().token => Grant::Token(token.reveal()),
+            (None, Some(code), Some(pending)) if network.asks().token => {
+                Grant::Code { code: code.reveal(), pending }
+            }
+            (Some(_), ..) => return Err(Problem::field("token", Wrong::Unknown)),
+            _ => return Err(Problem::field("code", Wrong::Unknown)),
+        };
+        let instance = opened.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
+        let asking = Asking {
+            instance: instance.as_ref(),
+            credential: None,
+            account: None,
+            facts: &opened.channel.facts,
+            correlation: access.correlation,
+        };
+        let connected = network.connect(&self.call(&asking), grant).await.map_err(told)?;
+        let Connected::Account { account, facts, credential: Some(credential) } = connected else {
+            return Err(Problem::new(Code::ChannelRefused));
+        };
+        let before = opened.channel.account.as_ref();
+        if before.is_some_and(|before| before.remote_id != account.remote_id) {
+            let field = if change.token.is_some() { "token" } else { "code" };
+            let why = "belongs to another account; add that as a channel of its own";
+            return Err(Problem::field(field, Wrong::NotPossible { why }));
+        }
+        let sealed = self.seal(access.scope, id, &credential).await?;
+        Ok(Some((account, facts, sealed)))
+    }
+
+    /// Asks the network whom the channel speaks for. A refusal is remembered: the channel then
+    /// needs a person.
+    pub async fn test_channel(
+        &self,
+        access: Access<Manage>,
+        id: ChannelId,
+    ) -> Result<ChannelShown, Problem> {
+        let opened = self.open(&access.scope, self.found(&access, id).await?)?;
+        let network = network_named(&opened.channel.network)?;
+        let instance = opened.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
+        let asking = Asking {
+            instance: instance.as_ref(),
+            credential: opened.credential.as_ref(),
+            account: opened.channel.account.as_ref(),
+            facts: &opened.channel.facts,
+            correlation: access.correlation,
+        };
+        if matches!(opened.channel.state, ChannelState::Connecting { .. }) {
+            return Err(Problem::field("code", Wrong::Missing));
+        }
+        match network.identify(&self.call(&asking)).await {
+            Ok(_) => Ok(shown::channel(&opened.channel)),
+            Err(CallError::Unauthorized(failure)) => {
+                self.needs_reconnect(access.scope, id, &failure, access.correlation).await?;
+                Err(told(CallError::Unauthorized(failure)))
+            }
+            Err(error) => Err(told(error)),
+        }
+    }
+
+    /// Notes, once, that a channel needs a person.
+    pub async fn needs_reconnect(
+        &self,
+        scope: Scope,
+        id: ChannelId,
+        failure: &Failure,
+        correlation: CorrelationId,
+    ) -> Result<(), Problem> {
+        let (since, code) = (self.now(), failure.code.clone());
+        self.store
+            .write(move |tx| {
+                let mut channel = must(tx, &scope, id)?;
+                if !matches!(channel.state, ChannelState::Connected) {
+                    return Ok(());
+                }
+                channel.state = ChannelState::ReconnectNeeded { since, code: code.clone() };
+                channel.revision += 1;
+                tx.put(&scope, &id, &channel)?;
+                let event = Event {
+                    at: since,
+                    actor: Actor::System,
+                    kind: "channel.reconnect_needed".to_owned(),
+                    subject: id.to_string(),
+                    data: BTreeMap::new(),
+                    correlation,
+                };
+                Ok(tx.append_event(&scope, event)?)
+            })
+            .await
+            .map_err(refused)
+    }
+}

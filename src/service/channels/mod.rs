@@ -1,0 +1,233 @@
+//! Channels: connecting, testing, pausing, reconnecting and removing accounts.
+
+mod change;
+mod connect;
+mod remove;
+
+use url::Url;
+
+use super::idempotency::recall;
+use super::shown::{self, ChannelShown, NetworkShown, OptionShown, Page};
+use super::{Access, Done, Found, Services, no, not_found, refused, trouble};
+use crate::base::{ChannelId, Code, CorrelationId, DeliveryId, Problem, Secret, Wrong, limits};
+use crate::domain::access::{Manage, Read, Right};
+use crate::domain::capability::Takes;
+use crate::domain::channel::{Account, Channel, ChannelState};
+use crate::domain::delivery::Delivery;
+use crate::domain::publish::{Failure, State};
+use crate::networks::{self, Call, CallError, Credential, Facts, Network};
+use crate::store::rows::Attention;
+use crate::store::{Scope, Span, Tx, WriteError};
+
+/// What a person brings to connect a channel.
+#[derive(Debug)]
+pub struct Brought {
+    pub network: String,
+    pub name: String,
+    pub instance: Option<String>,
+    pub token: Option<Secret<String>>,
+}
+
+/// What a person changes; `None` leaves it as it is.
+#[derive(Debug, Default)]
+pub struct ChannelChange {
+    pub name: Option<String>,
+    pub paused: Option<bool>,
+    pub grace: Option<Grace>,
+    /// A new token for the same account.
+    pub token: Option<Secret<String>>,
+    /// The code from the address that connecting named.
+    pub code: Option<Secret<String>>,
+    /// The revision that the person saw.
+    pub revision: Option<u64>,
+}
+
+/// How late a post may still go out on a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grace {
+    /// As the workspace says.
+    Workspace,
+    Minutes(u64),
+}
+
+/// What a network call needs besides the channel.
+struct Asking<'a> {
+    instance: Option<&'a Url>,
+    credential: Option<&'a Credential>,
+    account: Option<&'a Account>,
+    facts: &'a Facts,
+    correlation: CorrelationId,
+}
+
+impl Services {
+    fn call<'a>(&'a self, asking: &Asking<'a>) -> Call<'a> {
+        Call {
+            transport: self.transport.as_ref(),
+            instance: asking.instance,
+            credential: asking.credential,
+            account: asking.account,
+            facts: asking.facts,
+            public_url: &self.public_url,
+            now: self.now(),
+            deadline: self.timing.deadline,
+            correlation: asking.correlation,
+        }
+    }
+
+    async fn done_before(
+        &self,
+        access: &Access<Manage>,
+    ) -> Result<Option<Done<ChannelShown>>, Problem> {
+        if access.repeat.is_none() {
+            return Ok(None);
+        }
+        let (asked, now) = (access.again(), self.now());
+        self.store
+            .write(move |tx| match recall(tx, &asked, now)? {
+                Some(id) => replayed(tx, &asked.scope, &id).map(Some),
+                None => Ok(None),
+            })
+            .await
+            .map_err(refused)
+    }
+
+    /// The workspace's channels, oldest first.
+    pub async fn channels<R: Right>(
+        &self,
+        access: &Access<R>,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<Page<ChannelShown>, Problem> {
+        let scope = access.scope;
+        let after = match &cursor {
+            Some(text) => {
+                let bytes = shown::cursor_bytes(text)?;
+                let expected = "a `next` of this same list".to_owned();
+                let bad = || Problem::field("cursor", Wrong::BadFormat { expected });
+                Some(<ChannelId as crate::store::Key>::from_bytes(&bytes).ok_or_else(bad)?)
+            }
+            None => None,
+        };
+        let span = Span::first(limit).after(after.as_ref());
+        let rows = self.store.read(move |view| view.scan::<Channel>(&scope, &span)).await;
+        let rows = rows.map_err(trouble)?;
+        let next = rows.last().filter(|_| rows.len() == limit);
+        let next = next.map(|(id, _)| shown::cursor_of(id.as_bytes()));
+        let there = |c: &&Channel| !matches!(c.state, ChannelState::Removed { .. });
+        let items = rows.iter().map(|(_, c)| c).filter(there).map(shown::channel).collect();
+        Ok(Page { items, next })
+    }
+
+    pub async fn channel(
+        &self,
+        access: &Access<Read>,
+        id: ChannelId,
+    ) -> Result<ChannelShown, Problem> {
+        Ok(shown::channel(&self.found(access, id).await?.channel))
+    }
+
+    async fn found<R: Right>(&self, access: &Access<R>, id: ChannelId) -> Result<Found, Problem> {
+        let scope = access.scope;
+        let found = self.store.read(move |view| Found::read(view, &scope, id)).await;
+        let found = found.map_err(trouble)?.ok_or_else(not_found)?;
+        match found.channel.state {
+            ChannelState::Removed { .. } => Err(not_found()),
+            _ => Ok(found),
+        }
+    }
+
+    /// The networks that this program knows.
+    pub async fn networks(&self) -> Result<Page<NetworkShown>, Problem> {
+        let paused = self.paused_networks().await?;
+        let shown = |network: &&dyn Network| {
+            let capabilities = network.capabilities(&Facts::new());
+            NetworkShown {
+                id: network.word().to_owned(),
+                title: network.title().to_owned(),
+                asks_instance: network.asks().instance,
+                asks_token: network.asks().token,
+                limits: shown::limits(&capabilities),
+                options: capabilities.options.iter().map(option).collect(),
+                paused: paused.contains(network.word()),
+            }
+        };
+        Ok(Page { items: networks::REGISTRY.iter().map(shown).collect(), next: None })
+    }
+}
+
+fn option(spec: &crate::domain::capability::OptionSpec) -> OptionShown {
+    let (takes, choices) = match spec.takes {
+        Takes::Flag => ("flag", Vec::new()),
+        Takes::Choice(choices) => ("choice", choices.iter().map(|&c| c.to_owned()).collect()),
+        Takes::Text(_) => ("text", Vec::new()),
+    };
+    OptionShown {
+        name: spec.name.to_owned(),
+        about: spec.about.to_owned(),
+        takes: takes.to_owned(),
+        choices,
+    }
+}
+
+fn network_named(word: &str) -> Result<&'static dyn Network, Problem> {
+    networks::named(word).ok_or_else(|| {
+        let known: Vec<_> = networks::REGISTRY.iter().map(|n| n.word()).collect();
+        Problem::field("network", Wrong::NotOneOf { allowed: known.join(", ") })
+    })
+}
+
+fn must(tx: &Tx<'_>, scope: &Scope, id: ChannelId) -> Result<Channel, WriteError<Problem>> {
+    match tx.get::<Channel>(scope, &id)? {
+        Some(channel) if !matches!(channel.state, ChannelState::Removed { .. }) => Ok(channel),
+        _ => no(not_found()),
+    }
+}
+
+fn replayed(
+    tx: &Tx<'_>,
+    scope: &Scope,
+    id: &str,
+) -> Result<Done<ChannelShown>, WriteError<Problem>> {
+    let id = id.parse().map_err(|_| WriteError::Refused(not_found()))?;
+    Ok(Done { value: shown::channel(&must(tx, scope, id)?), replayed: true })
+}
+
+/// What a network's refusal means to the person who connects.
+fn told(error: CallError) -> Problem {
+    let because = |code, failure: Failure| {
+        let mut problem = Problem::new(code).with("code", failure.code);
+        if !failure.detail.is_empty() {
+            problem = problem.with("said", failure.detail);
+        }
+        match failure.status {
+            Some(status) => problem.with("status", status),
+            None => problem,
+        }
+    };
+    match error {
+        CallError::Missing(what) => Problem::field(what, Wrong::Missing),
+        CallError::Address { host } => Problem::new(Code::AddressRefused).with("host", host),
+        CallError::Unauthorized(failure) | CallError::Refused(failure) => {
+            because(Code::ChannelRefused, failure)
+        }
+        CallError::Unreachable(failure) => because(Code::NetworkUnreachable, failure),
+    }
+}
+
+/// Held deliveries of one channel.
+fn attention_of(
+    tx: &Tx<'_>,
+    scope: &Scope,
+    channel: ChannelId,
+) -> Result<Vec<DeliveryId>, WriteError<Problem>> {
+    let view = tx.view();
+    let mut found = Vec::new();
+    for (id, row) in view.scan::<Attention>(scope, &Span::first(limits::SWEEP_MAX))? {
+        if row.state == State::Held
+            && view.get::<Delivery>(scope, &id)?.is_some_and(|d| d.channel == channel)
+        {
+            found.push(id);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,77 @@
+//! Removing a channel: what waits for it is cancelled, what it did stays on record.
+
+use std::time::Duration;
+
+use super::super::idempotency::{recall, remember};
+use super::super::transition::{Change, Refused, transition};
+use super::super::{Access, Services, no, refused};
+use super::{attention_of, must};
+use crate::base::{ChannelId, Code, Problem, limits};
+use crate::domain::access::Manage;
+use crate::domain::channel::ChannelState;
+use crate::domain::post::Post;
+use crate::domain::publish::{Event, Moment, Refusal};
+use crate::store::rows::{CalendarEntry, Feed, Inflight, SealedCredential};
+use crate::store::{Span, Tx, WriteError};
+
+impl Services {
+    /// Disconnects a channel and cancels what waits for it. 409 while something is in flight.
+    pub async fn remove_channel(
+        &self,
+        access: Access<Manage>,
+        id: ChannelId,
+    ) -> Result<(), Problem> {
+        let (services, now) = (self.clone(), self.now());
+        let moment = Moment { now, epoch: self.store.epoch(), dice: self.rng.next_u64() };
+        self.store
+            .write(move |tx| {
+                if recall(tx, &access, now)?.is_some() {
+                    return Ok(());
+                }
+                let mut channel = must(tx, &access.scope, id)?;
+                let span = Span::first(1).under(&id);
+                if !tx.view().scan::<Inflight>(&access.scope, &span)?.is_empty() {
+                    return no(Problem::new(Code::DeliveryInFlight));
+                }
+                cancel_waiting(tx, &services, &access, id, moment)?;
+                channel.state = ChannelState::Removed { since: now };
+                channel.revision += 1;
+                tx.put(&access.scope, &id, &channel)?;
+                tx.delete::<SealedCredential>(&access.scope, &id);
+                tx.delete_global::<Feed>(&id);
+                remember(tx, &access, now, &id.to_string())?;
+                let event = access.event(&services, "channel.removed", &id.to_string());
+                Ok(tx.append_event(&access.scope, event)?)
+            })
+            .await
+            .map_err(refused)
+    }
+}
+
+/// Cancels what is scheduled to the channel, and what is held without doubt. What is beyond the
+/// bound is cancelled when it is due.
+fn cancel_waiting(
+    tx: &mut Tx<'_>,
+    services: &Services,
+    access: &Access<Manage>,
+    channel: ChannelId,
+    moment: Moment,
+) -> Result<(), WriteError<Problem>> {
+    let mut ids = attention_of(tx, &access.scope, channel)?;
+    let since = moment.now.minus(Duration::from_hours(24));
+    let span = Span::first(limits::SWEEP_MAX).from(&since);
+    for ((_, post), CalendarEntry) in tx.view().scan::<CalendarEntry>(&access.scope, &span)? {
+        let post = tx.get::<Post>(&access.scope, &post)?;
+        let targets = post.map(|post| post.targets).unwrap_or_default();
+        ids.extend(targets.iter().filter(|t| t.channel == channel).filter_map(|t| t.delivery));
+    }
+    for id in ids {
+        let change =
+            Change { event: Event::Cancel, moment, actor: access.actor.clone(), note: None };
+        let changed = transition(tx, &access.scope, id, &services.timing, &change)?;
+        if let Err(Refused::Step(Refusal::InFlight)) = changed {
+            return no(Problem::new(Code::ChannelInUse).with("delivery", id));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! What people may do: one public function per use case. Each takes an [`Access`] that proves the
+//! right, decides in one transaction, and leaves an event. Must not know HTTP or terminals.
+
+mod access;
+mod channels;
+mod credentials;
+mod deliveries;
+mod events;
+mod feeds;
+mod idempotency;
+mod keys;
+mod pauses;
+mod planning;
+mod posts;
+pub mod shown;
+mod transition;
+mod verbs;
+mod workspaces;
+
+use std::sync::Arc;
+
+use crate::base::{Clock, Code, Problem, Rng, Timestamp};
+use crate::domain::publish::Timing;
+use crate::outbound::Transport;
+use crate::store::{Error, Store, WriteError};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::StoreTotals;
+use crate::vault::Vault;
+
+pub use access::{Access, Principal};
+pub use channels::{Brought, ChannelChange, Grace};
+pub use credentials::{Found, OpenedChannel};
+pub use deliveries::DeliveryFilter;
+pub use feeds::FeedPage;
+pub use idempotency::{Done, Repeat};
+pub use pauses::{Level, Pauses};
+pub use posts::{NewPost, PostChange, PostFilter, When};
+pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
+pub use verbs::{Arg, ArgKind, VERBS, Verb, decision, delivery_state, post_state, run as run_verb};
+
+/// All that use cases need; a cheap handle.
+#[derive(Clone)]
+pub struct Services {
+    pub store: Store,
+    pub vault: Arc<Vault>,
+    pub transport: Arc<dyn Transport>,
+    /// Early errors for addresses that people bring; the transport guards by itself.
+    pub guard: Arc<crate::outbound::guard::Guard>,
+    pub clock: Arc<dyn Clock>,
+    pub rng: Arc<dyn Rng>,
+    pub metrics: Arc<Metrics>,
+    pub timing: Timing,
+    /// Where this installation is seen from outside, without a slash at the end.
+    pub public_url: Arc<str>,
+}
+
+impl Services {
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The metrics as Prometheus reads them, with the store's counts of this moment.
+    pub fn metrics_text(&self) -> String {
+        let stats = self.store.stats();
+        self.metrics.store(StoreTotals {
+            commits: stats.commits,
+            writes: stats.writes,
+            reopened: stats.reopened,
+            healthy: self.store.is_healthy(),
+        });
+        self.metrics.render()
+    }
+}
+
+/// The store's trouble in a caller's words; what is inside is only logged.
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
+pub(crate) fn trouble(error: Error) -> Problem {
+    match error {
+        Error::TooLarge { bytes, .. } => Problem::new(Code::TooLarge).with("bytes", bytes),
+        Error::Io(_) | Error::InUse | Error::Closed => {
+            tracing::error!(%error, "the store could not do it");
+            Problem::new(Code::StoreUnavailable)
+        }
+        Error::Corrupt { .. } | Error::NewerSchema { .. } => {
+            tracing::error!(%error, "the store holds what cannot be read");
+            Problem::new(Code::Internal)
+        }
+    }
+}
+
+pub(crate) fn refused(error: WriteError<Problem>) -> Problem {
+    error.into_refusal(trouble)
+}
+
+/// A refusal inside a write.
+pub(crate) fn no<T>(problem: Problem) -> Result<T, WriteError<Problem>> {
+    Err(WriteError::Refused(problem))
+}
+
+pub(crate) fn not_found() -> Problem {
+    Problem::new(Code::NotFound)
+}

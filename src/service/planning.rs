@@ -1,0 +1,172 @@
+//! From what a person wrote to what will be sent: the checks of every network, and one delivery
+//! per channel. Must not write; the post use cases do, in their one transaction.
+
+use std::collections::BTreeMap;
+
+use super::Services;
+use crate::base::{
+    ChannelId, Check, Code, DeliveryId, FieldProblem, PartId, Problem, Timestamp, Wrong, limits,
+};
+use crate::domain::channel::{Channel, ChannelState};
+use crate::domain::delivery::Delivery;
+use crate::domain::post::{Post, check_parts};
+use crate::domain::publish::Flow;
+use crate::networks;
+use crate::store::{Error, Scope, View};
+
+/// The channels of a post, as they are now.
+pub(super) type Channels = BTreeMap<ChannelId, Channel>;
+
+/// Reads the channels that `post` names; one that is not there is simply missing.
+pub(super) fn channels_of(
+    view: &View<'_>,
+    scope: &Scope,
+    ids: impl Iterator<Item = ChannelId>,
+) -> Result<Channels, Error> {
+    let mut found = Channels::new();
+    for id in ids {
+        if let Some(channel) = view.get::<Channel>(scope, &id)?
+            && !matches!(channel.state, ChannelState::Removed { .. })
+        {
+            found.insert(id, channel);
+        }
+    }
+    Ok(found)
+}
+
+/// All that is wrong with `post`. For a draft, what a network would refuse is only a warning,
+/// which is returned.
+pub(super) fn check(post: &Post, channels: &Channels) -> Result<Vec<FieldProblem>, Problem> {
+    let mut check = Check::default();
+    shape(post, &mut check);
+    for (i, target) in post.targets.iter().enumerate() {
+        match channels.get(&target.channel).map(|c| &c.state) {
+            None => check.wrong(format!("channels[{i}]"), Wrong::NotFound),
+            Some(ChannelState::Connecting { .. }) => {
+                let why = "is not connected yet; bring the code first";
+                check.wrong(format!("channels[{i}]"), Wrong::NotPossible { why });
+            }
+            Some(_) => {}
+        }
+    }
+    check.finish()?;
+    let mut networks_say = Check::default();
+    for target in &post.targets {
+        if let Some(channel) = channels.get(&target.channel) {
+            ask_network(post, channel, &mut networks_say);
+        }
+    }
+    match networks_say.finish() {
+        Ok(()) => Ok(Vec::new()),
+        Err(problem) if post.draft => Ok(problem.fields),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// What is wrong whatever the network.
+fn shape(post: &Post, check: &mut Check) {
+    check_parts("parts", &post.parts, check);
+    let (max, actual) = (limits::CHANNELS_PER_POST, post.targets.len());
+    check.that(actual <= max, "channels", Wrong::TooLong { max, actual, unit: "channels" });
+    for (channel, variant) in &post.variants {
+        let field = format!("variants.{channel}");
+        let known = post.targets.iter().any(|target| target.channel == *channel);
+        check.that(known, &field, Wrong::NotPossible { why: "is not one of `channels`" });
+        if let Some(parts) = &variant.parts {
+            check_parts(&format!("{field}.parts"), parts, check);
+        }
+    }
+    let (max, actual) = (limits::TAGS_PER_POST, post.tags.len());
+    check.that(actual <= max, "tags", Wrong::TooLong { max, actual, unit: "tags" });
+    for (i, tag) in post.tags.iter().enumerate() {
+        let (max, actual) = (limits::TAG_CHARS, tag.chars().count());
+        let wrong = Wrong::TooLong { max, actual, unit: "characters" };
+        check.that(actual <= max, format!("tags[{i}]"), wrong);
+        let plain = !tag.is_empty() && !tag.chars().any(char::is_control);
+        let expected = "text without control characters".to_owned();
+        check.that(plain, format!("tags[{i}]"), Wrong::BadFormat { expected });
+    }
+    let variants = post.variants.values().filter_map(|v| v.parts.as_ref());
+    let actual = std::iter::once(&post.parts).chain(variants).flatten().map(|p| p.text.len()).sum();
+    let max = limits::POST_BYTES;
+    check.that(actual <= max, "parts", Wrong::TooLong { max, actual, unit: "bytes in all" });
+    for (i, part) in post.parts.iter().enumerate() {
+        for j in 0..part.media.len() {
+            check.wrong(format!("parts[{i}].media[{j}]"), Wrong::NotFound);
+        }
+    }
+    if !post.draft {
+        check.that(!post.targets.is_empty(), "channels", Wrong::TooFew { min: 1 });
+        check.that(post.schedule.is_some(), "schedule", Wrong::Missing);
+    }
+}
+
+fn ask_network(post: &Post, channel: &Channel, check: &mut Check) {
+    let Some(network) = networks::named(&channel.network) else { return };
+    let capabilities = network.capabilities(&channel.facts);
+    let own = post.variants.get(&channel.id);
+    let field = match own {
+        Some(variant) if variant.parts.is_some() => format!("variants.{}.parts", channel.id),
+        _ => "parts".to_owned(),
+    };
+    capabilities.check_parts(&field, post.parts_for(channel.id), check);
+    if let Some(variant) = own {
+        let field = format!("variants.{}.options", channel.id);
+        capabilities.check_options(&field, &variant.options, check);
+    }
+}
+
+/// Ids for the deliveries of one request, made before the transaction, which may run twice.
+#[derive(Clone)]
+pub(super) struct Ids {
+    delivery: DeliveryId,
+    parts: Vec<PartId>,
+}
+
+impl Ids {
+    pub(super) fn new(services: &Services, parts: usize) -> Self {
+        let (now, rng) = (services.now(), services.rng.as_ref());
+        let parts = (0..parts).map(|_| PartId::new(now, rng)).collect();
+        Self { delivery: DeliveryId::new(now, rng), parts }
+    }
+}
+
+/// The delivery of `post` to the target at `index`, waiting for its time.
+pub(super) fn delivery(
+    post: &Post,
+    index: usize,
+    channel: &Channel,
+    due: Timestamp,
+    ids: &Ids,
+) -> Result<Delivery, Problem> {
+    let target = post.targets.get(index).ok_or_else(|| Problem::new(Code::Internal))?;
+    Ok(Delivery {
+        id: ids.delivery,
+        post: post.id,
+        target: target.id,
+        channel: target.channel,
+        network: channel.network.clone(),
+        revision: 1,
+        content_revision: post.content_revision,
+        correlation: post.correlation,
+        due,
+        finished_at: None,
+        flow: flow(post, target.channel, due, &ids.parts),
+        notes: Vec::new(),
+    })
+}
+
+/// A fresh flow of the words that this channel gets.
+pub(super) fn flow(post: &Post, channel: ChannelId, due: Timestamp, ids: &[PartId]) -> Flow {
+    let delays = post
+        .parts_for(channel)
+        .iter()
+        .map(|part| std::time::Duration::from_secs(u64::from(part.delay_minutes) * 60));
+    Flow::new(due, ids.iter().copied().zip(delays))
+}
+
+impl Ids {
+    pub(super) fn parts(&self) -> &[PartId] {
+        &self.parts
+    }
+}

@@ -1,0 +1,207 @@
+//! Changing a post: its deliveries follow in the same transaction, or nothing changes.
+
+use std::collections::BTreeMap;
+
+use super::super::idempotency::{recall, remember};
+use super::super::planning::{self, Ids};
+use super::super::shown::{self, PostShown};
+use super::super::transition::{self, Change, Refused};
+use super::super::{Access, Done, Services, no, refused};
+use super::create::{replay, with_warnings};
+use super::{PostChange, channel_of, must, resolve, save, twice};
+use crate::base::{ChannelId, Code, PartId, PostId, Problem, TargetId, Timestamp, limits};
+use crate::domain::access::Write;
+use crate::domain::delivery::Delivery;
+use crate::domain::post::{Post, Target};
+use crate::domain::publish::{Event, Moment, Refusal};
+use crate::domain::schedule::Schedule;
+use crate::store::{Tx, WriteError};
+
+/// Fresh ids for whatever the change may need, by channel.
+type Fresh = BTreeMap<ChannelId, (TargetId, Ids)>;
+
+impl Services {
+    /// Changes a post. 409 while one of its deliveries is being sent or is over.
+    pub async fn change_post(
+        &self,
+        access: Access<Write>,
+        id: PostId,
+        change: PostChange,
+    ) -> Result<Done<PostShown>, Problem> {
+        if let Some(channels) = &change.channels {
+            twice(channels)?;
+        }
+        let now = self.now();
+        let schedule = change.when.as_ref().map(|when| resolve(when, now)).transpose()?;
+        let (services, epoch) = (self.clone(), self.store.epoch());
+        let dice = self.rng.next_u64();
+        let fresh = self.fresh(&access, id, &change).await?;
+        self.store
+            .write(move |tx| {
+                if let Some(id) = recall(tx, &access, now)? {
+                    return replay(tx, &access, &id, epoch);
+                }
+                let before = must(tx, &access, id)?;
+                if change.revision.is_some_and(|seen| seen != before.revision) {
+                    return no(Problem::new(Code::StaleRevision).with("etag", before.revision));
+                }
+                let mut after = merged(&before, &change, &fresh, now);
+                after.schedule = schedule.clone().or(after.schedule);
+                let wanted = after.targets.iter().map(|t| t.channel);
+                let channels = planning::channels_of(&tx.view(), &access.scope, wanted)?;
+                let warnings = planning::check(&after, &channels).map_err(WriteError::Refused)?;
+                let moment = Moment { now, epoch, dice };
+                follow(tx, &services, &access, (&before, &mut after), (&channels, &fresh, moment))?;
+                save(tx, &access, Some(&before), &after)?;
+                remember(tx, &access, now, &id.to_string())?;
+                let event = access.event(&services, "post.changed", &id.to_string());
+                tx.append_event(&access.scope, event)?;
+                let value = shown::post(&tx.view(), &access.scope, &after, epoch)?;
+                Ok(Done { value: with_warnings(value, &warnings), replayed: false })
+            })
+            .await
+            .map_err(refused)
+    }
+
+    /// Ids for every channel that the post will have, with as many parts as it can have.
+    async fn fresh(
+        &self,
+        access: &Access<Write>,
+        id: PostId,
+        change: &PostChange,
+    ) -> Result<Fresh, Problem> {
+        let channels = if let Some(channels) = &change.channels {
+            channels.clone()
+        } else {
+            let post = self.post(access, id).await?;
+            post.targets.iter().filter_map(|t| t.channel.parse().ok()).collect()
+        };
+        let ids = |channel| {
+            let target = TargetId::new(self.now(), self.rng.as_ref());
+            (channel, (target, Ids::new(self, limits::PARTS_PER_POST)))
+        };
+        Ok(channels.into_iter().take(limits::CHANNELS_PER_POST + 1).map(ids).collect())
+    }
+}
+
+/// The post as it would be; targets that stay keep their ids.
+fn merged(before: &Post, change: &PostChange, fresh: &Fresh, now: Timestamp) -> Post {
+    let mut after = before.clone();
+    after.revision += 1;
+    after.updated_at = now;
+    if let Some(parts) = &change.parts {
+        after.parts.clone_from(parts);
+    }
+    if let Some(variants) = &change.variants {
+        after.variants.clone_from(variants);
+    }
+    if let Some(tags) = &change.tags {
+        after.tags.clone_from(tags);
+    }
+    if let Some(channels) = &change.channels {
+        let target = |channel: &ChannelId| {
+            let kept = before.targets.iter().find(|t| t.channel == *channel).cloned();
+            let made = fresh.get(channel).map(|(id, _)| *id);
+            kept.or(made.map(|id| Target { id, channel: *channel, delivery: None }))
+        };
+        after.targets = channels.iter().filter_map(target).collect();
+        after.variants.retain(|channel, _| channels.contains(channel) || change.variants.is_some());
+    }
+    after.draft = change.draft.unwrap_or(before.draft);
+    if after.parts != before.parts || after.variants != before.variants {
+        after.content_revision += 1;
+    }
+    after
+}
+
+/// Brings the deliveries in line with the changed post.
+fn follow(
+    tx: &mut Tx<'_>,
+    services: &Services,
+    access: &Access<Write>,
+    (before, after): (&Post, &mut Post),
+    (channels, fresh, moment): (&planning::Channels, &Fresh, Moment),
+) -> Result<(), WriteError<Problem>> {
+    let due = after.schedule.as_ref().filter(|_| !after.draft).map(Schedule::due);
+    let stays =
+        |channel: ChannelId| due.is_some() && after.targets.iter().any(|t| t.channel == channel);
+    for target in &before.targets {
+        if let (Some(id), false) = (target.delivery, stays(target.channel)) {
+            cancel(tx, services, access, id, moment)?;
+        }
+    }
+    let reworded = after.content_revision != before.content_revision;
+    let moved = before.schedule != after.schedule;
+    for i in 0..after.targets.len() {
+        let target = after.targets[i].clone();
+        let Some(due) = due else {
+            after.targets[i].delivery = None;
+            continue;
+        };
+        let channel = channel_of(channels, target.channel)?;
+        let existing = match target.delivery {
+            Some(id) => tx.get::<Delivery>(&access.scope, &id)?,
+            None => None,
+        };
+        match existing {
+            Some(delivery) if reworded || moved => {
+                let replanned = replan(after, delivery, due, &fresh[&target.channel].1)?;
+                let (old, new) = *replanned;
+                transition::save(tx, &access.scope, Some(&old), &new)?;
+            }
+            Some(_) => {}
+            None => {
+                let ids = fresh.get(&target.channel).map(|(_, ids)| ids.clone());
+                let ids = ids.ok_or_else(|| WriteError::Refused(Problem::new(Code::Internal)))?;
+                let delivery = planning::delivery(after, i, channel, due, &ids)
+                    .map_err(WriteError::Refused)?;
+                transition::save(tx, &access.scope, None, &delivery)?;
+                after.targets[i].delivery = Some(delivery.id);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The delivery before and after: the same id, a fresh flow of the new words at the new time.
+fn replan(
+    post: &Post,
+    old: Delivery,
+    due: Timestamp,
+    ids: &Ids,
+) -> Result<Box<(Delivery, Delivery)>, WriteError<Problem>> {
+    old.flow.is_editable().map_err(|refusal| WriteError::Refused(refusal_problem(refusal)))?;
+    let kept = old.flow.parts.iter().map(|part| part.id);
+    let parts: Vec<PartId> = kept.chain(ids.parts().iter().copied()).collect();
+    let mut new = old.clone();
+    new.revision += 1;
+    new.content_revision = post.content_revision;
+    new.due = due;
+    new.flow = planning::flow(post, old.channel, due, &parts);
+    Ok(Box::new((old, new)))
+}
+
+/// Cancels one delivery; one that is over already stays as it is.
+pub(super) fn cancel(
+    tx: &mut Tx<'_>,
+    services: &Services,
+    access: &Access<Write>,
+    id: crate::base::DeliveryId,
+    moment: Moment,
+) -> Result<(), WriteError<Problem>> {
+    let change = Change { event: Event::Cancel, moment, actor: access.actor.clone(), note: None };
+    match transition::transition(tx, &access.scope, id, &services.timing, &change)? {
+        Ok(_) | Err(Refused::Missing | Refused::Step(Refusal::Finished)) => Ok(()),
+        Err(Refused::Step(refusal)) => no(refusal_problem(refusal)),
+        Err(Refused::Lane) => no(Problem::new(Code::Internal)),
+    }
+}
+
+/// What a person is told when a delivery cannot follow.
+pub(in crate::service) fn refusal_problem(refusal: Refusal) -> Problem {
+    Problem::new(match refusal {
+        Refusal::InFlight | Refusal::Stale => Code::DeliveryInFlight,
+        Refusal::Finished => Code::DeliveryFinished,
+        Refusal::NotHeld => Code::NotHeld,
+    })
+}

@@ -1,0 +1,60 @@
+//! Taking a post back: cancelling what has not gone out, and deleting the post itself.
+
+use super::super::idempotency::{recall, remember};
+use super::super::shown::{self, PostShown};
+use super::super::{Access, Services, refused};
+use super::change::cancel;
+use super::{must, save};
+use crate::base::{PostId, Problem};
+use crate::domain::access::Write;
+use crate::domain::publish::Moment;
+
+impl Services {
+    /// Cancels every delivery that has not gone out. 409 while one is being sent or in doubt.
+    pub async fn cancel_post(
+        &self,
+        access: Access<Write>,
+        id: PostId,
+    ) -> Result<PostShown, Problem> {
+        let post = self.take_back(access, id, false).await?;
+        post.ok_or_else(super::super::not_found)
+    }
+
+    /// Cancels it and takes it off every list; what its deliveries did stays on record.
+    pub async fn delete_post(&self, access: Access<Write>, id: PostId) -> Result<(), Problem> {
+        self.take_back(access, id, true).await.map(|_| ())
+    }
+
+    /// `None` when an earlier, equal request already did it.
+    async fn take_back(
+        &self,
+        access: Access<Write>,
+        id: PostId,
+        delete: bool,
+    ) -> Result<Option<PostShown>, Problem> {
+        let (services, epoch, now) = (self.clone(), self.store.epoch(), self.now());
+        let moment = Moment { now, epoch, dice: self.rng.next_u64() };
+        self.store
+            .write(move |tx| {
+                if recall(tx, &access, now)?.is_some() {
+                    return Ok(None);
+                }
+                let before = must(tx, &access, id)?;
+                for delivery in before.targets.iter().filter_map(|t| t.delivery) {
+                    cancel(tx, &services, &access, delivery, moment)?;
+                }
+                let mut after = before.clone();
+                after.revision += 1;
+                after.updated_at = now;
+                after.deleted_at = delete.then_some(now);
+                save(tx, &access, Some(&before), &after)?;
+                remember(tx, &access, now, &id.to_string())?;
+                let kind = if delete { "post.deleted" } else { "post.cancelled" };
+                let event = access.event(&services, kind, &id.to_string());
+                tx.append_event(&access.scope, event)?;
+                shown::post(&tx.view(), &access.scope, &after, epoch).map(Some).map_err(Into::into)
+            })
+            .await
+            .map_err(refused)
+    }
+}

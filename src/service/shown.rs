@@ -1,0 +1,465 @@
+//! What people and programs see: the one shape of each thing, for the API, the command line and
+//! every other face. Must not hold a secret, except the one field that shows a new key once.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::pauses::Pauses;
+use crate::base::{FieldProblem, Problem, Wrong};
+use crate::domain::access::Key;
+use crate::domain::channel::{Channel, ChannelState};
+use crate::domain::delivery::{Delivery, Note, NoteKind};
+use crate::domain::post::{OptionValue, PartDraft, Post, Variant};
+use crate::domain::publish::{Doubt, Failure, Part, Phase, Source, State};
+use crate::domain::schedule::Schedule;
+use crate::domain::workspace::Workspace;
+use crate::store::{Error, Scope, View};
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Give it back as `cursor` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PostShown {
+    #[schema(format = "uuid")]
+    pub id: String,
+    /// Grows with every change; the `ETag`.
+    pub revision: u64,
+    pub created_at: String,
+    pub updated_at: String,
+    pub author: String,
+    pub draft: bool,
+    pub parts: Vec<PartText>,
+    /// By channel id.
+    pub variants: BTreeMap<String, VariantShown>,
+    pub tags: Vec<String>,
+    pub schedule: Option<ScheduleShown>,
+    pub targets: Vec<TargetShown>,
+    pub deliveries: Vec<DeliveryShown>,
+    /// What scheduling this draft would be refused for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    pub correlation_id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PartText {
+    pub text: String,
+    pub media: Vec<String>,
+    pub delay_minutes: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct VariantShown {
+    pub parts: Option<Vec<PartText>>,
+    #[schema(value_type = Object)]
+    pub options: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ScheduleShown {
+    pub now: bool,
+    /// The local time that was asked for.
+    pub at: Option<String>,
+    pub zone: Option<String>,
+    /// The instant it stands for.
+    pub due: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TargetShown {
+    #[schema(format = "uuid")]
+    pub id: String,
+    #[schema(format = "uuid")]
+    pub channel: String,
+    #[schema(format = "uuid")]
+    pub delivery: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Warning {
+    pub field: String,
+    pub code: String,
+    pub message: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DeliveryShown {
+    #[schema(format = "uuid")]
+    pub id: String,
+    #[schema(format = "uuid")]
+    pub post: String,
+    #[schema(format = "uuid")]
+    pub target: String,
+    #[schema(format = "uuid")]
+    pub channel: String,
+    pub network: String,
+    /// scheduled, preparing, armed, unknown, held, published, partial, failed or cancelled.
+    pub state: String,
+    /// Why it waits, or is held.
+    pub reason: Option<String>,
+    /// When it was to go out.
+    pub due: String,
+    /// When it is looked at next.
+    pub next_look: Option<String>,
+    pub finished_at: Option<String>,
+    pub permalink: Option<String>,
+    pub parts: Vec<PartShown>,
+    pub attempts: Vec<NoteShown>,
+    /// What was learnt otherwise: readings, late answers, people's decisions.
+    pub evidence: Vec<NoteShown>,
+    pub correlation_id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PartShown {
+    #[schema(format = "uuid")]
+    pub id: String,
+    pub state: String,
+    pub attempts: u32,
+    /// An earlier attempt may have got through.
+    pub in_doubt: bool,
+    pub remote_id: Option<String>,
+    pub permalink: Option<String>,
+    pub published_at: Option<String>,
+    /// How it is known: answer, `read_back` or person.
+    pub source: Option<String>,
+    pub failure: Option<FailureShown>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FailureShown {
+    pub code: String,
+    pub detail: String,
+    pub status: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NoteShown {
+    pub at: String,
+    pub kind: String,
+    pub part: u32,
+    pub attempt: u32,
+    pub result: String,
+    pub code: Option<String>,
+    pub detail: Option<String>,
+    pub status: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChannelShown {
+    #[schema(format = "uuid")]
+    pub id: String,
+    pub revision: u64,
+    pub network: String,
+    pub name: String,
+    /// connected, connecting or `reconnect_needed`.
+    pub state: String,
+    /// Why a person is needed.
+    pub reason: Option<String>,
+    pub paused: bool,
+    pub instance: Option<String>,
+    pub handle: Option<String>,
+    pub url: Option<String>,
+    /// Open this address to get the code that completes the connection.
+    pub authorize_url: Option<String>,
+    pub grace_minutes: Option<u64>,
+    pub limits: LimitsShown,
+    pub created_at: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LimitsShown {
+    pub text_max: usize,
+    pub parts_max: usize,
+    pub media_max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NetworkShown {
+    pub id: String,
+    pub title: String,
+    pub asks_instance: bool,
+    pub asks_token: bool,
+    /// Before an instance says otherwise.
+    pub limits: LimitsShown,
+    pub options: Vec<OptionShown>,
+    pub paused: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OptionShown {
+    pub name: String,
+    pub about: String,
+    /// flag, choice or text.
+    pub takes: String,
+    pub choices: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WorkspaceShown {
+    #[schema(format = "uuid")]
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+    pub paused: bool,
+    pub created_at: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct KeyShown {
+    #[schema(format = "uuid")]
+    pub id: String,
+    pub name: String,
+    pub scopes: Vec<String>,
+    pub created_at: String,
+    pub expires_at: Option<String>,
+    pub revoked_at: Option<String>,
+    /// The key itself: shown when it is made, and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+pub(super) fn cursor_of(place: &[u8]) -> String {
+    BASE64URL_NOPAD.encode(place)
+}
+
+pub(super) fn cursor_bytes(cursor: &str) -> Result<Vec<u8>, Problem> {
+    let expected = || Wrong::BadFormat { expected: "a `next` of an earlier page".to_owned() };
+    BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| Problem::field("cursor", expected()))
+}
+
+impl PostShown {
+    /// Whether a delivery is in this state; `draft` is one too.
+    pub(super) fn has_state(&self, state: &str) -> bool {
+        if self.draft {
+            return state == "draft";
+        }
+        self.deliveries.iter().any(|d| d.state == state)
+    }
+}
+
+pub(super) fn post(
+    view: &View<'_>,
+    scope: &Scope,
+    post: &Post,
+    epoch: u64,
+) -> Result<PostShown, Error> {
+    let pauses = Pauses::read(view, scope)?;
+    let mut deliveries = Vec::new();
+    for id in post.targets.iter().filter_map(|t| t.delivery) {
+        if let Some(row) = view.get::<Delivery>(scope, &id)? {
+            deliveries.push(delivery(view, scope, &pauses, &row, epoch)?);
+        }
+    }
+    let target = |t: &crate::domain::post::Target| TargetShown {
+        id: t.id.to_string(),
+        channel: t.channel.to_string(),
+        delivery: t.delivery.map(|d| d.to_string()),
+    };
+    Ok(PostShown {
+        id: post.id.to_string(),
+        revision: post.revision,
+        created_at: post.created_at.to_string(),
+        updated_at: post.updated_at.to_string(),
+        author: post.author.word(),
+        draft: post.draft,
+        parts: post.parts.iter().map(part_text).collect(),
+        variants: post.variants.iter().map(|(c, v)| (c.to_string(), variant(v))).collect(),
+        tags: post.tags.iter().cloned().collect(),
+        schedule: post.schedule.as_ref().map(schedule),
+        targets: post.targets.iter().map(target).collect(),
+        deliveries,
+        warnings: Vec::new(),
+        correlation_id: post.correlation.to_string(),
+    })
+}
+
+fn part_text(part: &PartDraft) -> PartText {
+    let PartDraft { text, media, delay_minutes } = part.clone();
+    PartText { text, media, delay_minutes }
+}
+
+fn variant(variant: &Variant) -> VariantShown {
+    let value = |value: &OptionValue| match value {
+        OptionValue::Flag(flag) => serde_json::Value::Bool(*flag),
+        OptionValue::Text(text) => serde_json::Value::String(text.clone()),
+    };
+    VariantShown {
+        parts: variant.parts.as_ref().map(|parts| parts.iter().map(part_text).collect()),
+        options: variant.options.iter().map(|(name, v)| (name.clone(), value(v))).collect(),
+    }
+}
+
+fn schedule(schedule: &Schedule) -> ScheduleShown {
+    let due = schedule.due().to_string();
+    match schedule {
+        Schedule::Now { .. } => ScheduleShown { now: true, at: None, zone: None, due },
+        Schedule::At { local, zone, .. } => {
+            let (at, zone) = (Some(local.clone()), Some(zone.clone()));
+            ScheduleShown { now: false, at, zone, due }
+        }
+    }
+}
+
+pub(super) fn warning(wrong: &FieldProblem) -> Warning {
+    Warning {
+        field: wrong.field.clone(),
+        code: wrong.wrong.word().to_owned(),
+        message: wrong.wrong.to_string(),
+    }
+}
+
+pub(super) fn delivery(
+    view: &View<'_>,
+    scope: &Scope,
+    pauses: &Pauses,
+    row: &Delivery,
+    epoch: u64,
+) -> Result<DeliveryShown, Error> {
+    let state = row.flow.state_in(epoch);
+    let reason = match (&row.flow.hold, state, row.flow.current_part().map(|p| &p.phase)) {
+        (Some(hold), State::Held, _) => Some(hold.reason.word()),
+        (_, State::Scheduled, Some(Phase::Waiting(wait))) => {
+            let paused = pauses.hold_back(view, scope, row.channel, &row.network)?;
+            Some(if paused.is_some() { "paused" } else { wait.word() })
+        }
+        _ => None,
+    };
+    let (attempts, evidence): (Vec<&Note>, Vec<&Note>) = row
+        .notes
+        .iter()
+        .partition(|note| matches!(note.kind, NoteKind::Attempt | NoteKind::Prepare));
+    let parts: Vec<PartShown> = row.flow.parts.iter().map(|p| part(p, epoch)).collect();
+    Ok(DeliveryShown {
+        id: row.id.to_string(),
+        post: row.post.to_string(),
+        target: row.target.to_string(),
+        channel: row.channel.to_string(),
+        network: row.network.clone(),
+        state: state.word().to_owned(),
+        reason: reason.map(str::to_owned),
+        due: row.due.to_string(),
+        next_look: row.flow.wake.map(|wake| wake.to_string()),
+        finished_at: row.finished_at.map(|at| at.to_string()),
+        permalink: parts.first().and_then(|root| root.permalink.clone()),
+        parts,
+        attempts: attempts.into_iter().map(note).collect(),
+        evidence: evidence.into_iter().map(note).collect(),
+        correlation_id: row.correlation.to_string(),
+    })
+}
+
+fn part(part: &Part, epoch: u64) -> PartShown {
+    let (mut receipt, mut failure) = (None, None);
+    let state = match &part.phase {
+        Phase::Waiting(wait) => wait.word(),
+        Phase::Preparing { .. } => "preparing",
+        Phase::Armed { epoch: armed, .. } if *armed != epoch => "unknown",
+        Phase::Armed { .. } => "armed",
+        Phase::Unknown { .. } => "unknown",
+        Phase::Published(of) => {
+            receipt = Some(of);
+            "published"
+        }
+        Phase::Failed(of) => {
+            failure = Some(of);
+            "failed"
+        }
+    };
+    let source = |source: Source| match source {
+        Source::Answer => "answer",
+        Source::ReadBack => "read_back",
+        Source::Person => "person",
+    };
+    let failed = |Failure { code, detail, status }: &Failure| FailureShown {
+        code: code.clone(),
+        detail: detail.clone(),
+        status: *status,
+    };
+    PartShown {
+        id: part.id.to_string(),
+        state: state.to_owned(),
+        attempts: part.attempt,
+        in_doubt: matches!(part.doubt, Doubt::Open { .. }) && receipt.is_none(),
+        remote_id: receipt.map(|r| r.remote_id.clone()).filter(|id| !id.is_empty()),
+        permalink: receipt.and_then(|r| r.url.clone()),
+        published_at: receipt.map(|r| r.at.to_string()),
+        source: receipt.map(|r| source(r.source).to_owned()),
+        failure: failure.map(failed),
+    }
+}
+
+fn note(note: &Note) -> NoteShown {
+    let some = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
+    NoteShown {
+        at: note.at.to_string(),
+        kind: note.kind.word().to_owned(),
+        part: note.part,
+        attempt: note.attempt,
+        result: note.result.clone(),
+        code: some(&note.code),
+        detail: some(&note.detail),
+        status: note.status,
+    }
+}
+
+pub(super) fn channel(channel: &Channel) -> ChannelShown {
+    let limits = crate::networks::named(&channel.network)
+        .map(|network| limits(&network.capabilities(&channel.facts)));
+    let (reason, authorize_url) = match &channel.state {
+        ChannelState::ReconnectNeeded { code, .. } => (Some(code.clone()), None),
+        ChannelState::Connecting { authorize_url } => (None, Some(authorize_url.clone())),
+        ChannelState::Connected | ChannelState::Removed { .. } => (None, None),
+    };
+    ChannelShown {
+        id: channel.id.to_string(),
+        revision: channel.revision,
+        network: channel.network.clone(),
+        name: channel.name.clone(),
+        state: channel.state.word().to_owned(),
+        reason,
+        paused: channel.paused,
+        instance: channel.instance.clone(),
+        handle: channel.account.as_ref().map(|a| a.handle.clone()).filter(|h| !h.is_empty()),
+        url: channel.account.as_ref().and_then(|a| a.url.clone()),
+        authorize_url,
+        grace_minutes: channel.grace.map(|grace| grace.as_secs() / 60),
+        limits: limits.unwrap_or(LimitsShown { text_max: 0, parts_max: 0, media_max: 0 }),
+        created_at: channel.created_at.to_string(),
+    }
+}
+
+pub(super) fn limits(of: &crate::domain::capability::Capabilities) -> LimitsShown {
+    LimitsShown { text_max: of.text_max, parts_max: of.parts_max, media_max: of.media_max }
+}
+
+pub(super) fn workspace(workspace: &Workspace) -> WorkspaceShown {
+    WorkspaceShown {
+        id: workspace.id.to_string(),
+        slug: workspace.slug.clone(),
+        name: workspace.name.clone(),
+        paused: workspace.paused,
+        created_at: workspace.created_at.to_string(),
+    }
+}
+
+pub(super) fn key(key: &Key) -> KeyShown {
+    KeyShown {
+        id: key.id.to_string(),
+        name: key.name.clone(),
+        scopes: key.scopes.iter().map(|scope| scope.word().to_owned()).collect(),
+        created_at: key.created_at.to_string(),
+        expires_at: key.expires_at.map(|at| at.to_string()),
+        revoked_at: key.revoked_at.map(|at| at.to_string()),
+        key: None,
+    }
+}

@@ -1,0 +1,200 @@
+//! The one way a delivery changes: `publish::step`, then the row, its timer, its indexes and its
+//! event, all in the caller's transaction. Must not be bypassed by use cases or the engine.
+
+use std::collections::BTreeMap;
+
+use crate::base::{DeliveryId, Timestamp};
+use crate::domain::channel::Channel;
+use crate::domain::delivery::{Delivery, Note};
+use crate::domain::event::{Actor, Event as ChangeEvent};
+use crate::domain::publish::{Event, Moment, Next, Phase, Policy, Refusal, State, Timing, step};
+use crate::domain::workspace::Workspace;
+use crate::networks;
+use crate::store::rows::{Attention, Inflight, PublishedEntry, Timer, TimerKey};
+use crate::store::{Error, Scope, Span, Tx, View};
+
+/// What moves, who moves it, and when.
+#[derive(Clone)]
+pub struct Change {
+    pub event: Event,
+    pub moment: Moment,
+    pub actor: Actor,
+    /// Kept with the delivery.
+    pub note: Option<Note>,
+}
+
+/// What became of a change.
+pub type Changed = Result<(Delivery, Next), Refused>;
+
+/// Why a change changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    Missing,
+    Step(Refusal),
+    /// Another delivery of the channel is armed, or must be read back first.
+    Lane,
+}
+
+/// The policy that rules the deliveries of a channel.
+pub fn policy(
+    view: &View<'_>,
+    scope: &Scope,
+    channel: &Channel,
+    timing: &Timing,
+) -> Result<Policy, Error> {
+    let grace = match channel.grace {
+        Some(grace) => Some(grace),
+        None => view.get::<Workspace>(scope, &())?.and_then(|w| w.grace),
+    };
+    let proof = networks::named(&channel.network).map(|n| n.proof(&channel.facts));
+    let memory = proof.and_then(|p| p.key_memory);
+    Ok(timing.policy(memory, proof.and_then(|p| p.read_back), grace))
+}
+
+/// Applies `change` to the delivery as it is now.
+pub fn transition(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: DeliveryId,
+    timing: &Timing,
+    change: &Change,
+) -> Result<Changed, Error> {
+    let Some(before) = tx.get::<Delivery>(scope, &id)? else { return Ok(Err(Refused::Missing)) };
+    let Some(channel) = tx.get::<Channel>(scope, &before.channel)? else {
+        return Ok(Err(Refused::Missing));
+    };
+    let policy = policy(&tx.view(), scope, &channel, timing)?;
+    let (flow, next) = match step(&before.flow, &policy, change.moment, change.event.clone()) {
+        Ok(stepped) => stepped,
+        Err(Refusal::Stale) if change.note.is_some() => {
+            // Too late to count, but worth knowing.
+            return late(tx, scope, before, change);
+        }
+        Err(refusal) => return Ok(Err(Refused::Step(refusal))),
+    };
+    if matches!(next, Next::Commit { .. })
+        && lane_blocker(&tx.view(), scope, &before, &policy)?.is_some()
+    {
+        return Ok(Err(Refused::Lane));
+    }
+    let mut after = Delivery { flow, ..before.clone() };
+    after.revision += 1;
+    if let Some(note) = &change.note {
+        after.note(note.clone());
+    }
+    let now = change.moment.now;
+    after.finished_at = after.flow.is_over().then_some(after.finished_at.unwrap_or(now));
+    save(tx, scope, Some(&before), &after)?;
+    tx.append_event(scope, event(&after, change))?;
+    Ok(Ok((after, next)))
+}
+
+/// Writes the row, and brings timer and indexes in line with it.
+pub(super) fn save(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    before: Option<&Delivery>,
+    after: &Delivery,
+) -> Result<(), Error> {
+    let id = after.id;
+    tx.put(scope, &id, after)?;
+    let (old, new) = (before.and_then(|d| d.flow.wake), after.flow.wake);
+    if old != new {
+        if let Some(due) = old {
+            tx.delete_global::<Timer>(&TimerKey::of_delivery(due, *scope, id));
+        }
+        if let Some(due) = new {
+            tx.put_global(&TimerKey::of_delivery(due, *scope, id), &Timer)?;
+        }
+    }
+    let is = |d: &Delivery, test: fn(State) -> bool| test(d.flow.state());
+    let turned = |test: fn(State) -> bool| (before.is_some_and(|d| is(d, test)), is(after, test));
+    match turned(|s| matches!(s, State::Armed | State::Unknown)) {
+        (false, true) => tx.put(scope, &(after.channel, id), &Inflight)?,
+        (true, false) => tx.delete::<Inflight>(scope, &(after.channel, id)),
+        _ => {}
+    }
+    let state = after.flow.state();
+    match turned(|s| matches!(s, State::Held | State::Partial | State::Failed)) {
+        (_, true) => tx.put(scope, &id, &Attention { state })?,
+        (true, false) => tx.delete::<Attention>(scope, &id),
+        _ => {}
+    }
+    if let Some(out) = root_out(after).filter(|_| before.and_then(root_out).is_none()) {
+        tx.put(scope, &(after.channel, out, id), &PublishedEntry)?;
+    }
+    Ok(())
+}
+
+/// When the root went out.
+fn root_out(delivery: &Delivery) -> Option<Timestamp> {
+    match &delivery.flow.parts.first()?.phase {
+        Phase::Published(receipt) => Some(receipt.at),
+        _ => None,
+    }
+}
+
+/// The other delivery that holds the lane: at most one of a channel is armed, and one that must
+/// be found in a listing first keeps the others back, because they would blur it.
+pub fn lane_blocker(
+    view: &View<'_>,
+    scope: &Scope,
+    delivery: &Delivery,
+    policy: &Policy,
+) -> Result<Option<Delivery>, Error> {
+    let span = Span::first(100).under(&delivery.channel);
+    for ((_, other), Inflight) in view.scan::<Inflight>(scope, &span)? {
+        if other == delivery.id {
+            continue;
+        }
+        if let Some(row) = view.get::<Delivery>(scope, &other)?
+            && row.flow.blocks_lane(&policy.evidence)
+        {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
+fn late(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    before: Delivery,
+    change: &Change,
+) -> Result<Changed, Error> {
+    let mut after = before;
+    if let Some(note) = &change.note {
+        after.revision += 1;
+        after.note(Note { kind: crate::domain::delivery::NoteKind::Late, ..note.clone() });
+        tx.put(scope, &after.id, &after)?;
+    }
+    Ok(Err(Refused::Step(Refusal::Stale)))
+}
+
+fn event(after: &Delivery, change: &Change) -> ChangeEvent {
+    let state = after.flow.state();
+    let mut data = BTreeMap::from([("network".to_owned(), after.network.clone())]);
+    let mut say = |name: &str, value: String| drop(data.insert(name.to_owned(), value));
+    if let Some(index) = after.flow.current() {
+        let part = &after.flow.parts[index];
+        say("part", index.to_string());
+        say("attempt", part.attempt.to_string());
+        if let Phase::Failed(failure) = &part.phase {
+            say("code", failure.code.clone());
+        }
+    }
+    if let Some(hold) = &after.flow.hold {
+        say("reason", hold.reason.word().to_owned());
+    }
+    if let Some(note) = &change.note {
+        say("result", note.result.clone());
+    }
+    ChangeEvent {
+        at: change.moment.now,
+        actor: change.actor.clone(),
+        kind: format!("delivery.{}", state.word()),
+        subject: after.id.to_string(),
+        data,
+        correlation: after.correlation,
+    }
+}

@@ -1,0 +1,142 @@
+//! The one table of verbs: noun, verb, right, arguments. The command line, the admin socket and
+//! the console's palette read it. Must not render anything.
+
+mod run;
+
+pub use run::{decision, delivery_state, post_state, run};
+
+/// One thing an operator can do by name.
+#[derive(Debug)]
+pub struct Verb {
+    pub noun: &'static str,
+    /// Empty for a noun that stands alone, such as `status`.
+    pub verb: &'static str,
+    /// The right it needs inside a workspace; empty for what concerns the installation.
+    pub right: &'static str,
+    pub about: &'static str,
+    pub args: &'static [Arg],
+    /// What a table of the answer shows.
+    pub columns: &'static [&'static str],
+}
+
+#[derive(Debug)]
+pub struct Arg {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub kind: ArgKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgKind {
+    /// Stands without a flag.
+    Word,
+    Required,
+    Optional,
+    /// May be given several times.
+    Many,
+    Flag,
+    /// Read from a file or standard input, never from the command line.
+    Secret,
+}
+
+const fn arg(name: &'static str, kind: ArgKind, about: &'static str) -> Arg {
+    Arg { name, about, kind }
+}
+
+use ArgKind::{Flag, Many, Optional, Required, Secret, Word};
+
+const ID: &[Arg] = &[arg("id", Word, "its id")];
+const STATE: &[Arg] = &[
+    arg("state", Optional, "only those in this state"),
+    arg("limit", Optional, "rows of the page, at most 200"),
+    arg("cursor", Optional, "where the page before ended"),
+];
+const POST: &[&str] = &["id", "state", "due", "text"];
+const DELIVERY: &[&str] = &["id", "state", "reason", "network", "due", "permalink"];
+const CHANNEL: &[&str] = &["id", "network", "name", "state", "paused", "handle", "url"];
+const WORKSPACE: &[&str] = &["id", "slug", "name", "paused"];
+const KEY: &[&str] = &["id", "name", "scopes", "created_at", "expires_at", "revoked_at"];
+
+const fn verb(
+    (noun, verb, right): (&'static str, &'static str, &'static str),
+    about: &'static str,
+    args: &'static [Arg],
+    columns: &'static [&'static str],
+) -> Verb {
+    Verb { noun, verb, right, about, args, columns }
+}
+
+/// Every verb.
+#[rustfmt::skip]
+pub const VERBS: &[Verb] = &[
+    verb(("status", "", ""), "One screen: is it healthy, what is late, what waits for a person", &[], &[]),
+    verb(("publishing", "pause", ""), "Stop publishing everywhere; what is being sent is finished", &[], &[]),
+    verb(("publishing", "resume", ""), "Publish again", &[], &[]),
+    verb(("network", "list", ""), "The networks that this program knows", &[], &["id", "title", "paused"]),
+    verb(("network", "pause", ""), "Stop publishing to a network", &[arg("name", Word, "the network")], &[]),
+    verb(("network", "resume", ""), "Publish to it again", &[arg("name", Word, "the network")], &[]),
+    verb(("workspace", "create", ""), "Make a workspace", &[
+        arg("name", Word, "what people call it"),
+        arg("slug", Optional, "its short name; made from the name when not given"),
+    ], WORKSPACE),
+    verb(("workspace", "list", ""), "All workspaces", &[], WORKSPACE),
+    verb(("workspace", "pause", "admin"), "Stop publishing for a workspace", &[], WORKSPACE),
+    verb(("workspace", "resume", "admin"), "Publish for it again", &[], WORKSPACE),
+    verb(("key", "create", "admin"), "Make an API key; it is shown once", &[
+        arg("name", Word, "what it is for"),
+        arg("scope", Many, "read, write, publish, admin or metrics"),
+        arg("expires", Optional, "when it ends, RFC 3339"),
+    ], KEY),
+    verb(("key", "list", "admin"), "The workspace's keys", &[], KEY),
+    verb(("key", "revoke", "admin"), "End a key at once", ID, KEY),
+    verb(("channel", "add", "admin"), "Connect an account", &[
+        arg("network", Required, "which network, see `network list`"),
+        arg("name", Required, "what people call it"),
+        arg("instance", Optional, "the server's address, for networks that have many"),
+        arg("token", Secret, "an access token; without one you get an address to open"),
+    ], CHANNEL),
+    verb(("channel", "connect", "admin"), "Complete or renew a connection", &[
+        arg("id", Word, "its id"),
+        arg("code", Secret, "the code from the address that `channel add` named"),
+        arg("token", Secret, "a new access token of the same account"),
+    ], CHANNEL),
+    verb(("channel", "list", "read"), "The workspace's channels", &[], CHANNEL),
+    verb(("channel", "show", "read"), "One channel", ID, CHANNEL),
+    verb(("channel", "test", "admin"), "Ask the network whom the channel speaks for", ID, CHANNEL),
+    verb(("channel", "pause", "admin"), "Hold back what is due for it", ID, CHANNEL),
+    verb(("channel", "resume", "admin"), "Let it go on", ID, CHANNEL),
+    verb(("channel", "remove", "admin"), "Disconnect it and cancel what waits for it", ID, CHANNEL),
+    verb(("post", "create", "write"), "Write a post", &[
+        arg("channel", Many, "id of a channel; several for several"),
+        arg("text", Many, "its words; several make a thread"),
+        arg("at", Optional, "local time, such as 2026-12-01T09:00"),
+        arg("zone", Optional, "its time zone, such as Europe/Berlin"),
+        arg("now", Flag, "as soon as possible"),
+        arg("draft", Flag, "keep it as a draft"),
+        arg("tag", Many, "a tag"),
+    ], POST),
+    verb(("post", "list", "read"), "Posts, newest first", STATE, POST),
+    verb(("post", "show", "read"), "One post with its deliveries", ID, POST),
+    verb(("post", "cancel", "write"), "Cancel what has not gone out", ID, POST),
+    verb(("delivery", "list", "read"), "Deliveries, newest first", STATE, DELIVERY),
+    verb(("delivery", "show", "read"), "One delivery: attempts, evidence, permalink", ID, DELIVERY),
+    verb(("delivery", "resolve", "write"), "Decide on a held delivery", &[
+        arg("id", Word, "its id"),
+        arg("as", Required, "it_is_there, send_again or drop"),
+        arg("url", Optional, "where it is, when it is there"),
+    ], DELIVERY),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_are_named_once_and_explain_themselves() {
+        let mut seen = std::collections::BTreeSet::new();
+        for verb in VERBS {
+            assert!(seen.insert((verb.noun, verb.verb)), "{} {}", verb.noun, verb.verb);
+            assert!(!verb.about.is_empty() && verb.args.iter().all(|a| !a.about.is_empty()));
+        }
+    }
+}

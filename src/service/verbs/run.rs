@@ -1,0 +1,399 @@
+//! Running a verb: from words to a use case, and its answer as JSON.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::super::{
+    Access, Brought, ChannelChange, DeliveryFilter, NewPost, PostFilter, Services, When,
+};
+use crate::base::{
+    Check, Code, CorrelationId, Id, Kind, Problem, Secret, Timestamp, Wrong, limits,
+};
+use crate::domain::access::{Manage, Read, Right, Scope as KeyScope, Write};
+use crate::domain::post::PartDraft;
+use crate::domain::publish::{Decision, State};
+use crate::store::Operator;
+
+type Answer = Result<Value, Problem>;
+
+/// The words that came with a verb.
+struct Words<'a> {
+    args: &'a Map<String, Value>,
+}
+
+impl Words<'_> {
+    fn maybe(&self, name: &str) -> Result<Option<&str>, Problem> {
+        match self.args.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(bad_type(name, "expected a string")),
+        }
+    }
+
+    fn word(&self, name: &str) -> Result<&str, Problem> {
+        self.maybe(name)?.ok_or_else(|| Problem::field(name, Wrong::Missing))
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.args.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(bad_type(name, "expected true or false")),
+        }
+    }
+
+    fn many(&self, name: &str) -> Result<Vec<&str>, Problem> {
+        let bad = || bad_type(name, "expected a list of strings");
+        match self.args.get(name) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(items)) => {
+                items.iter().map(|item| item.as_str().ok_or_else(bad)).collect()
+            }
+            Some(Value::String(one)) => Ok(vec![one]),
+            Some(_) => Err(bad()),
+        }
+    }
+
+    fn id<K: Kind>(&self, name: &str) -> Result<Id<K>, Problem> {
+        parse_id(name, self.word(name)?)
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<Secret<String>>, Problem> {
+        Ok(self.maybe(name)?.map(|text| Secret::new(text.trim().to_owned())))
+    }
+
+    fn limit(&self) -> Result<usize, Problem> {
+        let max = i64::try_from(limits::PAGE_MAX).unwrap_or(i64::MAX);
+        match self.maybe("limit")? {
+            None => Ok(limits::PAGE_DEFAULT),
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|n| (1..=limits::PAGE_MAX).contains(n))
+                .ok_or_else(|| Problem::field("limit", Wrong::OutOfRange { min: 1, max })),
+        }
+    }
+}
+
+fn bad_type(name: &str, expected: &str) -> Problem {
+    Problem::field(name, Wrong::BadType { expected: expected.to_owned() })
+}
+
+fn parse_id<K: Kind>(name: &str, text: &str) -> Result<Id<K>, Problem> {
+    let expected = |e| Problem::field(name, Wrong::BadFormat { expected: e });
+    text.parse().map_err(|_| expected(format!("a {} id (a hyphenated UUID)", K::WORD)))
+}
+
+fn shown(value: impl Serialize) -> Answer {
+    serde_json::to_value(value).map_err(|_| Problem::new(Code::Internal))
+}
+
+/// Does what an operator named. `workspace` is an id or a slug.
+pub async fn run(
+    services: &Services,
+    operator: Operator,
+    (noun, verb): (&str, &str),
+    workspace: Option<&str>,
+    args: &Map<String, Value>,
+    correlation: CorrelationId,
+) -> Answer {
+    let words = Words { args };
+    let known = super::VERBS.iter().find(|v| v.noun == noun && v.verb == verb);
+    let Some(known) = known else {
+        return Err(Problem::new(Code::NotFound).with("verb", format!("{noun} {verb}")));
+    };
+    let mut check = Check::default();
+    for name in args.keys().filter(|name| known.args.iter().all(|arg| arg.name != **name)) {
+        check.wrong(name.as_str(), Wrong::Unknown);
+    }
+    check.finish()?;
+    let call = Caller { services, operator, correlation, name: format!("{noun} {verb}") };
+    if known.right.is_empty() {
+        return call.installation(noun, verb, &words).await;
+    }
+    let word = workspace.ok_or_else(|| Problem::field("workspace", Wrong::Missing))?;
+    let id = services.find_workspace(operator, word).await?;
+    match noun {
+        "workspace" | "key" => call.people(id, noun, verb, &words).await,
+        "channel" => call.channel(id, verb, &words).await,
+        "post" => call.post(id, verb, &words).await,
+        _ => call.delivery(id, verb, &words).await,
+    }
+}
+
+struct Caller<'a> {
+    services: &'a Services,
+    operator: Operator,
+    correlation: CorrelationId,
+    name: String,
+}
+
+impl Caller<'_> {
+    async fn enter<R: Right>(
+        &self,
+        workspace: crate::base::WorkspaceId,
+    ) -> Result<Access<R>, Problem> {
+        self.services.operate(self.operator, workspace, &self.name, self.correlation).await
+    }
+
+    async fn installation(&self, noun: &str, verb: &str, words: &Words<'_>) -> Answer {
+        let (services, operator) = (self.services, self.operator);
+        match (noun, verb) {
+            ("status", _) => self.status().await,
+            ("publishing", _) => {
+                services.pause_installation(operator, None, verb == "pause").await?;
+                Ok(json!({ "paused": verb == "pause" }))
+            }
+            ("network", "list") => shown(services.networks().await?),
+            ("network", _) => {
+                let name = words.word("name")?;
+                services.pause_installation(operator, Some(name), verb == "pause").await?;
+                Ok(json!({ "id": name, "paused": verb == "pause" }))
+            }
+            ("workspace", "create") => {
+                let (name, slug) = (words.word("name")?, words.maybe("slug")?);
+                let made = services.create_workspace(operator, name, slug, self.correlation);
+                shown(made.await?)
+            }
+            _ => shown(services.all_workspaces(operator, None, limits::PAGE_MAX).await?),
+        }
+    }
+
+    async fn status(&self) -> Answer {
+        let services = self.services;
+        let now = services.now();
+        let overdue = services
+            .store
+            .read(move |view| Ok(view.timers(None, now, limits::SCAN_MAX)?.len()))
+            .await
+            .map_err(super::super::trouble)?;
+        Ok(json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "now": now,
+            "epoch": services.store.epoch(),
+            "store": if services.store.is_healthy() { "ok" } else { "failing" },
+            "publishing": if services.is_paused().await? { "paused" } else { "running" },
+            "overdue_timers": overdue,
+            "public_url": services.public_url.as_ref(),
+        }))
+    }
+
+    async fn people(
+        &self,
+        workspace: crate::base::WorkspaceId,
+        noun: &str,
+        verb: &str,
+        words: &Words<'_>,
+    ) -> Answer {
+        let access = self.enter::<Manage>(workspace).await?;
+        match (noun, verb) {
+            ("workspace", _) => {
+                shown(self.services.pause_workspace(access, verb == "pause").await?)
+            }
+            (_, "create") => {
+                let scopes = scopes(&words.many("scope")?)?;
+                let expires = words.maybe("expires")?.map(instant).transpose()?;
+                let name = words.word("name")?;
+                shown(self.services.create_key(access, name, scopes, expires).await?)
+            }
+            (_, "revoke") => shown(self.services.revoke_key(access, words.id("id")?).await?),
+            _ => shown(self.services.keys(&access).await?),
+        }
+    }
+
+    async fn channel(
+        &self,
+        workspace: crate::base::WorkspaceId,
+        verb: &str,
+        words: &Words<'_>,
+    ) -> Answer {
+        let services = self.services;
+        if matches!(verb, "list" | "show") {
+            let access = self.enter::<Read>(workspace).await?;
+            return if verb == "list" {
+                shown(services.channels(&access, None, limits::PAGE_MAX).await?)
+            } else {
+                shown(services.channel(&access, words.id("id")?).await?)
+            };
+        }
+        let access = self.enter::<Manage>(workspace).await?;
+        let change = match verb {
+            "add" => {
+                let brought = Brought {
+                    network: words.word("network")?.to_owned(),
+                    name: words.word("name")?.to_owned(),
+                    instance: words.maybe("instance")?.map(str::to_owned),
+                    token: words.secret("token")?,
+                };
+                return shown(services.add_channel(access, brought).await?.value);
+            }
+            "test" => return shown(services.test_channel(access, words.id("id")?).await?),
+            "remove" => {
+                let id = words.id("id")?;
+                services.remove_channel(access, id).await?;
+                return Ok(json!({ "id": id, "state": "removed" }));
+            }
+            "connect" => {
+                let (token, code) = (words.secret("token")?, words.secret("code")?);
+                if token.is_none() && code.is_none() {
+                    return Err(Problem::field("code", Wrong::Missing));
+                }
+                ChannelChange { token, code, ..ChannelChange::default() }
+            }
+            _ => ChannelChange { paused: Some(verb == "pause"), ..ChannelChange::default() },
+        };
+        shown(services.change_channel(access, words.id("id")?, change).await?.value)
+    }
+
+    async fn post(
+        &self,
+        workspace: crate::base::WorkspaceId,
+        verb: &str,
+        words: &Words<'_>,
+    ) -> Answer {
+        let services = self.services;
+        match verb {
+            "create" => {
+                let new = new_post(words)?;
+                let access = self.enter::<Write>(workspace).await?;
+                shown(services.create_post(access, new).await?.value)
+            }
+            "cancel" => {
+                let access = self.enter::<Write>(workspace).await?;
+                shown(services.cancel_post(access, words.id("id")?).await?)
+            }
+            "show" => {
+                let access = self.enter::<Read>(workspace).await?;
+                shown(services.post(&access, words.id("id")?).await?)
+            }
+            _ => {
+                let filter = PostFilter {
+                    state: words.maybe("state")?.map(post_state).transpose()?,
+                    limit: words.limit()?,
+                    cursor: words.maybe("cursor")?.map(str::to_owned),
+                    ..PostFilter::default()
+                };
+                let access = self.enter::<Read>(workspace).await?;
+                shown(services.posts(&access, filter).await?)
+            }
+        }
+    }
+
+    async fn delivery(
+        &self,
+        workspace: crate::base::WorkspaceId,
+        verb: &str,
+        words: &Words<'_>,
+    ) -> Answer {
+        let services = self.services;
+        match verb {
+            "resolve" => {
+                let decision = decision(words.word("as")?, words.maybe("url")?)?;
+                let access = self.enter::<Write>(workspace).await?;
+                let done = services.resolve_delivery(access, words.id("id")?, decision);
+                shown(done.await?.value)
+            }
+            "show" => {
+                let access = self.enter::<Read>(workspace).await?;
+                shown(services.delivery(&access, words.id("id")?).await?)
+            }
+            _ => {
+                let state = words.maybe("state")?.map(delivery_state).transpose()?;
+                let cursor = words.maybe("cursor")?.map(str::to_owned);
+                let filter = DeliveryFilter { state, limit: words.limit()?, cursor };
+                let access = self.enter::<Read>(workspace).await?;
+                shown(services.deliveries(&access, filter).await?)
+            }
+        }
+    }
+}
+
+fn new_post(words: &Words<'_>) -> Result<NewPost, Problem> {
+    let mut channels = Vec::new();
+    for (i, text) in words.many("channel")?.into_iter().enumerate() {
+        channels.push(parse_id(&format!("channel[{i}]"), text)?);
+    }
+    let when = match (words.maybe("at")?, words.maybe("zone")?, words.flag("now")?) {
+        (Some(_), _, true) => return Err(Problem::field("now", Wrong::Excludes { other: "at" })),
+        (Some(at), Some(zone), false) => {
+            Some(When::At { local: at.to_owned(), zone: zone.to_owned() })
+        }
+        (Some(_), None, false) => return Err(Problem::field("zone", Wrong::Missing)),
+        (None, _, true) => Some(When::Now),
+        (None, _, false) => None,
+    };
+    let part = |text: &str| PartDraft { text: text.to_owned(), ..PartDraft::default() };
+    Ok(NewPost {
+        parts: words.many("text")?.into_iter().map(part).collect(),
+        channels,
+        when,
+        tags: words.many("tag")?.into_iter().map(str::to_owned).collect(),
+        draft: words.flag("draft")?,
+        ..NewPost::default()
+    })
+}
+
+fn scopes(given: &[&str]) -> Result<BTreeSet<KeyScope>, Problem> {
+    let allowed: Vec<_> = KeyScope::ALL.iter().map(|s| s.word()).collect();
+    let one = |word: &&str| {
+        KeyScope::from_word(word)
+            .ok_or_else(|| Problem::field("scope", Wrong::NotOneOf { allowed: allowed.join(", ") }))
+    };
+    given.iter().map(one).collect()
+}
+
+fn instant(text: &str) -> Result<Timestamp, Problem> {
+    let expected = "an instant, such as 2027-01-31T00:00:00Z".to_owned();
+    Timestamp::parse(text).ok_or_else(|| Problem::field("expires", Wrong::BadFormat { expected }))
+}
+
+/// A delivery's state by its word.
+pub fn delivery_state(word: &str) -> Result<State, Problem> {
+    State::from_word(word).ok_or_else(|| {
+        let allowed: Vec<_> = State::ALL.iter().map(|s| s.word()).collect();
+        Problem::field("state", Wrong::NotOneOf { allowed: allowed.join(", ") })
+    })
+}
+
+/// What posts can be asked for by: a delivery's state, or `draft`.
+pub fn post_state(word: &str) -> Result<String, Problem> {
+    if word == "draft" || State::from_word(word).is_some() {
+        return Ok(word.to_owned());
+    }
+    let allowed: Vec<_> = State::ALL.iter().map(|s| s.word()).collect();
+    let allowed = format!("draft, {}", allowed.join(", "));
+    Err(Problem::field("state", Wrong::NotOneOf { allowed }))
+}
+
+/// A person's decision by its word.
+pub fn decision(word: &str, url: Option<&str>) -> Result<Decision, Problem> {
+    let decision = match word.replace('-', "_").as_str() {
+        "it_is_there" => Decision::ItIsThere { url: url.map(str::to_owned) },
+        "send_again" => Decision::SendAgain,
+        "drop" => Decision::Drop,
+        _ => {
+            let allowed = "it_is_there, send_again, drop".to_owned();
+            return Err(Problem::field("as", Wrong::NotOneOf { allowed }));
+        }
+    };
+    match url {
+        Some(_) if !matches!(decision, Decision::ItIsThere { .. }) => {
+            let why = "belongs only to `it_is_there`";
+            Err(Problem::field("url", Wrong::NotPossible { why }))
+        }
+        Some(text) => match url::Url::parse(text) {
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https") && text.len() <= limits::URL_BYTES =>
+            {
+                Ok(Decision::ItIsThere { url: Some(url.to_string()) })
+            }
+            _ => {
+                let expected = "an http or https address".to_owned();
+                Err(Problem::field("url", Wrong::BadFormat { expected }))
+            }
+        },
+        None => Ok(decision),
+    }
+}

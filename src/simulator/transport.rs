@@ -1,0 +1,77 @@
+//! A transport that hands requests to practice networks in the same process, and plays what the
+//! wire would do to the answer. Must not know a network's protocol.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::base::Clock;
+use crate::outbound::{Request, Response, SendError, Transport};
+use crate::practice::{self, Answer, Fate, World};
+
+/// Bytes of one chunk of a slow body.
+const CHUNK: usize = 16;
+
+/// Carries requests to the hosts of a world.
+pub struct InProcess {
+    world: Arc<Mutex<World>>,
+    clock: Arc<dyn Clock>,
+    hosts: BTreeSet<String>,
+}
+
+impl InProcess {
+    pub fn new(world: Arc<Mutex<World>>, clock: Arc<dyn Clock>, hosts: BTreeSet<String>) -> Self {
+        Self { world, clock, hosts }
+    }
+
+    fn hand_over(&self, request: &Request) -> Option<Answer> {
+        let host = request.url.host_str().filter(|host| self.hosts.contains(*host))?;
+        let handed = practice::Request {
+            method: request.method.clone(),
+            path: request.url.path().to_owned(),
+            query: request.url.query().unwrap_or_default().to_owned(),
+            headers: request.headers.clone(),
+            body: request.body.clone(),
+        };
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(practice::handle(&mut world, host, &handed, self.clock.now()))
+    }
+}
+
+#[async_trait]
+impl Transport for InProcess {
+    async fn send(&self, request: Request) -> Result<Response, SendError> {
+        let Some(answer) = self.hand_over(&request) else {
+            return Err(SendError::NotSent { why: "no such host" });
+        };
+        if answer.delay > request.deadline {
+            self.clock.sleep(request.deadline).await;
+            return Err(SendError::Lost { status: None, why: "deadline passed" });
+        }
+        self.clock.sleep(answer.delay).await;
+        let left = request.deadline.saturating_sub(answer.delay);
+        let status = Some(answer.status);
+        match answer.fate {
+            Fate::HangUp => {
+                return Err(SendError::Lost { status: None, why: "connection closed" });
+            }
+            Fate::CutBody { after } if after < answer.body.len() => {
+                return Err(SendError::Lost { status, why: "body cut off" });
+            }
+            Fate::Whole | Fate::CutBody { .. } => {}
+            Fate::Drip { every } => {
+                let chunks = u32::try_from(answer.body.len().div_ceil(CHUNK)).unwrap_or(u32::MAX);
+                let whole = every.saturating_mul(chunks);
+                self.clock.sleep(whole.min(left)).await;
+                if whole > left {
+                    return Err(SendError::Lost { status, why: "deadline passed" });
+                }
+            }
+        }
+        // A yield to the clock: an answer never comes in the same instant for free.
+        self.clock.sleep(Duration::ZERO).await;
+        Ok(Response { status: answer.status, headers: answer.headers, body: answer.body })
+    }
+}

@@ -1,0 +1,222 @@
+//! Whole runs on a manual clock: on time, in order, held back, late, stopped.
+
+use std::time::Duration;
+
+use carillon::base::Clock as _;
+use carillon::practice::{Act, Matcher};
+
+use crate::stage::{KEYED, Stage};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_post_goes_out_on_time_everywhere_and_once() {
+    let mut stage = Stage::new(1);
+    let channels = [stage.keyed, stage.listed, stage.feed];
+    let post = stage.post(&channels, &["hello"], 10 * MINUTE);
+    assert_eq!(post.deliveries.len(), 3);
+    assert!(post.deliveries.iter().all(|d| d.state == "scheduled"));
+    stage.sim.pass(10 * MINUTE - SECOND);
+    assert!(stage.copies().is_empty(), "not before its time");
+    stage.sim.pass(2 * SECOND);
+    for delivery in &post.deliveries {
+        let now = stage.delivery(&delivery.id);
+        assert_eq!(now.state, "published", "{now:#?}");
+        assert!(now.permalink.is_some() && now.attempts.len() == 1);
+        let late = now.finished_at.clone().unwrap();
+        assert!(late < "2026-11-22T09:10:01".to_owned(), "{late}");
+    }
+    assert_eq!(stage.copies().values().copied().collect::<Vec<_>>(), [1, 1]);
+    let feed = stage.delivery(&post.deliveries[2].id);
+    let expected = format!("https://carillon.test/feed/{}/{}", stage.feed, feed.id);
+    assert_eq!(feed.permalink.as_deref(), Some(expected.as_str()));
+    stage.assert_journal_rule(&["hello"]);
+}
+
+#[test]
+fn a_thread_goes_out_in_order_each_part_under_the_one_before() {
+    let mut stage = Stage::new(2);
+    let texts = ["one", "two", "three"];
+    stage.post(&[stage.keyed], &texts, MINUTE);
+    stage.sim.pass(2 * MINUTE);
+    let delivery = stage.deliveries().remove(0);
+    assert_eq!(delivery.state, "published", "{delivery:#?}");
+    let journal: Vec<_> = stage.sim.world().journal().to_vec();
+    let parents: Vec<_> = journal
+        .iter()
+        .map(|entry| match &entry.effect {
+            carillon::practice::Effect::StatusCreated { id, in_reply_to_id, .. } => {
+                (id.clone(), in_reply_to_id.clone())
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(parents[0].1, None);
+    assert_eq!(parents[1].1.as_ref(), Some(&parents[0].0));
+    assert_eq!(parents[2].1.as_ref(), Some(&parents[1].0));
+}
+
+#[test]
+fn one_channel_sends_in_due_order_and_one_that_waits_holds_no_other_back() {
+    let mut stage = Stage::new(3);
+    stage.fault(KEYED, Matcher::Write, 1, Act::RateLimited { reset_after: 10 * MINUTE });
+    let first = stage.post(&[stage.keyed], &["first"], MINUTE);
+    let second = stage.post(&[stage.keyed], &["second"], MINUTE + SECOND);
+    stage.sim.pass(2 * MINUTE);
+    let waiting = stage.delivery(&first.deliveries[0].id);
+    assert_eq!(
+        (waiting.state.as_str(), waiting.reason.as_deref()),
+        ("scheduled", Some("rate_limit"))
+    );
+    assert_eq!(stage.delivery(&second.deliveries[0].id).state, "published");
+    stage.sim.pass(11 * MINUTE);
+    let done = stage.delivery(&first.deliveries[0].id);
+    assert_eq!(done.state, "published", "{done:#?}");
+    stage.assert_journal_rule(&["first"]);
+}
+
+#[test]
+fn an_unknown_outcome_is_found_again_and_not_sent_twice() {
+    for host in [KEYED, crate::stage::LISTED] {
+        let mut stage = Stage::new(4);
+        let channel = if host == KEYED { stage.keyed } else { stage.listed };
+        stage.fault(host, Matcher::Write, 1, Act::AcceptThenDrop);
+        let post = stage.post(&[channel], &["once"], MINUTE);
+        stage.sim.pass(MINUTE + 5 * SECOND);
+        let unknown = stage.delivery(&post.deliveries[0].id);
+        assert_eq!(unknown.state, "unknown", "{unknown:#?}");
+        stage.sim.pass(10 * MINUTE);
+        let found = stage.delivery(&post.deliveries[0].id);
+        assert_eq!(found.state, "published", "{found:#?}");
+        assert_eq!(stage.copies().values().copied().collect::<Vec<_>>(), [1], "{host}");
+        let source = found.parts[0].source.as_deref();
+        assert_eq!(source, Some(if host == KEYED { "answer" } else { "read_back" }));
+    }
+}
+
+#[test]
+fn pauses_hold_back_at_every_level_and_lateness_is_tested_after_them() {
+    let mut stage = Stage::new(5);
+    let services = stage.sim.services.clone();
+    let operator = carillon::store::Operator::new(0);
+    let pause = |on: bool| {
+        let services = services.clone();
+        async move { services.pause_installation(operator, Some("mastodon"), on).await }
+    };
+    stage.sim.run(pause(true)).unwrap().unwrap();
+    let post = stage.post(&[stage.keyed, stage.feed], &["held back"], MINUTE);
+    stage.sim.pass(30 * MINUTE);
+    let held = stage.delivery(&post.deliveries[0].id);
+    assert_eq!((held.state.as_str(), held.reason.as_deref()), ("scheduled", Some("paused")));
+    assert_eq!(stage.delivery(&post.deliveries[1].id).state, "published");
+    stage.sim.run(pause(false)).unwrap().unwrap();
+    stage.sim.pass(5 * SECOND);
+    assert_eq!(stage.delivery(&post.deliveries[0].id).state, "published");
+
+    stage.sim.run(pause(true)).unwrap().unwrap();
+    let post = stage.post(&[stage.keyed], &["too late"], MINUTE);
+    stage.sim.pass(90 * MINUTE);
+    stage.sim.run(pause(false)).unwrap().unwrap();
+    stage.sim.pass(5 * SECOND);
+    let missed = stage.delivery(&post.deliveries[0].id);
+    assert_eq!((missed.state.as_str(), missed.reason.as_deref()), ("held", Some("missed")));
+    let again = stage.resolve(&missed.id, carillon::domain::publish::Decision::SendAgain).unwrap();
+    assert_eq!(again.state, "scheduled");
+    stage.sim.pass(5 * SECOND);
+    assert_eq!(stage.delivery(&missed.id).state, "published");
+}
+
+#[test]
+fn late_posts_of_a_channel_leave_time_between_them() {
+    let mut stage = Stage::new(6);
+    let access = stage.sim.access(stage.workspace).unwrap();
+    let services = stage.sim.services.clone();
+    stage.sim.run(async move { services.pause_workspace(access, true).await }).unwrap().unwrap();
+    for text in ["a", "b", "c"] {
+        stage.post(&[stage.keyed], &[text], MINUTE);
+    }
+    stage.sim.pass(10 * MINUTE);
+    let access = stage.sim.access(stage.workspace).unwrap();
+    let services = stage.sim.services.clone();
+    stage.sim.run(async move { services.pause_workspace(access, false).await }).unwrap().unwrap();
+    stage.sim.pass(10 * SECOND);
+    assert_eq!(stage.copies().len(), 1);
+    stage.sim.pass(MINUTE);
+    assert_eq!(stage.copies().len(), 2);
+    stage.sim.pass(MINUTE);
+    assert_eq!(stage.copies().len(), 3);
+}
+
+#[test]
+fn a_jump_of_the_clock_fires_nothing_twice_and_holds_what_it_makes_late() {
+    let mut stage = Stage::new(7);
+    let early = stage.post(&[stage.keyed], &["early"], MINUTE);
+    let later = stage.post(&[stage.keyed], &["later"], 120 * MINUTE);
+    stage.sim.pass(2 * MINUTE);
+    assert_eq!(stage.delivery(&early.deliveries[0].id).state, "published");
+    let now = stage.sim.now();
+    stage.sim.clock.jump_to(now.minus(60 * MINUTE));
+    stage.sim.pass(5 * MINUTE);
+    assert_eq!(stage.copies().len(), 1);
+    let now = stage.sim.now();
+    stage.sim.clock.jump_to(now.plus(300 * MINUTE));
+    stage.sim.pass(MINUTE);
+    let held = stage.delivery(&later.deliveries[0].id);
+    assert_eq!((held.state.as_str(), held.reason.as_deref()), ("held", Some("missed")));
+    assert_eq!(stage.copies().len(), 1);
+}
+
+#[test]
+fn a_stop_finishes_what_is_being_sent_and_starts_nothing_new() {
+    let mut stage = Stage::new(8);
+    stage.fault(KEYED, Matcher::Write, 1, Act::SlowStart { delay: 10 * SECOND });
+    let slow = stage.post(&[stage.keyed], &["slow"], MINUTE);
+    let other = stage.post(&[stage.listed], &["other"], MINUTE + 5 * SECOND);
+    stage.sim.pass(MINUTE + 2 * SECOND);
+    assert_eq!(stage.delivery(&slow.deliveries[0].id).state, "armed");
+    stage.sim.stop_engine();
+    stage.sim.pass(20 * SECOND);
+    assert_eq!(stage.delivery(&slow.deliveries[0].id).state, "published");
+    assert_eq!(stage.delivery(&other.deliveries[0].id).state, "scheduled");
+}
+
+#[test]
+fn a_restart_goes_on_where_the_disk_says() {
+    let mut stage = Stage::new(9);
+    stage.fault(KEYED, Matcher::Write, 1, Act::SlowStart { delay: 10 * SECOND });
+    let armed = stage.post(&[stage.keyed], &["armed"], MINUTE);
+    let later = stage.post(&[stage.keyed, stage.listed, stage.feed], &["later"], 5 * MINUTE);
+    stage.sim.pass(MINUTE + 2 * SECOND);
+    assert_eq!(stage.delivery(&armed.deliveries[0].id).state, "armed");
+    stage.sim.crash().unwrap();
+    assert_eq!(stage.delivery(&armed.deliveries[0].id).state, "unknown");
+    stage.sim.pass(10 * MINUTE);
+    for delivery in armed.deliveries.iter().chain(&later.deliveries) {
+        let now = stage.delivery(&delivery.id);
+        assert_eq!(now.state, "published", "{now:#?}");
+    }
+    assert!(stage.copies().values().all(|count| *count == 1));
+}
+
+/// A thousand posts beyond the wheel's window, paged in as their time comes.
+#[test]
+fn the_wheel_pages_and_forgets_nothing() {
+    let mut stage = Stage::new(10);
+    let channel = stage.feed;
+    for i in 0..300_u32 {
+        stage.post(&[channel], &[&format!("post {i}")], MINUTE + i * 17 * SECOND);
+    }
+    stage.sim.pass(300 * 17 * SECOND + 2 * MINUTE);
+    let deliveries = stage.deliveries();
+    assert_eq!(deliveries.len(), 200);
+    for delivery in deliveries {
+        assert_eq!(delivery.state, "published");
+        let (due, out) = (delivery.due, delivery.parts[0].published_at.clone().unwrap());
+        let late = carillon::base::Timestamp::parse(&out)
+            .unwrap()
+            .since(carillon::base::Timestamp::parse(&due).unwrap());
+        assert!(late < SECOND, "{late:?}");
+    }
+    assert!(stage.sim.clock.monotonic() > 60 * MINUTE);
+}

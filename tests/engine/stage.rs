@@ -1,0 +1,179 @@
+//! A stage for whole runs: one workspace, channels on practice networks, and the journal rule.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use carillon::base::{ChannelId, DeliveryId, Problem, Secret, Timestamp, WorkspaceId};
+use carillon::domain::access::{Manage, Read, Write};
+use carillon::domain::post::PartDraft;
+use carillon::domain::publish::{Decision, Timing};
+use carillon::practice::mastodon::Settings;
+use carillon::practice::{Act, Effect, Fault, Matcher, World};
+use carillon::service::shown::{DeliveryShown, PostShown};
+use carillon::service::{Brought, DeliveryFilter, NewPost, When};
+use carillon::simulator::Simulation;
+use carillon::store::Operator;
+
+/// Honours keys, as Mastodon does.
+pub const KEYED: &str = "keyed.test";
+/// Ignores keys, so that a listing is all the evidence there is.
+pub const LISTED: &str = "listed.test";
+
+pub struct Stage {
+    pub sim: Simulation,
+    pub workspace: WorkspaceId,
+    pub keyed: ChannelId,
+    pub listed: ChannelId,
+    pub feed: ChannelId,
+}
+
+pub fn start() -> Timestamp {
+    Timestamp::parse("2026-11-22T09:00:00Z").unwrap()
+}
+
+impl Stage {
+    pub fn new(seed: u64) -> Self {
+        Self::with(seed, Timing::default())
+    }
+
+    pub fn with(seed: u64, timing: Timing) -> Self {
+        let mut world = World::new(seed);
+        let plenty = |settings: Settings| Settings {
+            requests_per_window: 1_000_000,
+            statuses_per_window: 1_000_000,
+            ..settings
+        };
+        world.add_mastodon(KEYED, plenty(Settings::new("https://keyed.test")));
+        world.add_mastodon(LISTED, plenty(Settings::compat("https://listed.test")));
+        let scopes = "read write";
+        world.add_account(KEYED, "acme", "token-keyed", scopes).unwrap();
+        world.add_account(LISTED, "acme", "token-listed", scopes).unwrap();
+        let mut sim = Simulation::new(seed, timing, start(), world, &[KEYED, LISTED]).unwrap();
+        let services = sim.services.clone();
+        let made = sim
+            .run(async move {
+                let correlation = carillon::base::CorrelationId::new(services.rng.as_ref());
+                services.create_workspace(Operator::new(0), "Acme", None, correlation).await
+            })
+            .unwrap()
+            .unwrap();
+        let mut stage = Self {
+            sim,
+            workspace: made.id.parse().unwrap(),
+            keyed: ChannelId::from_bytes([0; 16]),
+            listed: ChannelId::from_bytes([0; 16]),
+            feed: ChannelId::from_bytes([0; 16]),
+        };
+        stage.keyed = stage.add("mastodon", Some(KEYED), Some("token-keyed"));
+        stage.listed = stage.add("mastodon", Some(LISTED), Some("token-listed"));
+        stage.feed = stage.add("feed", None, None);
+        stage
+    }
+
+    fn add(&mut self, network: &str, host: Option<&str>, token: Option<&str>) -> ChannelId {
+        let access = self.sim.access::<Manage>(self.workspace).unwrap();
+        let services = self.sim.services.clone();
+        let brought = Brought {
+            network: network.to_owned(),
+            name: format!("{network} {}", host.unwrap_or("here")),
+            instance: host.map(|host| format!("https://{host}")),
+            token: token.map(|token| Secret::new(token.to_owned())),
+        };
+        let added = self.sim.run(async move { services.add_channel(access, brought).await });
+        added.unwrap().unwrap().value.id.parse().unwrap()
+    }
+
+    /// Schedules a thread of `texts` to `channels`, `after` from now.
+    pub fn post(&mut self, channels: &[ChannelId], texts: &[&str], after: Duration) -> PostShown {
+        self.try_post(channels, texts, after).unwrap()
+    }
+
+    pub fn try_post(
+        &mut self,
+        channels: &[ChannelId],
+        texts: &[&str],
+        after: Duration,
+    ) -> Result<PostShown, Problem> {
+        let due = self.sim.now().plus(after).to_string();
+        let new = NewPost {
+            parts: texts
+                .iter()
+                .map(|text| PartDraft { text: (*text).to_owned(), ..PartDraft::default() })
+                .collect(),
+            channels: channels.to_vec(),
+            when: Some(When::At {
+                local: due.trim_end_matches('Z').to_owned(),
+                zone: "UTC".to_owned(),
+            }),
+            ..NewPost::default()
+        };
+        let access = self.sim.access::<Write>(self.workspace)?;
+        let services = self.sim.services.clone();
+        let made = self.sim.run(async move { services.create_post(access, new).await });
+        made.unwrap().map(|done| done.value)
+    }
+
+    pub fn delivery(&mut self, id: &str) -> DeliveryShown {
+        let id: DeliveryId = id.parse().unwrap();
+        let access = self.sim.access::<Read>(self.workspace).unwrap();
+        let services = self.sim.services.clone();
+        self.sim.run(async move { services.delivery(&access, id).await }).unwrap().unwrap()
+    }
+
+    pub fn deliveries(&mut self) -> Vec<DeliveryShown> {
+        let access = self.sim.access::<Read>(self.workspace).unwrap();
+        let services = self.sim.services.clone();
+        let filter = DeliveryFilter { limit: 200, ..DeliveryFilter::default() };
+        let page = self.sim.run(async move { services.deliveries(&access, filter).await });
+        page.unwrap().unwrap().items
+    }
+
+    pub fn resolve(&mut self, id: &str, decision: Decision) -> Result<DeliveryShown, Problem> {
+        let id: DeliveryId = id.parse().unwrap();
+        let access = self.sim.access::<Write>(self.workspace)?;
+        let services = self.sim.services.clone();
+        let done =
+            self.sim.run(async move { services.resolve_delivery(access, id, decision).await });
+        done.unwrap().map(|done| done.value)
+    }
+
+    pub fn fault(&mut self, host: &str, on: Matcher, times: u32, act: Act) {
+        self.sim.world().add_fault(Fault { on, host: Some(host.to_owned()), times, act });
+    }
+
+    /// How often each text is out on practice networks.
+    pub fn copies(&self) -> BTreeMap<String, usize> {
+        let mut copies = BTreeMap::new();
+        for entry in self.sim.world().journal() {
+            if let Effect::StatusCreated { text, .. } = &entry.effect {
+                *copies.entry(format!("{} {text}", entry.host)).or_default() += 1;
+            }
+        }
+        copies
+    }
+
+    /// DESIGN part 4: published exactly once; failed and cancelled not at all; unknown and held at
+    /// most once; nothing ever twice.
+    pub fn assert_journal_rule(&mut self, texts: &[&str]) {
+        let copies = self.copies();
+        let hosts =
+            BTreeMap::from([(self.keyed.to_string(), KEYED), (self.listed.to_string(), LISTED)]);
+        for delivery in self.deliveries() {
+            let Some(host) = hosts.get(&delivery.channel) else { continue };
+            for (part, text) in delivery.parts.iter().zip(texts) {
+                let count = copies.get(&format!("{host} {text}")).copied().unwrap_or(0);
+                let allowed = match (part.state.as_str(), delivery.state.as_str()) {
+                    ("published", _) => 1..=1,
+                    ("failed", _) | (_, "failed" | "cancelled" | "partial") => 0..=0,
+                    ("unknown" | "armed", _) | (_, "held" | "unknown" | "armed") => 0..=1,
+                    _ if part.in_doubt => 0..=1,
+                    _ => 0..=0,
+                };
+                assert!(
+                    allowed.contains(&count),
+                    "{host} {text:?} is out {count} times, and {delivery:#?}"
+                );
+            }
+        }
+    }
+}
