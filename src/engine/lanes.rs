@@ -82,6 +82,11 @@ impl Lanes {
         self.queued.len()
     }
 
+    /// Channels with a due delivery that could go if there were room.
+    pub fn waiting(&self) -> usize {
+        self.ready.values().map(BTreeSet::len).sum()
+    }
+
     pub fn running(&self) -> usize {
         self.running.len()
     }

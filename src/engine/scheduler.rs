@@ -109,8 +109,8 @@ impl Scheduler {
         self.lanes.forget_before(now.minus(self.services.timing.spacing));
         let metrics = &self.services.metrics;
         metrics.publishing(self.lanes.running());
-        metrics.lanes_waiting(self.lanes.queued());
-        metrics.timers_overdue(self.lanes.queued() + self.lanes.running());
+        metrics.lanes_waiting(self.lanes.waiting());
+        metrics.timers_overdue(self.lanes.queued());
         if let Some(lag) = lag {
             metrics.scheduler_lag(lag);
         }

@@ -10,7 +10,7 @@ use crate::domain::event::{Actor, Event as ChangeEvent};
 use crate::domain::publish::{Event, Moment, Next, Phase, Policy, Refusal, State, Timing, step};
 use crate::domain::workspace::Workspace;
 use crate::networks;
-use crate::store::rows::{Attention, Inflight, PublishedEntry, Timer, TimerKey};
+use crate::store::rows::{Attention, Inflight, PublishedEntry, TimerKey};
 use crate::store::{Error, Scope, Span, Tx, View};
 
 /// What moves, who moves it, and when.
@@ -101,10 +101,10 @@ pub(super) fn save(
     let (old, new) = (before.and_then(|d| d.flow.wake), after.flow.wake);
     if old != new {
         if let Some(due) = old {
-            tx.delete_global::<Timer>(&TimerKey::of_delivery(due, *scope, id));
+            tx.delete_timer(&TimerKey::of_delivery(due, *scope, id));
         }
         if let Some(due) = new {
-            tx.put_global(&TimerKey::of_delivery(due, *scope, id), &Timer)?;
+            tx.put_timer(&TimerKey::of_delivery(due, *scope, id))?;
         }
     }
     let is = |d: &Delivery, test: fn(State) -> bool| test(d.flow.state());

@@ -11,7 +11,7 @@ use crate::domain::event::Event;
 
 use super::key::{Key, after_prefix};
 use super::record::{self, DecodeError, Global, Row, Scoped};
-use super::rows::{ChainedEvent, Timer, TimerKey};
+use super::rows::{ChainedEvent, Timer, TimerKey, chain_start};
 use super::schema::Table;
 use super::{Error, Scope, WriteError};
 
@@ -153,9 +153,10 @@ impl<'a> View<'a> {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<TimerKey>, Error> {
-        let span = Span::first(limit).to(&until).after(after);
+        let after = after.map(TimerKey::stored);
+        let span = Span::first(limit).to(&until).after(after.as_ref());
         let rows = self.collect::<Timer, Timer>(&[], &span, record::decode)?;
-        Ok(rows.into_iter().map(|(key, _)| key).collect())
+        Ok(rows.into_iter().map(|(key, _)| TimerKey::of_stored(key)).collect())
     }
 
     fn fetch<R: Row>(&self, key: &[u8]) -> Result<Option<R>, Error> {
@@ -242,6 +243,14 @@ impl<'a> Tx<'a> {
         self.puts.insert((R::TABLE, key.to_bytes()), None);
     }
 
+    pub fn put_timer(&mut self, timer: &TimerKey) -> Result<(), Error> {
+        self.put_global(&timer.stored(), &Timer)
+    }
+
+    pub fn delete_timer(&mut self, timer: &TimerKey) {
+        self.delete_global::<Timer>(&timer.stored());
+    }
+
     /// Appends to the workspace's chain: the row holds the hash of the row before it.
     pub fn append_event(&mut self, scope: &Scope, event: Event) -> Result<(), Error> {
         let mut last = None;
@@ -251,7 +260,7 @@ impl<'a> Tx<'a> {
             last = Some((sequence.unwrap_or(0), Sha256::digest(value).into()));
             ControlFlow::Break(())
         })?;
-        let (sequence, previous) = last.unwrap_or((0, [0; 32]));
+        let (sequence, previous) = last.unwrap_or_else(|| (0, chain_start(scope)));
         self.put(scope, &(sequence + 1), &ChainedEvent { previous, event })
     }
 

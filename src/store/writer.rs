@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::base::limits;
 
 use super::key::Key;
+use super::rows::timers::StoredTimer;
 use super::rows::{Meta, TimerKey};
 use super::schema::{CATALOGUE, Table};
 use super::source::{OpenTables, Snapshot, io};
@@ -271,7 +272,7 @@ fn note(changes: &mut Changes, puts: &Puts) -> usize {
         bytes += key.len() + put.as_ref().map_or(0, Vec::len);
         changes.tables.insert(*table);
         if *table == Table::Timers
-            && let Some(timer) = TimerKey::from_bytes(key)
+            && let Some(timer) = StoredTimer::from_bytes(key).map(TimerKey::of_stored)
         {
             changes.timers.push((timer, put.is_some()));
         }

@@ -8,7 +8,7 @@ use carillon::practice::{Act, Matcher};
 
 use crate::stage::{KEYED, LISTED, Stage};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn acts() -> Vec<(&'static str, Act)> {
     vec![
@@ -44,7 +44,7 @@ fn play(seed: u64, host: &str, act: &Act, times: u32, crash_at: Option<usize>) -
     let channel = if host == KEYED { stage.keyed } else { stage.listed };
     stage.fault(host, Matcher::Write, times, act.clone());
     stage.post(&[channel], &TEXTS, MINUTE);
-    stage.sim.pass(MINUTE - Duration::from_millis(1));
+    stage.sim.pass(Duration::from_millis(59_999));
     if let Some(turns) = crash_at {
         stage.sim.clock.advance(Duration::from_millis(1));
         stage.sim.poll(Some(turns));

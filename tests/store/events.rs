@@ -2,7 +2,7 @@
 //! place. What cannot be seen (the end cut off, the last event changed) is held down here too.
 
 use carillon::base::{Id, WorkspaceId};
-use carillon::store::rows::{ChainFault, ChainedEvent, verify_chain};
+use carillon::store::rows::{ChainFault, ChainedEvent, chain_start, verify_chain};
 use carillon::store::{
     DecodeError, Error, FaultDisk, Key as _, Scope, Span, Store, Table, WriteError, encode,
 };
@@ -45,7 +45,7 @@ fn chains_of_neighbours_grow_apart() {
     for scope in scopes {
         let rows = store.read_now(|view| view.scan::<ChainedEvent>(&scope, &Span::first(1_000)));
         let rows = rows.unwrap();
-        let mut previous = [0; 32];
+        let mut previous = chain_start(&scope);
         for (n, (sequence, row)) in rows.iter().enumerate() {
             assert_eq!(usize::try_from(*sequence), Ok(n + 1));
             assert_eq!(row.previous, previous);

@@ -8,8 +8,8 @@ use carillon::base::{Timestamp, WorkspaceId};
 use carillon::domain::event::Actor;
 use carillon::domain::publish::State;
 use carillon::store::rows::{
-    Attention, CalendarEntry, ChainedEvent, Inflight, Pause, PublishedEntry, Remembered, Timer,
-    TimerKey, WrappedKey,
+    Attention, CalendarEntry, ChainedEvent, Inflight, Pause, PublishedEntry, Remembered, TimerKey,
+    WrappedKey,
 };
 use carillon::store::{Error, FaultDisk, Key, Scope, Scoped, Span, Tx, View, WriteError};
 use proptest::collection::vec;
@@ -378,9 +378,9 @@ fn timers_come_in_the_order_of_their_time() {
         let change = move |tx: &mut Tx<'_>, timers: &[((bool, _, _), bool)]| -> Written<()> {
             for (timer, there) in timers {
                 if *there {
-                    tx.put_global(&key(*timer), &Timer)?;
+                    tx.put_timer(&key(*timer))?;
                 } else {
-                    tx.delete_global::<Timer>(&key(*timer));
+                    tx.delete_timer(&key(*timer));
                 }
             }
             Ok(())

@@ -5,8 +5,7 @@ use carillon::base::{ChannelId, DeliveryId, PostId, Timestamp};
 use carillon::domain::publish::State;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    Attention, CalendarEntry, ChainedEvent, Remembered, SealedCredential, Timer, TimerKey,
-    verify_chain,
+    Attention, CalendarEntry, ChainedEvent, Remembered, SealedCredential, TimerKey, verify_chain,
 };
 use carillon::store::{Error, FaultDisk, Key as _, Scope, Scoped, Span, Store, Tx, View, encode};
 
@@ -57,7 +56,7 @@ impl Script {
     pub fn rest(&self, tx: &mut Tx<'_>, n: usize) -> Written<()> {
         let scope = self.scope(n);
         tx.put(&scope, &(at(n), post(n)), &CalendarEntry)?;
-        tx.put_global(&TimerKey::of_delivery(at(n), scope, delivery(n)), &Timer)?;
+        tx.put_timer(&TimerKey::of_delivery(at(n), scope, delivery(n)))?;
         // A row that every write changes, one that spans pages, and rows that go again.
         let state = State::ALL[n % State::ALL.len()];
         tx.put(&scope, &id(5), &Attention { state })?;
@@ -67,7 +66,7 @@ impl Script {
         tx.put(&scope, &channel, &SealedCredential { sealed })?;
         if let Some(old) = n.checked_sub(3 * WORKSPACES) {
             tx.delete::<CalendarEntry>(&scope, &(at(old), post(old)));
-            tx.delete_global::<Timer>(&TimerKey::of_delivery(at(old), scope, delivery(old)));
+            tx.delete_timer(&TimerKey::of_delivery(at(old), scope, delivery(old)));
         }
         tx.append_event(&scope, rig::event(n))?;
         Ok(())
@@ -91,7 +90,7 @@ impl Script {
             table::<SealedCredential>(&mut out, view, scope)?;
         }
         for timer in view.timers(None, Timestamp::MAX, ALL)? {
-            timer.encode(&mut out);
+            (timer.due, timer.kind, timer.scope.workspace(), timer.id).encode(&mut out);
         }
         Ok(out)
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use carillon::base::{ChannelId, Timestamp, limits};
 use carillon::domain::event::Actor;
-use carillon::store::rows::{Pause, SealedCredential, Timer, TimerKey};
+use carillon::store::rows::{Pause, SealedCredential, TimerKey};
 use carillon::store::{
     Disk, Error, FaultDisk, FaultKind, Options, Stats, Store, Table, Tx, View, WriteError,
 };
@@ -353,8 +353,8 @@ fn commits_are_announced_and_refusals_are_not() {
     assert!(refused.is_err());
     assert!(changes.try_recv().is_err());
     rig::write(&store, move |tx| {
-        tx.put_global(&late, &Timer)?;
-        tx.delete_global::<Timer>(&early);
+        tx.put_timer(&late)?;
+        tx.delete_timer(&early);
         put(tx, 1)
     })
     .unwrap();

@@ -2,13 +2,14 @@
 //! a changed, lost or moved row shows. A change to the end shows only against an outside copy.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::domain::event::Event;
 use crate::store::record::{Row, Scoped};
 use crate::store::schema::Table;
 use crate::store::{Error, Scope, Span, View};
 
-/// An event and the hash of the row before it; zeros for the first.
+/// An event and the hash of the row before it; for the first, see [`chain_start`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainedEvent {
     pub previous: [u8; 32],
@@ -24,6 +25,12 @@ impl Row for ChainedEvent {
 
 impl Scoped for ChainedEvent {}
 
+/// What stands before the first row: the hash of the workspace's id, so that a whole chain cannot
+/// be moved to another workspace.
+pub fn chain_start(scope: &Scope) -> [u8; 32] {
+    Sha256::digest(scope.workspace().as_bytes()).into()
+}
+
 /// The first row that does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainFault {
@@ -33,7 +40,7 @@ pub struct ChainFault {
 /// Walks a workspace's whole chain; the number of rows, or the first fault.
 pub fn verify_chain(view: &View<'_>, scope: &Scope) -> Result<Result<u64, ChainFault>, Error> {
     const STEP: usize = 1_000;
-    let (mut count, mut hash) = (0, [0; 32]);
+    let (mut count, mut hash) = (0, chain_start(scope));
     loop {
         let span = Span::first(STEP).after((count > 0).then_some(&count));
         let rows = view.scan_hashed::<ChainedEvent>(scope, &span)?;

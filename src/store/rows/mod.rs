@@ -14,7 +14,7 @@ pub(super) mod workspaces;
 pub use access::KeyHash;
 pub use channels::{Feed, SealedCredential};
 pub use deliveries::{Attention, Inflight, PublishedEntry};
-pub use events::{ChainFault, ChainedEvent, verify_chain};
+pub use events::{ChainFault, ChainedEvent, chain_start, verify_chain};
 pub use idempotency::Remembered;
 pub use installation::{Meta, Pause};
 pub use posts::CalendarEntry;

@@ -50,15 +50,16 @@ impl TimerKey {
     }
 }
 
-impl Key for TimerKey {
-    fn encode(&self, out: &mut Vec<u8>) {
-        (self.due, self.kind, self.scope.workspace(), self.id).encode(out);
+/// A timer as it is stored. Only the store may turn it back into a [`TimerKey`], which is a proof.
+pub(in crate::store) type StoredTimer = (Timestamp, TimerKind, WorkspaceId, [u8; 16]);
+
+impl TimerKey {
+    pub(in crate::store) fn stored(&self) -> StoredTimer {
+        (self.due, self.kind, self.scope.workspace(), self.id)
     }
 
-    fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        let (due, kind, workspace, id) =
-            <(Timestamp, TimerKind, WorkspaceId, [u8; 16])>::decode(bytes)?;
-        Some(Self { due, kind, scope: Scope::of(workspace), id })
+    pub(in crate::store) fn of_stored((due, kind, workspace, id): StoredTimer) -> Self {
+        Self { due, kind, scope: Scope::of(workspace), id }
     }
 }
 
@@ -67,7 +68,7 @@ impl Key for TimerKey {
 pub struct Timer;
 
 impl Row for Timer {
-    type Key = TimerKey;
+    type Key = StoredTimer;
     const TABLE: Table = Table::Timers;
     const VERSION: u8 = 1;
 }
