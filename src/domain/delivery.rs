@@ -53,7 +53,13 @@ pub enum NoteKind {
 }
 
 impl Delivery {
+    /// Keeps a note; one that says the same as the last takes its place.
     pub fn note(&mut self, note: Note) {
+        let same = |last: &mut Note| Note { at: note.at, ..last.clone() } == note;
+        if self.notes.pop_if(same).is_some() {
+            self.notes.push(note);
+            return;
+        }
         if self.notes.len() >= limits::NOTES_PER_DELIVERY {
             self.notes.remove(0);
         }

@@ -137,8 +137,15 @@ pub struct PartCall<'a> {
     pub ticket: &'a [u8],
     /// The parts before this one, in order.
     pub before: &'a [Receipt],
-    /// Remote ids that are known to be other parts.
-    pub known: &'a [String],
+    /// Other parts of the channel, newest first: what they are cannot be this one.
+    pub known: &'a [Known],
+}
+
+/// A part that is known to be out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub remote_id: String,
+    pub at: Timestamp,
 }
 
 impl PartCall<'_> {

@@ -5,7 +5,7 @@ use super::{
     Decision, Doubt, Event, Failure, Flow, Hold, HoldReason, Moment, Next, Outcome, Part, Phase,
     Policy, Reading, Receipt, Refusal, Source, State, Wait,
 };
-use crate::base::{Timestamp, retry_wait};
+use crate::base::{Timestamp, jitter, retry_wait};
 
 type Stepped = Result<(Flow, Next), Refusal>;
 
@@ -308,8 +308,10 @@ fn read(
         Reading::Unavailable(_) if at.now.since(lost) > policy.look_budget => {
             hold(flow, HoldReason::OutcomeUnknown, at);
         }
+        // The longer it lasts, the rarer it is asked.
         Reading::Unavailable(_) => {
-            flow.wake = Some(at.now.plus(retry_wait(policy.retry_base, 1, at.dice)));
+            let wait = policy.retry_base.max(at.now.since(lost) / 4);
+            flow.wake = Some(at.now.plus(jitter(wait, at.dice)));
         }
         // Too early to prove anything.
         Reading::Absent if asked < lost.plus(policy.quiet()) => {

@@ -8,7 +8,7 @@ use crate::base::{Problem, Timestamp};
 use crate::domain::delivery::Delivery;
 use crate::domain::post::{PartDraft, Post};
 use crate::domain::publish::{Doubt, Phase, Policy, Receipt};
-use crate::networks::{self, Network, PartCall};
+use crate::networks::{self, Known, Network, PartCall};
 use crate::service::{Found, Pauses, Services, lane_blocker, policy, trouble};
 use crate::store::rows::PublishedEntry;
 use crate::store::{Error, Scope, Span, View};
@@ -25,8 +25,8 @@ pub(super) struct Rows {
     pub paused: bool,
     /// Another delivery holds the lane; look again then.
     pub blocked: Option<Timestamp>,
-    /// Remote ids of the channel's other parts, when this one is in doubt.
-    pub known: Vec<String>,
+    /// The channel's other parts, newest first, when this one is in doubt.
+    pub known: Vec<Known>,
 }
 
 /// `None` when the delivery is gone.
@@ -54,22 +54,24 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
 }
 
 /// Only a part in doubt is looked for, and only there do other parts matter.
-fn known(view: &View<'_>, scope: &Scope, delivery: &Delivery) -> Result<Vec<String>, Error> {
+fn known(view: &View<'_>, scope: &Scope, delivery: &Delivery) -> Result<Vec<Known>, Error> {
     let doubt = delivery.flow.current_part().map(|part| part.doubt);
     if !matches!(doubt, Some(Doubt::Open { .. })) {
         return Ok(Vec::new());
     }
     let span = Span::last(KNOWN_MAX).under(&delivery.channel);
-    let mut ids = Vec::new();
+    let mut parts = Vec::new();
     for ((_, _, other), PublishedEntry) in view.scan::<PublishedEntry>(scope, &span)? {
         if let Some(row) = view.get::<Delivery>(scope, &other)? {
-            ids.extend(row.flow.parts.iter().filter_map(|part| match &part.phase {
-                Phase::Published(receipt) => Some(receipt.remote_id.clone()),
+            parts.extend(row.flow.parts.iter().filter_map(|part| match &part.phase {
+                Phase::Published(receipt) => {
+                    Some(Known { remote_id: receipt.remote_id.clone(), at: receipt.at })
+                }
                 _ => None,
             }));
         }
     }
-    Ok(ids)
+    Ok(parts)
 }
 
 /// What is derived of the current part for its call.
@@ -107,7 +109,7 @@ impl PartFacts {
         &'a self,
         delivery: &Delivery,
         post: &'a Post,
-        known: &'a [String],
+        known: &'a [Known],
     ) -> PartCall<'a> {
         static NOTHING: PartDraft =
             PartDraft { text: String::new(), media: Vec::new(), delay_minutes: 0 };

@@ -47,10 +47,12 @@ pub(super) async fn read_back(call: &Call<'_>, part: &PartCall<'_>, armed: Times
             let Some((id, created)) = identity(status) else {
                 return Reading::Unavailable(failure("unreadable_answer", "no id", Some(200)));
             };
-            if created < horizon {
-                // Pinned or imported statuses may stand out of order: go on with the page.
+            let known = part.known.iter().find(|known| known.remote_id == id);
+            if created < horizon || known.is_some_and(|known| known.at < armed) {
+                // It stands before the attempt, by the server's clock or by our own records. The
+                // rest of the page is looked through all the same.
                 past_horizon = true;
-            } else if is_this(status, part) && !part.known.contains(&id) {
+            } else if known.is_none() && is_this(status, part) {
                 found.push((id.clone(), web_url(status.get("url"))));
             }
             max_id = id;
