@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use sha2::{Digest, Sha256};
 
 use super::{Repeat, Services, no, not_found, refused, trouble};
-use crate::base::{Code, CorrelationId, Problem, WorkspaceId};
+use crate::base::{Code, CorrelationId, KeyId, Problem, WorkspaceId};
 use crate::domain::access::{Key, Right, Scope as KeyScope};
 use crate::domain::event::{Actor, Event};
 use crate::store::{Operator, Scope};
@@ -70,6 +70,11 @@ pub struct Principal {
 impl Principal {
     pub fn workspace(&self) -> WorkspaceId {
         self.scope.workspace()
+    }
+
+    /// Which key it is; not a secret.
+    pub fn key_id(&self) -> KeyId {
+        self.key.id
     }
 
     pub fn allows(&self, scope: KeyScope) -> bool {

@@ -6,7 +6,7 @@ use super::posts::refusal_problem;
 use super::shown::{self, DeliveryShown, Page, cursor_of};
 use super::transition::{Change, Refused, transition};
 use super::{Access, Done, Services, no, not_found, refused, trouble};
-use crate::base::{Code, DeliveryId, Problem, Wrong, limits};
+use crate::base::{Code, DeliveryId, Problem, limits};
 use crate::domain::access::{Right, Write};
 use crate::domain::delivery::{Delivery, Note, NoteKind};
 use crate::domain::publish::{Decision, Event, Moment, State};
@@ -38,13 +38,7 @@ impl Services {
         filter: DeliveryFilter,
     ) -> Result<Page<DeliveryShown>, Problem> {
         let (scope, epoch) = (access.scope, self.store.epoch());
-        let mut cursor = None;
-        if let Some(text) = &filter.cursor {
-            let bytes = shown::cursor_bytes(text)?;
-            let expected = "a `next` of this same list".to_owned();
-            let bad = || Problem::field("cursor", Wrong::BadFormat { expected });
-            cursor = Some(<DeliveryId as Key>::from_bytes(&bytes).ok_or_else(bad)?);
-        }
+        let cursor = filter.cursor.as_deref().map(shown::cursor_key::<DeliveryId>).transpose()?;
         self.store
             .read(move |view| collect(view, &scope, epoch, &filter, cursor))
             .await

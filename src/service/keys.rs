@@ -5,29 +5,31 @@ use std::collections::BTreeSet;
 use data_encoding::BASE64URL_NOPAD;
 
 use super::access::key_hash;
+use super::idempotency::{recall, remember};
 use super::shown::{KeyShown, Page};
-use super::{Access, Services, no, not_found, refused, shown, trouble};
-use crate::base::{KeyId, Problem, Timestamp, Wrong, limits};
+use super::{Access, Done, Services, no, not_found, refused, shown, trouble};
+use crate::base::{KeyId, Problem, Timestamp, Wrong};
 use crate::domain::access::{Key, Manage, Scope as KeyScope};
 use crate::domain::workspace::check_name;
-use crate::store::Span;
 use crate::store::rows::KeyHash;
+use crate::store::{Scope, Span, Tx, WriteError};
 
 /// So that a key that leaked is recognized by scanners.
 const PREFIX: &str = "ck_";
 
 impl Services {
-    /// Makes a key; its secret is in the answer and nowhere else.
+    /// Makes a key; its secret is in the answer and nowhere else, so a repeated request is answered
+    /// without it.
     pub async fn create_key(
         &self,
         access: Access<Manage>,
         name: &str,
         scopes: BTreeSet<KeyScope>,
         expires_at: Option<Timestamp>,
-    ) -> Result<KeyShown, Problem> {
+    ) -> Result<Done<KeyShown>, Problem> {
         let name = check_name("name", name)?;
         if scopes.is_empty() {
-            return Err(Problem::field("scope", Wrong::TooFew { min: 1 }));
+            return Err(Problem::field("scopes", Wrong::TooFew { min: 1 }));
         }
         let now = self.now();
         if expires_at.is_some_and(|end| end <= now) {
@@ -44,31 +46,52 @@ impl Services {
         let made = self
             .store
             .write(move |tx| {
+                if let Some(id) = recall(tx, &access, now)? {
+                    return replayed(tx, &access.scope, &id);
+                }
                 let workspace = access.workspace();
                 tx.put(&access.scope, &id, &key)?;
                 tx.put_global(&hash, &KeyHash { workspace, key: id })?;
+                remember(tx, &access, now, &id.to_string())?;
                 let event = access.event(&services, "key.created", &id.to_string());
                 tx.append_event(&access.scope, event)?;
-                Ok(shown::key(&key))
+                Ok(Done { value: shown::key(&key), replayed: false })
             })
             .await
             .map_err(refused)?;
-        Ok(KeyShown { key: Some(secret), ..made })
+        let key = (!made.replayed).then_some(secret);
+        Ok(Done { value: KeyShown { key, ..made.value }, replayed: made.replayed })
     }
 
-    pub async fn keys(&self, access: &Access<Manage>) -> Result<Page<KeyShown>, Problem> {
+    /// The workspace's keys, newest first.
+    pub async fn keys(
+        &self,
+        access: &Access<Manage>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<KeyShown>, Problem> {
         let scope = access.scope;
-        let span = Span::last(limits::PAGE_MAX);
+        let after = cursor.map(shown::cursor_key::<KeyId>).transpose()?;
+        let span = Span::last(limit).after(after.as_ref());
         let rows = self.store.read(move |view| view.scan::<Key>(&scope, &span)).await;
-        let items = rows.map_err(trouble)?.iter().map(|(_, key)| shown::key(key)).collect();
-        Ok(Page { items, next: None })
+        let rows = rows.map_err(trouble)?;
+        let next = rows.last().filter(|_| rows.len() == limit);
+        let next = next.map(|(id, _)| shown::cursor_of(id.as_bytes()));
+        Ok(Page { items: rows.iter().map(|(_, key)| shown::key(key)).collect(), next })
     }
 
     /// Revokes a key; the next request with it is refused. Doing it again changes nothing.
-    pub async fn revoke_key(&self, access: Access<Manage>, id: KeyId) -> Result<KeyShown, Problem> {
+    pub async fn revoke_key(
+        &self,
+        access: Access<Manage>,
+        id: KeyId,
+    ) -> Result<Done<KeyShown>, Problem> {
         let (services, now) = (self.clone(), self.now());
         self.store
             .write(move |tx| {
+                if let Some(id) = recall(tx, &access, now)? {
+                    return replayed(tx, &access.scope, &id);
+                }
                 let Some(mut key) = tx.get::<Key>(&access.scope, &id)? else {
                     return no(not_found());
                 };
@@ -78,9 +101,18 @@ impl Services {
                     let event = access.event(&services, "key.revoked", &id.to_string());
                     tx.append_event(&access.scope, event)?;
                 }
-                Ok(shown::key(&key))
+                remember(tx, &access, now, &id.to_string())?;
+                Ok(Done { value: shown::key(&key), replayed: false })
             })
             .await
             .map_err(refused)
+    }
+}
+
+fn replayed(tx: &Tx<'_>, scope: &Scope, id: &str) -> Result<Done<KeyShown>, WriteError<Problem>> {
+    let id = id.parse().map_err(|_| WriteError::Refused(not_found()))?;
+    match tx.get::<Key>(scope, &id)? {
+        Some(key) => Ok(Done { value: shown::key(&key), replayed: true }),
+        None => no(not_found()),
     }
 }

@@ -15,6 +15,7 @@ mod posts;
 pub mod shown;
 mod transition;
 mod verbs;
+pub mod words;
 mod workspaces;
 
 use std::sync::Arc;
@@ -31,12 +32,12 @@ pub use access::{Access, Principal};
 pub use channels::{Brought, ChannelChange, Grace};
 pub use credentials::{Found, OpenedChannel};
 pub use deliveries::DeliveryFilter;
-pub use feeds::FeedPage;
+pub use feeds::{FeedEntry, FeedPage};
 pub use idempotency::{Done, Repeat};
 pub use pauses::{Level, Pauses};
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
-pub use verbs::{Arg, ArgKind, VERBS, Verb, decision, delivery_state, post_state, run as run_verb};
+pub use verbs::{Arg, ArgKind, VERBS, Verb, run as run_verb};
 
 /// All that use cases need; a cheap handle.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use crate::base::{
 };
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::Delivery;
-use crate::domain::post::{Post, check_parts};
+use crate::domain::post::{PartDraft, Post, check_parts};
 use crate::domain::publish::Flow;
 use crate::networks;
 use crate::store::{Error, Scope, View};
@@ -66,39 +66,50 @@ pub(super) fn check(post: &Post, channels: &Channels) -> Result<Vec<FieldProblem
 /// What is wrong whatever the network.
 fn shape(post: &Post, check: &mut Check) {
     check_parts("parts", &post.parts, check);
-    let (max, actual) = (limits::CHANNELS_PER_POST, post.targets.len());
-    check.that(actual <= max, "channels", Wrong::TooLong { max, actual, unit: "channels" });
     for (channel, variant) in &post.variants {
         let field = format!("variants.{channel}");
         let known = post.targets.iter().any(|target| target.channel == *channel);
         check.that(known, &field, Wrong::NotPossible { why: "is not one of `channels`" });
         if let Some(parts) = &variant.parts {
             check_parts(&format!("{field}.parts"), parts, check);
+            no_media(&format!("{field}.parts"), parts, check);
         }
-    }
-    let (max, actual) = (limits::TAGS_PER_POST, post.tags.len());
-    check.that(actual <= max, "tags", Wrong::TooLong { max, actual, unit: "tags" });
-    for (i, tag) in post.tags.iter().enumerate() {
-        let (max, actual) = (limits::TAG_CHARS, tag.chars().count());
-        let wrong = Wrong::TooLong { max, actual, unit: "characters" };
-        check.that(actual <= max, format!("tags[{i}]"), wrong);
-        let plain = !tag.is_empty() && !tag.chars().any(char::is_control);
-        let expected = "text without control characters".to_owned();
-        check.that(plain, format!("tags[{i}]"), Wrong::BadFormat { expected });
     }
     let variants = post.variants.values().filter_map(|v| v.parts.as_ref());
     let actual = std::iter::once(&post.parts).chain(variants).flatten().map(|p| p.text.len()).sum();
     let max = limits::POST_BYTES;
     check.that(actual <= max, "parts", Wrong::TooLong { max, actual, unit: "bytes in all" });
-    for (i, part) in post.parts.iter().enumerate() {
-        for j in 0..part.media.len() {
-            check.wrong(format!("parts[{i}].media[{j}]"), Wrong::NotFound);
-        }
-    }
+    no_media("parts", &post.parts, check);
     if !post.draft {
         check.that(!post.targets.is_empty(), "channels", Wrong::TooFew { min: 1 });
         check.that(post.schedule.is_some(), "schedule", Wrong::Missing);
     }
+}
+
+/// There are no assets to name yet.
+fn no_media(field: &str, parts: &[PartDraft], check: &mut Check) {
+    for (i, part) in parts.iter().enumerate() {
+        for j in 0..part.media.len().min(limits::MEDIA_PER_PART) {
+            check.wrong(format!("{field}[{i}].media[{j}]"), Wrong::NotFound);
+        }
+    }
+}
+
+/// Tags as they were given, which the post itself does not keep.
+pub(super) fn check_tags(tags: &[String]) -> Result<(), Problem> {
+    let mut check = Check::default();
+    let (max, actual) = (limits::TAGS_PER_POST, tags.len());
+    check.that(actual <= max, "tags", Wrong::TooLong { max, actual, unit: "tags" });
+    for (i, tag) in tags.iter().take(max).enumerate() {
+        let (max, actual) = (limits::TAG_CHARS, tag.chars().count());
+        let wrong = Wrong::TooLong { max, actual, unit: "characters" };
+        check.that(actual <= max, format!("tags[{i}]"), wrong);
+        check.that(!tag.is_empty(), format!("tags[{i}]"), Wrong::TooFew { min: 1 });
+        let expected = "text without control characters".to_owned();
+        let plain = !tag.chars().any(char::is_control);
+        check.that(plain, format!("tags[{i}]"), Wrong::BadFormat { expected });
+    }
+    check.finish()
 }
 
 fn ask_network(post: &Post, channel: &Channel, check: &mut Check) {

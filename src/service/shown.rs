@@ -233,8 +233,17 @@ pub(super) fn cursor_of(place: &[u8]) -> String {
 }
 
 pub(super) fn cursor_bytes(cursor: &str) -> Result<Vec<u8>, Problem> {
-    let expected = || Wrong::BadFormat { expected: "a `next` of an earlier page".to_owned() };
-    BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| Problem::field("cursor", expected()))
+    BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| bad_cursor())
+}
+
+/// The key that a cursor of a list by key `K` stands for.
+pub(super) fn cursor_key<K: crate::store::Key>(cursor: &str) -> Result<K, Problem> {
+    K::from_bytes(&cursor_bytes(cursor)?).ok_or_else(bad_cursor)
+}
+
+pub(super) fn bad_cursor() -> Problem {
+    let expected = "a `next` of this same list".to_owned();
+    Problem::field("cursor", Wrong::BadFormat { expected })
 }
 
 impl PostShown {

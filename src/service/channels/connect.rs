@@ -7,7 +7,7 @@ use url::Url;
 use super::super::idempotency::{recall, remember};
 use super::super::shown::{self, ChannelShown};
 use super::super::{Access, Done, Services, refused};
-use super::{Asking, Brought, ChannelChange, must, network_named, replayed, told};
+use super::{Asking, Brought, ChannelChange, check_secret, must, network_named, replayed, told};
 use crate::base::{ChannelId, Code, CorrelationId, Problem, Wrong, limits};
 use crate::domain::access::Manage;
 use crate::domain::channel::{Account, Channel, ChannelState};
@@ -28,6 +28,7 @@ impl Services {
     ) -> Result<Done<ChannelShown>, Problem> {
         let network = network_named(&brought.network)?;
         let name = check_name("name", &brought.name)?;
+        check_secret("token", brought.token.as_ref())?;
         let instance = self.instance_for(network, brought.instance.as_deref())?;
         let id = ChannelId::new(self.now(), self.rng.as_ref());
         let facts = Facts::new();
@@ -165,6 +166,8 @@ impl Services {
         if change.token.is_none() && change.code.is_none() {
             return Ok(None);
         }
+        check_secret("token", change.token.as_ref())?;
+        check_secret("code", change.code.as_ref())?;
         let opened = self.open(&access.scope, self.found(access, id).await?)?;
         let network = network_named(&opened.channel.network)?;
         let grant = match (&change.token, &change.code, &opened.credential) {

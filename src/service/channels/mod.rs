@@ -95,19 +95,11 @@ impl Services {
     pub async fn channels<R: Right>(
         &self,
         access: &Access<R>,
-        cursor: Option<String>,
+        cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<ChannelShown>, Problem> {
         let scope = access.scope;
-        let after = match &cursor {
-            Some(text) => {
-                let bytes = shown::cursor_bytes(text)?;
-                let expected = "a `next` of this same list".to_owned();
-                let bad = || Problem::field("cursor", Wrong::BadFormat { expected });
-                Some(<ChannelId as crate::store::Key>::from_bytes(&bytes).ok_or_else(bad)?)
-            }
-            None => None,
-        };
+        let after = cursor.map(shown::cursor_key::<ChannelId>).transpose()?;
         let span = Span::first(limit).after(after.as_ref());
         let rows = self.store.read(move |view| view.scan::<Channel>(&scope, &span)).await;
         let rows = rows.map_err(trouble)?;
@@ -167,6 +159,23 @@ fn option(spec: &crate::domain::capability::OptionSpec) -> OptionShown {
         takes: takes.to_owned(),
         choices,
     }
+}
+
+/// Notes a token or code that no network could have given.
+fn check_secret(field: &str, secret: Option<&Secret<String>>) -> Result<(), Problem> {
+    let Some(secret) = secret.map(Secret::reveal) else { return Ok(()) };
+    let (max, actual) = (limits::TOKEN_BYTES, secret.len());
+    if actual == 0 {
+        return Err(Problem::field(field, Wrong::TooFew { min: 1 }));
+    }
+    if actual > max {
+        return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "bytes" }));
+    }
+    if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let expected = "visible ASCII characters without spaces".to_owned();
+        return Err(Problem::field(field, Wrong::BadFormat { expected }));
+    }
+    Ok(())
 }
 
 fn network_named(word: &str) -> Result<&'static dyn Network, Problem> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::idempotency::{recall, remember};
 use super::super::transition::{Change, Refused, transition};
-use super::super::{Access, Services, no, refused};
+use super::super::{Access, Done, Services, no, refused};
 use super::{attention_of, must};
 use crate::base::{ChannelId, Code, Problem, limits};
 use crate::domain::access::Manage;
@@ -20,13 +20,13 @@ impl Services {
         &self,
         access: Access<Manage>,
         id: ChannelId,
-    ) -> Result<(), Problem> {
+    ) -> Result<Done<()>, Problem> {
         let (services, now) = (self.clone(), self.now());
         let moment = Moment { now, epoch: self.store.epoch(), dice: self.rng.next_u64() };
         self.store
             .write(move |tx| {
                 if recall(tx, &access, now)?.is_some() {
-                    return Ok(());
+                    return Ok(Done { value: (), replayed: true });
                 }
                 let mut channel = must(tx, &access.scope, id)?;
                 let span = Span::first(1).under(&id);
@@ -41,7 +41,8 @@ impl Services {
                 tx.delete_global::<Feed>(&id);
                 remember(tx, &access, now, &id.to_string())?;
                 let event = access.event(&services, "channel.removed", &id.to_string());
-                Ok(tx.append_event(&access.scope, event)?)
+                tx.append_event(&access.scope, event)?;
+                Ok(Done { value: (), replayed: false })
             })
             .await
             .map_err(refused)

@@ -8,7 +8,7 @@ use super::super::shown::{self, PostShown};
 use super::super::transition::{self, Change, Refused};
 use super::super::{Access, Done, Services, no, refused};
 use super::create::{replay, with_warnings};
-use super::{PostChange, channel_of, must, resolve, save, twice};
+use super::{PostChange, channel_of, check_channels, must, resolve, save};
 use crate::base::{ChannelId, Code, PartId, PostId, Problem, TargetId, Timestamp, limits};
 use crate::domain::access::Write;
 use crate::domain::delivery::Delivery;
@@ -28,14 +28,13 @@ impl Services {
         id: PostId,
         change: PostChange,
     ) -> Result<Done<PostShown>, Problem> {
-        if let Some(channels) = &change.channels {
-            twice(channels)?;
-        }
         let now = self.now();
-        let schedule = change.when.as_ref().map(|when| resolve(when, now)).transpose()?;
+        let (schedule, fresh) = match self.plan_change(&access, id, &change, now).await {
+            Ok(planned) => planned,
+            Err(problem) => return self.repeated(access, problem).await,
+        };
         let (services, epoch) = (self.clone(), self.store.epoch());
         let dice = self.rng.next_u64();
-        let fresh = self.fresh(&access, id, &change).await?;
         self.store
             .write(move |tx| {
                 if let Some(id) = recall(tx, &access, now)? {
@@ -63,13 +62,18 @@ impl Services {
             .map_err(refused)
     }
 
-    /// Ids for every channel that the post will have, with as many parts as it can have.
-    async fn fresh(
+    /// The new time, and ids for every channel that the post will have, with as many parts as it
+    /// can have.
+    async fn plan_change(
         &self,
         access: &Access<Write>,
         id: PostId,
         change: &PostChange,
-    ) -> Result<Fresh, Problem> {
+        now: Timestamp,
+    ) -> Result<(Option<Schedule>, Fresh), Problem> {
+        check_channels(change.channels.as_deref().unwrap_or_default())?;
+        planning::check_tags(change.tags.as_deref().unwrap_or_default())?;
+        let schedule = change.when.as_ref().map(|when| resolve(when, now)).transpose()?;
         let channels = if let Some(channels) = &change.channels {
             channels.clone()
         } else {
@@ -80,7 +84,7 @@ impl Services {
             let target = TargetId::new(self.now(), self.rng.as_ref());
             (channel, (target, Ids::new(self, limits::PARTS_PER_POST)))
         };
-        Ok(channels.into_iter().take(limits::CHANNELS_PER_POST + 1).map(ids).collect())
+        Ok((schedule, channels.into_iter().map(ids).collect()))
     }
 }
 
@@ -96,7 +100,7 @@ fn merged(before: &Post, change: &PostChange, fresh: &Fresh, now: Timestamp) -> 
         after.variants.clone_from(variants);
     }
     if let Some(tags) = &change.tags {
-        after.tags.clone_from(tags);
+        after.tags = tags.iter().cloned().collect();
     }
     if let Some(channels) = &change.channels {
         let target = |channel: &ChannelId| {
@@ -108,6 +112,10 @@ fn merged(before: &Post, change: &PostChange, fresh: &Fresh, now: Timestamp) -> 
         after.variants.retain(|channel, _| channels.contains(channel) || change.variants.is_some());
     }
     after.draft = change.draft.unwrap_or(before.draft);
+    if before.draft && !after.draft && matches!(after.schedule, Some(Schedule::Now { .. })) {
+        // Now is when it stops being a draft, not when the draft was written.
+        after.schedule = Some(Schedule::Now { due: now });
+    }
     if after.parts != before.parts || after.variants != before.variants {
         after.content_revision += 1;
     }
@@ -143,18 +151,19 @@ fn follow(
             Some(id) => tx.get::<Delivery>(&access.scope, &id)?,
             None => None,
         };
+        // Another request put the channel in after ours was planned.
+        let raced = || WriteError::Refused(Problem::new(Code::StaleRevision));
+        let ids = fresh.get(&target.channel).map(|(_, ids)| ids).ok_or_else(raced)?;
         match existing {
             Some(delivery) if reworded || moved => {
-                let replanned = replan(after, delivery, due, &fresh[&target.channel].1)?;
+                let replanned = replan(after, delivery, due, ids)?;
                 let (old, new) = *replanned;
                 transition::save(tx, &access.scope, Some(&old), &new)?;
             }
             Some(_) => {}
             None => {
-                let ids = fresh.get(&target.channel).map(|(_, ids)| ids.clone());
-                let ids = ids.ok_or_else(|| WriteError::Refused(Problem::new(Code::Internal)))?;
-                let delivery = planning::delivery(after, i, channel, due, &ids)
-                    .map_err(WriteError::Refused)?;
+                let delivery =
+                    planning::delivery(after, i, channel, due, ids).map_err(WriteError::Refused)?;
                 transition::save(tx, &access.scope, None, &delivery)?;
                 after.targets[i].delivery = Some(delivery.id);
             }

@@ -5,13 +5,21 @@ use std::collections::BTreeSet;
 use super::super::idempotency::{recall, remember};
 use super::super::planning::{self, Channels, Ids};
 use super::super::shown::{self, PostShown};
-use super::super::{Access, Done, Services, refused, transition, trouble};
-use super::{NewPost, channel_of, live, resolve, save, twice};
+use super::super::{Access, Done, Services, no, refused, transition, trouble};
+use super::{NewPost, channel_of, check_channels, live, resolve, save};
 use crate::base::{FieldProblem, PostId, Problem, TargetId};
 use crate::domain::access::Write;
 use crate::domain::post::{Post, Target};
 use crate::domain::schedule::Schedule;
 use crate::store::{Tx, WriteError};
+
+/// A post that can be written as it is.
+struct Planned {
+    post: Post,
+    channels: Channels,
+    warnings: Vec<FieldProblem>,
+    ids: Vec<Ids>,
+}
 
 impl Services {
     /// Schedules a post, or keeps a draft. A repeated request gives the post that the first made.
@@ -20,8 +28,36 @@ impl Services {
         access: Access<Write>,
         new: NewPost,
     ) -> Result<Done<PostShown>, Problem> {
-        twice(&new.channels)?;
-        let post = self.compose(&access, new)?;
+        match self.plan(&access, new).await {
+            Ok(planned) => self.insert_post(access, planned).await,
+            Err(problem) => self.repeated(access, problem).await,
+        }
+    }
+
+    /// What an earlier, equal request made; else `problem`. What was done must be told even when
+    /// it could not be asked for anew, because its time has passed.
+    pub(super) async fn repeated(
+        &self,
+        access: Access<Write>,
+        problem: Problem,
+    ) -> Result<Done<PostShown>, Problem> {
+        if access.repeat.is_none() {
+            return Err(problem);
+        }
+        let (now, epoch) = (self.now(), self.store.epoch());
+        self.store
+            .write(move |tx| match recall(tx, &access, now)? {
+                Some(id) => replay(tx, &access, &id, epoch),
+                None => no(problem.clone()),
+            })
+            .await
+            .map_err(refused)
+    }
+
+    async fn plan(&self, access: &Access<Write>, new: NewPost) -> Result<Planned, Problem> {
+        check_channels(&new.channels)?;
+        planning::check_tags(&new.tags)?;
+        let post = self.compose(access, new)?;
         let scope = access.scope;
         let wanted: BTreeSet<_> = post.targets.iter().map(|t| t.channel).collect();
         let channels = self
@@ -35,6 +71,15 @@ impl Services {
             .iter()
             .map(|target| Ids::new(self, post.parts_for(target.channel).len()))
             .collect();
+        Ok(Planned { post, channels, warnings, ids })
+    }
+
+    async fn insert_post(
+        &self,
+        access: Access<Write>,
+        planned: Planned,
+    ) -> Result<Done<PostShown>, Problem> {
+        let Planned { post, channels, warnings, ids } = planned;
         let (services, epoch) = (self.clone(), self.store.epoch());
         self.store
             .write(move |tx| {
@@ -65,7 +110,7 @@ impl Services {
             schedule: new.when.as_ref().map(|when| resolve(when, now)).transpose()?,
             parts: new.parts,
             variants: new.variants,
-            tags: new.tags,
+            tags: new.tags.into_iter().collect(),
             draft: new.draft,
             deleted_at: None,
             targets: new.channels.into_iter().map(target).collect(),

@@ -2,7 +2,7 @@
 
 use super::super::shown::{self, Page, PostShown, cursor_of};
 use super::super::{Access, Services, trouble};
-use crate::base::{PostId, Problem, Timestamp, Wrong, limits};
+use crate::base::{PostId, Problem, Timestamp, limits};
 use crate::domain::access::Read;
 use crate::domain::post::Post;
 use crate::store::rows::CalendarEntry;
@@ -41,8 +41,7 @@ impl Services {
             }
         });
         if !well_formed {
-            let expected = "a `next` of this same list".to_owned();
-            return Err(Problem::field("cursor", Wrong::BadFormat { expected }));
+            return Err(shown::bad_cursor());
         }
         self.store
             .read(move |view| collect(view, &scope, epoch, &filter, cursor))

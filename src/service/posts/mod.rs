@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::planning::Channels;
 use super::{Access, Services, not_found};
-use crate::base::{ChannelId, PostId, Problem, Timestamp};
+use crate::base::{ChannelId, Check, PostId, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Right;
 use crate::domain::post::{PartDraft, Post, Variant};
 use crate::domain::schedule::Schedule;
@@ -33,7 +33,7 @@ pub struct NewPost {
     pub channels: Vec<ChannelId>,
     pub when: Option<When>,
     pub variants: BTreeMap<ChannelId, Variant>,
-    pub tags: BTreeSet<String>,
+    pub tags: Vec<String>,
     pub draft: bool,
 }
 
@@ -44,7 +44,7 @@ pub struct PostChange {
     pub channels: Option<Vec<ChannelId>>,
     pub when: Option<When>,
     pub variants: Option<BTreeMap<ChannelId, Variant>>,
-    pub tags: Option<BTreeSet<String>>,
+    pub tags: Option<Vec<String>>,
     pub draft: Option<bool>,
     /// The revision that the person saw.
     pub revision: Option<u64>,
@@ -98,13 +98,15 @@ fn save<R: Right>(
     tx.put(&access.scope, &after.id, after)
 }
 
-/// Channels named twice, told by their place in the list.
-fn twice(channels: &[ChannelId]) -> Result<(), Problem> {
+/// Too many channels, or one named twice, told by its place in the list.
+fn check_channels(channels: &[ChannelId]) -> Result<(), Problem> {
     let mut seen = BTreeSet::new();
-    let mut check = crate::base::Check::default();
+    let mut check = Check::default();
+    let (max, actual) = (limits::CHANNELS_PER_POST, channels.len());
+    check.that(actual <= max, "channels", Wrong::TooLong { max, actual, unit: "channels" });
     for (i, channel) in channels.iter().enumerate() {
         let fresh = seen.insert(*channel);
-        check.that(fresh, format!("channels[{i}]"), crate::base::Wrong::Twice);
+        check.that(fresh, format!("channels[{i}]"), Wrong::Twice);
     }
     check.finish()
 }

@@ -2,7 +2,7 @@
 
 use super::super::idempotency::{recall, remember};
 use super::super::shown::{self, PostShown};
-use super::super::{Access, Services, refused};
+use super::super::{Access, Done, Services, refused};
 use super::change::cancel;
 use super::{must, save};
 use crate::base::{PostId, Problem};
@@ -15,14 +15,21 @@ impl Services {
         &self,
         access: Access<Write>,
         id: PostId,
-    ) -> Result<PostShown, Problem> {
-        let post = self.take_back(access, id, false).await?;
-        post.ok_or_else(super::super::not_found)
+    ) -> Result<Done<PostShown>, Problem> {
+        match self.take_back(access.again(), id, false).await? {
+            Some(value) => Ok(Done { value, replayed: false }),
+            None => Ok(Done { value: self.post(&access, id).await?, replayed: true }),
+        }
     }
 
     /// Cancels it and takes it off every list; what its deliveries did stays on record.
-    pub async fn delete_post(&self, access: Access<Write>, id: PostId) -> Result<(), Problem> {
-        self.take_back(access, id, true).await.map(|_| ())
+    pub async fn delete_post(
+        &self,
+        access: Access<Write>,
+        id: PostId,
+    ) -> Result<Done<()>, Problem> {
+        let replayed = self.take_back(access, id, true).await?.is_none();
+        Ok(Done { value: (), replayed })
     }
 
     /// `None` when an earlier, equal request already did it.

@@ -3,7 +3,7 @@
 
 mod run;
 
-pub use run::{decision, delivery_state, post_state, run};
+pub use run::run;
 
 /// One thing an operator can do by name.
 #[derive(Debug)]

@@ -6,14 +6,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::{
-    Access, Brought, ChannelChange, DeliveryFilter, NewPost, PostFilter, Services, When,
+    Access, Brought, ChannelChange, DeliveryFilter, NewPost, PostFilter, Services, When, words,
 };
-use crate::base::{
-    Check, Code, CorrelationId, Id, Kind, Problem, Secret, Timestamp, Wrong, limits,
-};
+use crate::base::{Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits};
 use crate::domain::access::{Manage, Read, Right, Scope as KeyScope, Write};
 use crate::domain::post::PartDraft;
-use crate::domain::publish::{Decision, State};
 use crate::store::Operator;
 
 type Answer = Result<Value, Problem>;
@@ -57,33 +54,16 @@ impl Words<'_> {
     }
 
     fn id<K: Kind>(&self, name: &str) -> Result<Id<K>, Problem> {
-        parse_id(name, self.word(name)?)
+        words::id(name, self.word(name)?)
     }
 
     fn secret(&self, name: &str) -> Result<Option<Secret<String>>, Problem> {
         Ok(self.maybe(name)?.map(|text| Secret::new(text.trim().to_owned())))
     }
-
-    fn limit(&self) -> Result<usize, Problem> {
-        let max = i64::try_from(limits::PAGE_MAX).unwrap_or(i64::MAX);
-        match self.maybe("limit")? {
-            None => Ok(limits::PAGE_DEFAULT),
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|n| (1..=limits::PAGE_MAX).contains(n))
-                .ok_or_else(|| Problem::field("limit", Wrong::OutOfRange { min: 1, max })),
-        }
-    }
 }
 
 fn bad_type(name: &str, expected: &str) -> Problem {
     Problem::field(name, Wrong::BadType { expected: expected.to_owned() })
-}
-
-fn parse_id<K: Kind>(name: &str, text: &str) -> Result<Id<K>, Problem> {
-    let expected = |e| Problem::field(name, Wrong::BadFormat { expected: e });
-    text.parse().map_err(|_| expected(format!("a {} id (a hyphenated UUID)", K::WORD)))
 }
 
 fn shown(value: impl Serialize) -> Answer {
@@ -194,12 +174,13 @@ impl Caller<'_> {
             }
             (_, "create") => {
                 let scopes = scopes(&words.many("scope")?)?;
-                let expires = words.maybe("expires")?.map(instant).transpose()?;
+                let expires = words.maybe("expires")?;
+                let expires = expires.map(|text| words::instant("expires", text)).transpose()?;
                 let name = words.word("name")?;
-                shown(self.services.create_key(access, name, scopes, expires).await?)
+                shown(self.services.create_key(access, name, scopes, expires).await?.value)
             }
-            (_, "revoke") => shown(self.services.revoke_key(access, words.id("id")?).await?),
-            _ => shown(self.services.keys(&access).await?),
+            (_, "revoke") => shown(self.services.revoke_key(access, words.id("id")?).await?.value),
+            _ => shown(self.services.keys(&access, None, limits::PAGE_MAX).await?),
         }
     }
 
@@ -262,7 +243,7 @@ impl Caller<'_> {
             }
             "cancel" => {
                 let access = self.enter::<Write>(workspace).await?;
-                shown(services.cancel_post(access, words.id("id")?).await?)
+                shown(services.cancel_post(access, words.id("id")?).await?.value)
             }
             "show" => {
                 let access = self.enter::<Read>(workspace).await?;
@@ -270,8 +251,8 @@ impl Caller<'_> {
             }
             _ => {
                 let filter = PostFilter {
-                    state: words.maybe("state")?.map(post_state).transpose()?,
-                    limit: words.limit()?,
+                    state: words.maybe("state")?.map(words::post_state).transpose()?,
+                    limit: words::page_limit(words.maybe("limit")?)?,
                     cursor: words.maybe("cursor")?.map(str::to_owned),
                     ..PostFilter::default()
                 };
@@ -290,7 +271,9 @@ impl Caller<'_> {
         let services = self.services;
         match verb {
             "resolve" => {
-                let decision = decision(words.word("as")?, words.maybe("url")?)?;
+                // Typed by hand: `it-is-there` is as good.
+                let word = words.word("as")?.replace('-', "_");
+                let decision = words::decision("as", &word, words.maybe("url")?)?;
                 let access = self.enter::<Write>(workspace).await?;
                 let done = services.resolve_delivery(access, words.id("id")?, decision);
                 shown(done.await?.value)
@@ -300,9 +283,13 @@ impl Caller<'_> {
                 shown(services.delivery(&access, words.id("id")?).await?)
             }
             _ => {
-                let state = words.maybe("state")?.map(delivery_state).transpose()?;
+                let state = words.maybe("state")?.map(words::delivery_state).transpose()?;
                 let cursor = words.maybe("cursor")?.map(str::to_owned);
-                let filter = DeliveryFilter { state, limit: words.limit()?, cursor };
+                let filter = DeliveryFilter {
+                    state,
+                    limit: words::page_limit(words.maybe("limit")?)?,
+                    cursor,
+                };
                 let access = self.enter::<Read>(workspace).await?;
                 shown(services.deliveries(&access, filter).await?)
             }
@@ -313,7 +300,7 @@ impl Caller<'_> {
 fn new_post(words: &Words<'_>) -> Result<NewPost, Problem> {
     let mut channels = Vec::new();
     for (i, text) in words.many("channel")?.into_iter().enumerate() {
-        channels.push(parse_id(&format!("channel[{i}]"), text)?);
+        channels.push(words::id(&format!("channel[{i}]"), text)?);
     }
     let when = match (words.maybe("at")?, words.maybe("zone")?, words.flag("now")?) {
         (Some(_), _, true) => return Err(Problem::field("now", Wrong::Excludes { other: "at" })),
@@ -336,64 +323,8 @@ fn new_post(words: &Words<'_>) -> Result<NewPost, Problem> {
 }
 
 fn scopes(given: &[&str]) -> Result<BTreeSet<KeyScope>, Problem> {
-    let allowed: Vec<_> = KeyScope::ALL.iter().map(|s| s.word()).collect();
-    let one = |word: &&str| {
-        KeyScope::from_word(word)
-            .ok_or_else(|| Problem::field("scope", Wrong::NotOneOf { allowed: allowed.join(", ") }))
-    };
-    given.iter().map(one).collect()
-}
-
-fn instant(text: &str) -> Result<Timestamp, Problem> {
-    let expected = "an instant, such as 2027-01-31T00:00:00Z".to_owned();
-    Timestamp::parse(text).ok_or_else(|| Problem::field("expires", Wrong::BadFormat { expected }))
-}
-
-/// A delivery's state by its word.
-pub fn delivery_state(word: &str) -> Result<State, Problem> {
-    State::from_word(word).ok_or_else(|| {
-        let allowed: Vec<_> = State::ALL.iter().map(|s| s.word()).collect();
-        Problem::field("state", Wrong::NotOneOf { allowed: allowed.join(", ") })
-    })
-}
-
-/// What posts can be asked for by: a delivery's state, or `draft`.
-pub fn post_state(word: &str) -> Result<String, Problem> {
-    if word == "draft" || State::from_word(word).is_some() {
-        return Ok(word.to_owned());
+    if given.is_empty() {
+        return Err(Problem::field("scope", Wrong::Missing));
     }
-    let allowed: Vec<_> = State::ALL.iter().map(|s| s.word()).collect();
-    let allowed = format!("draft, {}", allowed.join(", "));
-    Err(Problem::field("state", Wrong::NotOneOf { allowed }))
-}
-
-/// A person's decision by its word.
-pub fn decision(word: &str, url: Option<&str>) -> Result<Decision, Problem> {
-    let decision = match word.replace('-', "_").as_str() {
-        "it_is_there" => Decision::ItIsThere { url: url.map(str::to_owned) },
-        "send_again" => Decision::SendAgain,
-        "drop" => Decision::Drop,
-        _ => {
-            let allowed = "it_is_there, send_again, drop".to_owned();
-            return Err(Problem::field("as", Wrong::NotOneOf { allowed }));
-        }
-    };
-    match url {
-        Some(_) if !matches!(decision, Decision::ItIsThere { .. }) => {
-            let why = "belongs only to `it_is_there`";
-            Err(Problem::field("url", Wrong::NotPossible { why }))
-        }
-        Some(text) => match url::Url::parse(text) {
-            Ok(url)
-                if matches!(url.scheme(), "http" | "https") && text.len() <= limits::URL_BYTES =>
-            {
-                Ok(Decision::ItIsThere { url: Some(url.to_string()) })
-            }
-            _ => {
-                let expected = "an http or https address".to_owned();
-                Err(Problem::field("url", Wrong::BadFormat { expected }))
-            }
-        },
-        None => Ok(decision),
-    }
+    given.iter().map(|word| words::scope("scope", word)).collect()
 }

@@ -1,0 +1,117 @@
+//! Words that come as text from every face: ids, instants, states, limits, decisions. Each problem
+//! names the field that the face calls it by.
+
+use crate::base::{Id, Kind, Problem, Timestamp, Wrong, limits};
+use crate::domain::access::Scope;
+use crate::domain::publish::{Decision, State};
+
+/// An id of one kind.
+pub fn id<K: Kind>(field: &str, text: &str) -> Result<Id<K>, Problem> {
+    let expected = || format!("a {} id (a hyphenated UUID)", K::WORD);
+    text.parse().map_err(|_| Problem::field(field, Wrong::BadFormat { expected: expected() }))
+}
+
+pub fn instant(field: &str, text: &str) -> Result<Timestamp, Problem> {
+    let expected = || "an instant, such as 2027-01-31T00:00:00Z".to_owned();
+    let bad = || Problem::field(field, Wrong::BadFormat { expected: expected() });
+    Timestamp::parse(text).ok_or_else(bad)
+}
+
+/// Rows of one page, in the field `limit`.
+pub fn page_limit(text: Option<&str>) -> Result<usize, Problem> {
+    let max = i64::try_from(limits::PAGE_MAX).unwrap_or(i64::MAX);
+    let bad = || Problem::field("limit", Wrong::OutOfRange { min: 1, max });
+    let Some(text) = text else { return Ok(limits::PAGE_DEFAULT) };
+    text.parse().ok().filter(|n| (1..=limits::PAGE_MAX).contains(n)).ok_or_else(bad)
+}
+
+pub fn scope(field: &str, word: &str) -> Result<Scope, Problem> {
+    let allowed = || Scope::ALL.map(Scope::word).join(", ");
+    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
+    Scope::from_word(word).ok_or_else(bad)
+}
+
+/// A delivery's state, in the field `state`.
+pub fn delivery_state(word: &str) -> Result<State, Problem> {
+    let bad = || Problem::field("state", Wrong::NotOneOf { allowed: state_words() });
+    State::from_word(word).ok_or_else(bad)
+}
+
+/// What posts can be asked for by: a delivery's state, or `draft`.
+pub fn post_state(word: &str) -> Result<String, Problem> {
+    if word == "draft" || State::from_word(word).is_some() {
+        return Ok(word.to_owned());
+    }
+    let allowed = format!("draft, {}", state_words());
+    Err(Problem::field("state", Wrong::NotOneOf { allowed }))
+}
+
+fn state_words() -> String {
+    State::ALL.map(State::word).join(", ")
+}
+
+/// A person's decision by its word, which came in `field`; its address in `url`.
+pub fn decision(field: &str, word: &str, url: Option<&str>) -> Result<Decision, Problem> {
+    let decision = match word {
+        "it_is_there" => Decision::ItIsThere { url: url.map(web_address).transpose()? },
+        "send_again" => Decision::SendAgain,
+        "drop" => Decision::Drop,
+        _ => {
+            let allowed = "it_is_there, send_again, drop".to_owned();
+            return Err(Problem::field(field, Wrong::NotOneOf { allowed }));
+        }
+    };
+    if url.is_some() && !matches!(decision, Decision::ItIsThere { .. }) {
+        let why = "belongs only to `it_is_there`";
+        return Err(Problem::field("url", Wrong::NotPossible { why }));
+    }
+    Ok(decision)
+}
+
+fn web_address(text: &str) -> Result<String, Problem> {
+    let (max, actual) = (limits::URL_BYTES, text.len());
+    if actual > max {
+        return Err(Problem::field("url", Wrong::TooLong { max, actual, unit: "bytes" }));
+    }
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url.to_string()),
+        _ => {
+            let expected = "an http or https address".to_owned();
+            Err(Problem::field("url", Wrong::BadFormat { expected }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decisions_are_three_words_and_an_address_belongs_to_one() {
+        let there = |url: Option<&str>| Ok(Decision::ItIsThere { url: url.map(str::to_owned) });
+        let seen = Some("https://x.example/1");
+        assert_eq!(decision("as", "it_is_there", None), there(None));
+        assert_eq!(decision("as", "it_is_there", seen), there(seen));
+        assert_eq!(decision("as", "drop", None), Ok(Decision::Drop));
+        for (word, url, field) in [
+            ("it-is-there", None, "as"),
+            ("", None, "as"),
+            ("drop", seen, "url"),
+            ("it_is_there", Some("javascript:alert(1)"), "url"),
+            ("it_is_there", Some("//x.example"), "url"),
+        ] {
+            assert_eq!(decision("as", word, url).unwrap_err().fields[0].field, field, "{word}");
+        }
+        let long = format!("https://x.example/{}", "x".repeat(limits::URL_BYTES));
+        assert!(decision("as", "it_is_there", Some(&long)).is_err());
+    }
+
+    #[test]
+    fn limits_are_from_one_to_a_page() {
+        assert_eq!(page_limit(None), Ok(limits::PAGE_DEFAULT));
+        assert_eq!(page_limit(Some("200")), Ok(200));
+        for bad in ["", "0", "201", "-1", "1.5", "99999999999999999999"] {
+            assert!(page_limit(Some(bad)).is_err(), "{bad}");
+        }
+    }
+}
