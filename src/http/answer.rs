@@ -1,0 +1,79 @@
+//! Answers: JSON with the headers that go with it. Must not hold problems; see `problem`.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use serde::Serialize;
+
+use super::extract::Seen;
+use super::problem::Refusal;
+use crate::base::{Code, Problem};
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The tag of a thing's revision.
+pub(super) fn tag(revision: u64) -> String {
+    format!("\"{revision}\"")
+}
+
+/// What a handler answers.
+pub(super) struct Answer(Response);
+
+impl Answer {
+    pub(super) fn json(value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(bytes) => {
+                let mut response = Response::new(bytes.into());
+                let json = HeaderValue::from_static("application/json");
+                response.headers_mut().insert(CONTENT_TYPE, json);
+                Self(response)
+            }
+            Err(error) => {
+                tracing::error!(%error, "an answer could not be written");
+                Self(Refusal(Problem::new(Code::Internal)).into_response())
+            }
+        }
+    }
+
+    /// 201, and where the new thing is.
+    pub(super) fn created(value: &impl Serialize, location: &str) -> Self {
+        let mut answer = Self::json(value).header(LOCATION, location);
+        *answer.0.status_mut() = StatusCode::CREATED;
+        answer
+    }
+
+    /// 204.
+    pub(super) fn done() -> Self {
+        Self(StatusCode::NO_CONTENT.into_response())
+    }
+
+    /// 304 instead of `value` when the caller has the state of this revision.
+    pub(super) fn unless_seen(value: &impl Serialize, revision: u64, seen: &Seen) -> Self {
+        if seen.has(&tag(revision)) {
+            return Self(StatusCode::NOT_MODIFIED.into_response()).tagged(revision);
+        }
+        Self::json(value).tagged(revision)
+    }
+
+    pub(super) fn tagged(self, revision: u64) -> Self {
+        self.header(ETAG, &tag(revision)).header(CACHE_CONTROL, "private, no-cache")
+    }
+
+    /// Says so when an earlier, equal request did it.
+    pub(super) fn replayed(self, replayed: bool) -> Self {
+        if replayed { self.header(REPLAYED, "true") } else { self }
+    }
+
+    fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.0.headers_mut().insert(name, value);
+        }
+        self
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}

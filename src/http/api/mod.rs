@@ -1,0 +1,58 @@
+//! The API: the one list of its operations, and the `OpenAPI` document made from the same
+//! attributes. Must not hold rules or shapes of answers; those are `service`'s.
+
+mod document;
+mod problems;
+mod v1;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+
+/// Every operation, by its address.
+fn operations() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(document::empty())
+        .routes(routes!(v1::networks::list::list_networks))
+        .routes(routes!(v1::workspaces::list::list_workspaces))
+        .routes(routes!(v1::workspaces::show::show_workspace))
+        .routes(routes!(v1::channels::list::list_channels, v1::channels::create::create_channel))
+        .routes(routes!(
+            v1::channels::show::show_channel,
+            v1::channels::change::change_channel,
+            v1::channels::remove::remove_channel
+        ))
+        .routes(routes!(v1::channels::test::test_channel))
+        .routes(routes!(v1::posts::list::list_posts, v1::posts::create::create_post))
+        .routes(routes!(
+            v1::posts::show::show_post,
+            v1::posts::change::change_post,
+            v1::posts::delete::delete_post
+        ))
+        .routes(routes!(v1::posts::cancel::cancel_post))
+        .routes(routes!(v1::deliveries::list::list_deliveries))
+        .routes(routes!(v1::deliveries::show::show_delivery))
+        .routes(routes!(v1::deliveries::resolve::resolve_delivery))
+        .routes(routes!(v1::keys::list::list_keys, v1::keys::create::create_key))
+        .routes(routes!(v1::keys::revoke::revoke_key))
+}
+
+pub(super) fn router() -> Router<Shared> {
+    let (router, document) = operations().split_for_parts();
+    let parameters = Arc::new(document::query_parameters(&document));
+    // What the derives made can always be written.
+    let text = Bytes::from(document.to_pretty_json().unwrap_or_default());
+    let document =
+        move || async move { ([(CONTENT_TYPE, "application/json")], text).into_response() };
+    router
+        .route_layer(from_fn_with_state(parameters, document::refuse_unknown_parameters))
+        .route("/api/openapi.json", get(document))
+}

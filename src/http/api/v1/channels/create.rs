@@ -1,0 +1,80 @@
+//! Connects an account.
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::super::problems::NetworkProblems;
+use super::super::schemas;
+use super::secret;
+use crate::domain::access::Manage;
+use crate::http::Shared;
+use crate::http::answer::Answer;
+use crate::http::extract::{Authorized, Body, Repeatable};
+use crate::http::json::present;
+use crate::http::problem::Refusal;
+use crate::service::Brought;
+use crate::service::shown::ChannelShown;
+
+/// An account to connect.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(examples(
+    json!({ "network": "feed", "name": "News" }),
+    json!({ "network": "mastodon", "name": "Our account", "instance": "https://example.social" }),
+))]
+pub struct NewChannel {
+    #[schema(schema_with = schemas::network)]
+    network: String,
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// The server's address, for networks that have many.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, min_length = 1, max_length = 2048)]
+    instance: Option<String>,
+    /// An access token, for networks that take one. Without it the channel is `connecting`, and
+    /// its `authorize_url` leads to a code that completes it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(
+        nullable = false,
+        write_only,
+        min_length = 1,
+        max_length = 4096,
+        pattern = "^[!-~]+$"
+    )]
+    token: Option<String>,
+}
+
+/// Connect an account
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/channels",
+    tag = "channels",
+    params(Authorized<Manage>, Repeatable),
+    request_body = NewChannel,
+    responses(
+        (status = 201, description = "The channel, connected or waiting for a code.",
+            body = ChannelShown,
+            headers(("Location" = String, description = "Where it is."), ("ETag" = String))),
+        NetworkProblems
+    )
+)]
+pub async fn create_channel(
+    State(face): State<Shared>,
+    caller: Authorized<Manage>,
+    body: Body<NewChannel>,
+) -> Result<Answer, Refusal> {
+    let (access, new) = body.of(caller);
+    let channels = format!("/api/v1/workspaces/{}/channels", access.workspace());
+    let brought = Brought {
+        network: new.network,
+        name: new.name,
+        instance: new.instance,
+        token: new.token.as_deref().map(secret),
+    };
+    let done = face.services.add_channel(access, brought).await?;
+    let location = format!("{channels}/{}", done.value.id);
+    let answer = Answer::created(&done.value, &location);
+    Ok(answer.tagged(done.value.revision).replayed(done.replayed))
+}

@@ -1,0 +1,5 @@
+//! Deliveries: one post to one channel.
+
+pub mod list;
+pub mod resolve;
+pub mod show;

@@ -1,0 +1,74 @@
+//! Makes a key.
+
+use std::collections::BTreeSet;
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::super::problems::WriteProblems;
+use super::super::schemas;
+use crate::base::{Problem, Wrong};
+use crate::domain::access::{Manage, Scope};
+use crate::http::Shared;
+use crate::http::answer::Answer;
+use crate::http::extract::{Authorized, Body, Repeatable};
+use crate::http::json::present;
+use crate::http::problem::Refusal;
+use crate::service::shown::KeyShown;
+use crate::service::words;
+
+/// A key to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "name": "Reports", "scopes": ["read"] })))]
+pub struct NewKey {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    #[schema(schema_with = schemas::scopes)]
+    scopes: Vec<String>,
+    /// When it ends by itself.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, format = DateTime, max_length = 64)]
+    expires_at: Option<String>,
+}
+
+fn scopes(given: &[String]) -> Result<BTreeSet<Scope>, Problem> {
+    let (max, actual) = (Scope::ALL.len(), given.len());
+    if actual > max {
+        return Err(Problem::field("scopes", Wrong::TooLong { max, actual, unit: "scopes" }));
+    }
+    let scope = |(i, word): (usize, &String)| words::scope(&format!("scopes[{i}]"), word);
+    given.iter().enumerate().map(scope).collect()
+}
+
+/// Make a key
+///
+/// The key itself is in this answer and in no other; a repeated request is answered without it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/keys",
+    tag = "keys",
+    params(Authorized<Manage>, Repeatable),
+    request_body = NewKey,
+    responses(
+        (status = 201, description = "The key, with its secret.", body = KeyShown,
+            headers(("Location" = String, description = "Where it can be revoked."))),
+        WriteProblems
+    )
+)]
+pub async fn create_key(
+    State(face): State<Shared>,
+    caller: Authorized<Manage>,
+    body: Body<NewKey>,
+) -> Result<Answer, Refusal> {
+    let (access, new) = body.of(caller);
+    let keys = format!("/api/v1/workspaces/{}/keys", access.workspace());
+    let scopes = scopes(&new.scopes)?;
+    let instant = |text: &str| words::instant("expires_at", text);
+    let expires = new.expires_at.as_deref().map(instant).transpose()?;
+    let done = face.services.create_key(access, &new.name, scopes, expires).await?;
+    let location = format!("{keys}/{}", done.value.id);
+    Ok(Answer::created(&done.value, &location).replayed(done.replayed))
+}

@@ -1,0 +1,28 @@
+//! Version 1: a folder per resource, a file per operation.
+
+pub mod channels;
+pub mod deliveries;
+pub mod keys;
+pub mod networks;
+pub mod posts;
+mod schemas;
+pub mod workspaces;
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::http::json::present;
+
+/// Which page of a list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// Rows of the page.
+    #[serde(default, deserialize_with = "present")]
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 200, default = 50)]
+    limit: Option<String>,
+    /// `next` of the page before.
+    #[serde(default, deserialize_with = "present")]
+    #[param(nullable = false, max_length = 64)]
+    cursor: Option<String>,
+}

@@ -1,0 +1,3 @@
+//! Networks: what can be connected.
+
+pub mod list;

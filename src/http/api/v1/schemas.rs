@@ -1,0 +1,61 @@
+//! Schemas that the derives cannot make: words out of a list that lives elsewhere, and bounds of
+//! the items of a list. Must be read with the checks in mind: what is written here is enforced.
+
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::{SchemaFormat, Type};
+
+use crate::base::limits;
+use crate::domain::access::Scope;
+use crate::domain::publish::State;
+use crate::networks;
+
+pub fn text(max: usize) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).max_length(Some(max))
+}
+
+fn one_of<'w>(words: impl IntoIterator<Item = &'w str>) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words))
+}
+
+fn list(items: ObjectBuilder, max: usize) -> ArrayBuilder {
+    ArrayBuilder::new().items(items).max_items(Some(max))
+}
+
+pub fn network() -> Schema {
+    let about = "The `id` of a network.";
+    one_of(networks::REGISTRY.iter().map(|n| n.word())).description(Some(about)).into()
+}
+
+pub fn delivery_state() -> Schema {
+    let about = "Only those in this state.";
+    one_of(State::ALL.map(State::word)).description(Some(about)).into()
+}
+
+pub fn post_state() -> Schema {
+    let about = "Only drafts, or those with a delivery in this state.";
+    one_of(["draft"].into_iter().chain(State::ALL.map(State::word))).description(Some(about)).into()
+}
+
+pub fn decision() -> Schema {
+    one_of(["it_is_there", "send_again", "drop"]).into()
+}
+
+pub fn scopes() -> Schema {
+    let about = "Each of `read`, `write`, `publish`, `admin` includes those before it.";
+    let items = one_of(Scope::ALL.map(Scope::word));
+    list(items, Scope::ALL.len()).min_items(Some(1)).description(Some(about)).into()
+}
+
+pub fn channels() -> Schema {
+    let about = "Ids of channels. A draft may have none yet.";
+    let id = text(36).format(Some(SchemaFormat::Custom("uuid".to_owned())));
+    list(id, limits::CHANNELS_PER_POST).description(Some(about)).into()
+}
+
+pub fn tags() -> Schema {
+    list(text(limits::TAG_CHARS).min_length(Some(1)), limits::TAGS_PER_POST).into()
+}
+
+pub fn media() -> Schema {
+    list(text(100), limits::MEDIA_PER_PART).description(Some("Ids of assets.")).into()
+}

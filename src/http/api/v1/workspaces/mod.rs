@@ -1,0 +1,4 @@
+//! Workspaces: made by operators; a key sees its own.
+
+pub mod list;
+pub mod show;

@@ -1,0 +1,79 @@
+//! What is around every request: its correlation id, its time limit, one access log line, and the
+//! writing of problems. Must not log addresses, queries, bodies or keys.
+
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::future::{Either, select};
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use tracing::Instrument;
+
+use super::Shared;
+use super::problem::{self, Refusal};
+use crate::base::{Code, CorrelationId, KeyId, Problem};
+
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// What is known of a request; an extension of it.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub correlation: CorrelationId,
+    /// Set by whoever finds out.
+    pub key: Arc<OnceLock<KeyId>>,
+}
+
+pub(super) async fn around(
+    State(face): State<Shared>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let clock = &face.services.clock;
+    let began = clock.monotonic();
+    let correlation = CorrelationId::new(face.services.rng.as_ref());
+    let asked = Asked { correlation, key: Arc::default() };
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(asked.clone());
+
+    let span = tracing::info_span!("request", correlation_id = %correlation);
+    let answer = pin!(next.run(request).instrument(span));
+    let mut response = match select(answer, clock.sleep(face.settings.request_timeout)).await {
+        Either::Left((response, _)) => response,
+        Either::Right(_) => Refusal(Problem::new(Code::Overloaded)).into_response(),
+    };
+    problem::write(&mut response, correlation);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {
+        headers.insert(CORRELATION_ID, value);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let (method, status) = (method.as_str(), response.status().as_u16());
+    let took = clock.monotonic().saturating_sub(began);
+    face.services.metrics.http_request(face_of(route), method, route, status, took);
+    tracing::info!(
+        method,
+        route,
+        status,
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        correlation_id = %correlation,
+        key = asked.key.get().map(tracing::field::display),
+        "request"
+    );
+    response
+}
+
+/// The face that a route belongs to; `none` for an address that leads nowhere.
+fn face_of(route: &str) -> &'static str {
+    match route.split('/').nth(1) {
+        Some("api") => "api",
+        Some("admin") => "admin",
+        Some(_) => "public",
+        None => "none",
+    }
+}

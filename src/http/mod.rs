@@ -1,0 +1,95 @@
+//! HTTP: the server, the plumbing that all faces share, and the faces. Must not hold rules; the
+//! use cases of `service` do.
+
+mod admin;
+mod answer;
+mod api;
+mod around;
+mod extract;
+mod json;
+mod problem;
+mod public;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::service::Services;
+
+pub use admin::ask_admin;
+pub use server::{Listener, Peer, serve};
+
+/// What the faces need; made once.
+pub struct Face {
+    pub services: Services,
+    pub settings: Settings,
+    /// Answers `/health/ready`.
+    pub readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
+}
+
+/// The handle that handlers get.
+pub type Shared = Arc<Face>;
+
+/// Bounds of connections and requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// From the begin of a connection, or the first byte of a later request, to the end of its
+    /// head.
+    pub header_timeout: Duration,
+    /// Between two requests of a connection.
+    pub keep_alive: Duration,
+    /// Between two pieces of a body.
+    pub body_timeout: Duration,
+    /// From the head to the answer.
+    pub request_timeout: Duration,
+    /// How long a stop waits for requests that are being answered.
+    pub stop_wait: Duration,
+    /// Open at a time; one more waits in the listener's queue.
+    pub connections: usize,
+}
+
+impl Default for Settings {
+    /// reliability-security.md B13.
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_mins(1),
+            body_timeout: Duration::from_secs(15),
+            request_timeout: Duration::from_secs(30),
+            stop_wait: Duration::from_secs(10),
+            connections: 1_024,
+        }
+    }
+}
+
+/// Whether requests can be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    Starting,
+    Ready,
+    Stopping,
+    StoreFailing,
+}
+
+/// What is served on TCP: the API, feeds, health and metrics.
+pub fn public_router(face: &Shared) -> Router {
+    dressed(api::router().merge(public::pages()).merge(public::probes()), face)
+}
+
+/// What is served on the admin socket.
+pub fn admin_router(face: &Shared) -> Router {
+    dressed(admin::router().merge(public::probes()), face)
+}
+
+fn dressed(routes: Router<Shared>, face: &Shared) -> Router {
+    routes
+        .fallback(problem::no_such_address)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(from_fn_with_state(Arc::clone(face), around::around))
+        .with_state(Arc::clone(face))
+}
