@@ -25,6 +25,7 @@ pub mod service;
 pub mod engine;
 
 // Faces, and the networks that are played here.
+pub mod http;
 pub mod practice;
 
 // A whole run in one thread.
@@ -32,3 +33,9 @@ pub mod simulator;
 
 // Settings.
 pub mod config;
+
+// Wiring.
+pub mod daemon;
+
+// Commands.
+pub mod cli;

@@ -1,3 +1,7 @@
 //! The `carillon` binary. Must hold nothing: `cli` parses and runs.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    carillon::cli::run()
+}

@@ -1,0 +1,176 @@
+//! The command line: `serve` and `demo` run the program, every other command is a verb of the one
+//! table and goes through the admin socket. Must not hold rules; it parses, asks and shows.
+
+mod ask;
+mod show;
+mod verbs;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use crate::base::{Clock, SystemClock};
+use crate::config::Config;
+use crate::daemon;
+
+/// Failed; more precise codes come from `base::CODES`.
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+
+/// Runs what the arguments of the process say; the code is that of the process.
+pub fn run() -> ExitCode {
+    let matches = match command().try_get_matches_from(std::env::args_os()) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Also `--help` and `--version`, which clap treats as errors that print to stdout.
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    match matches.subcommand() {
+        Some(("serve", given)) => serve(given),
+        Some(("demo", given)) => demo(given),
+        Some((noun, given)) => verbs::run(noun, given),
+        None => {
+            drop(command().print_help());
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn command() -> Command {
+    let mut command = Command::new("carillon")
+        .about("Schedules and publishes social media posts from one binary")
+        .version(env!("CARGO_PKG_VERSION"))
+        .arg(config_arg())
+        .arg(
+            Arg::new("socket")
+                .long("socket")
+                .global(true)
+                .value_name("PATH")
+                .env("CARILLON_SOCKET")
+                .value_parser(value_parser!(PathBuf))
+                .help("Admin socket of the running server [default: admin.sock in its data]"),
+        )
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .global(true)
+                .action(ArgAction::SetTrue)
+                .help("Machine-readable output"),
+        )
+        .subcommand(demo_command())
+        .subcommand(serve_command())
+        .after_help(
+            "Examples:\n  carillon demo\n  carillon serve --data /var/lib/carillon\n  \
+             carillon workspace create Acme\n  carillon delivery list --workspace acme --state held",
+        );
+    for noun in verbs::commands() {
+        command = command.subcommand(noun);
+    }
+    command
+}
+
+fn config_arg() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .short('c')
+        .global(true)
+        .value_name("FILE")
+        .env("CARILLON_CONFIG")
+        .value_parser(value_parser!(PathBuf))
+        .help("Settings file (TOML)")
+}
+
+fn demo_command() -> Command {
+    Command::new("demo")
+        .about("Try everything here and now: no account, no configuration, nothing left behind")
+        .arg(
+            Arg::new("listen")
+                .long("listen")
+                .value_name("ADDR")
+                .value_parser(value_parser!(SocketAddr))
+                .help("Address and port [default: 127.0.0.1:8080, or any free port]"),
+        )
+        .arg(
+            Arg::new("once")
+                .long("once")
+                .action(ArgAction::SetTrue)
+                .help("End when all due posts are published"),
+        )
+}
+
+fn serve_command() -> Command {
+    let flag = |name: &'static str, key: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(key).long(name).value_name(value).help(help)
+    };
+    Command::new("serve")
+        .about("Run the server in the foreground")
+        .arg(flag("data", "server.data", "DIR", "Folder of the database and the keys"))
+        .arg(flag("listen", "server.listen", "ADDR", "Address and port of the HTTP server"))
+        .arg(flag("public-url", "server.public_url", "URL", "How people reach it from outside"))
+        .arg(flag("log-level", "log.level", "LEVEL", "error, warn, info, debug or trace"))
+}
+
+/// The settings: file, environment, then the flags of `serve`.
+fn settings(given: &ArgMatches) -> Result<Config, ExitCode> {
+    const FLAGS: [&str; 4] = ["server.data", "server.listen", "server.public_url", "log.level"];
+    let mut flags = Vec::new();
+    for key in FLAGS {
+        if let Ok(Some(value)) = given.try_get_one::<String>(key) {
+            flags.push((key.to_owned(), value.clone()));
+        }
+    }
+    if let Some(socket) = given.get_one::<PathBuf>("socket") {
+        flags.push(("server.socket".to_owned(), socket.to_string_lossy().into_owned()));
+    }
+    let file = given.get_one::<PathBuf>("config");
+    Config::load(file.map(PathBuf::as_path), Config::environment(), &flags).map_err(|error| {
+        show::complain(&error);
+        ExitCode::from(USAGE)
+    })
+}
+
+fn serve(given: &ArgMatches) -> ExitCode {
+    let config = match settings(given) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    ended(daemon::serve(&config, &clock))
+}
+
+fn demo(given: &ArgMatches) -> ExitCode {
+    let options = daemon::DemoOptions {
+        within: std::env::temp_dir(),
+        listen: given.get_one::<SocketAddr>("listen").copied(),
+        once: given.get_flag("once"),
+        socket: given.get_one::<PathBuf>("socket").cloned(),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    ended(daemon::demo(&options, &clock, &mut |line| show::line(line)))
+}
+
+fn ended(result: Result<(), daemon::Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            show::complain(&error);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_well_formed() {
+        command().debug_assert();
+    }
+}

@@ -1,0 +1,185 @@
+//! What the terminal shows: tables, objects, complaints. All text from outside is made harmless
+//! first: a post must not move the cursor of whoever lists it.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+use serde_json::Value;
+
+use super::FAILED;
+use crate::service::Verb;
+
+/// Columns of free text are cut here.
+const CELL: usize = 60;
+
+/// One line on standard output. Nobody listening is no error.
+pub(super) fn line(text: &str) {
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+}
+
+fn talk(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+/// Says on standard error what went wrong.
+pub(super) fn complain(error: &dyn Display) {
+    let text = error.to_string();
+    let lead = if text.starts_with("error") { "" } else { "error: " };
+    talk(&format!("{lead}{text}"));
+}
+
+/// Shows a refusal and gives the exit code for it.
+pub(super) fn refusal(problem: &Value, json: bool) -> u8 {
+    let text = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
+    if json {
+        line(&problem.to_string());
+    } else {
+        talk(&format!("error[{}]: {}", text("code"), clean(text("detail"))));
+        talk(&format!("  do: {}", clean(text("remedy"))));
+    }
+    let code = text("code");
+    crate::base::CODES.iter().find(|row| row.word == code).map_or(FAILED, |row| row.exit)
+}
+
+/// Shows what a verb answered.
+pub(super) fn answer(verb: &Verb, answer: &Value, json: bool) {
+    if json {
+        line(&answer.to_string());
+        return;
+    }
+    match answer.get("items").and_then(Value::as_array) {
+        Some(items) => {
+            table(verb.columns, items);
+            if let Some(next) = answer.get("next").and_then(Value::as_str) {
+                talk(&format!("more: --cursor {next}"));
+            }
+        }
+        None => object(answer),
+    }
+}
+
+fn table(columns: &[&str], items: &[Value]) {
+    if items.is_empty() {
+        talk("nothing to show");
+        return;
+    }
+    let mut rows = vec![columns.iter().map(|c| c.to_uppercase()).collect::<Vec<_>>()];
+    for item in items {
+        rows.push(columns.iter().map(|column| cell(item, column)).collect());
+    }
+    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        line(cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+/// What a column shows of an item; posts have no state of their own.
+fn cell(item: &Value, column: &str) -> String {
+    let text = match (column, item.get(column)) {
+        ("text", None) => plain(&item["parts"][0]["text"]),
+        ("state", None) if item["draft"] == true => "draft".to_owned(),
+        ("state", None) => {
+            let states = item["deliveries"].as_array().into_iter().flatten();
+            let mut states: Vec<_> = states.map(|d| plain(&d["state"])).collect();
+            states.sort_unstable();
+            states.dedup();
+            states.join(",")
+        }
+        ("due", None) => plain(&item["schedule"]["due"]),
+        (_, value) => value.map(plain).unwrap_or_default(),
+    };
+    let text = clean(&text);
+    if text.chars().count() > CELL {
+        format!("{}...", text.chars().take(CELL - 3).collect::<String>())
+    } else {
+        text
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// `name: value` lines; what is nested is indented.
+fn object(value: &Value) {
+    nested(value, 0);
+}
+
+fn nested(value: &Value, depth: usize) {
+    let indent = "  ".repeat(depth);
+    let Some(fields) = value.as_object() else {
+        line(&format!("{indent}{}", clean(&plain(value))));
+        return;
+    };
+    for (name, value) in fields {
+        match value {
+            Value::Null => {}
+            Value::Object(inner) if inner.is_empty() => {}
+            Value::Array(items) if items.is_empty() => {}
+            Value::Object(_) => {
+                line(&format!("{indent}{name}:"));
+                nested(value, depth + 1);
+            }
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                for (i, item) in items.iter().enumerate() {
+                    line(&format!("{indent}{name} {}:", i + 1));
+                    nested(item, depth + 1);
+                }
+            }
+            _ => line(&format!("{indent}{name}: {}", clean(&plain(value)))),
+        }
+    }
+}
+
+/// Text that can only be read: control, bidi and invisible characters become visible.
+fn clean(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\t' => " ".to_owned(),
+        '\u{061C}'
+        | '\u{200B}'..='\u{200F}'
+        | '\u{2028}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}'
+        | '\u{FEFF}'
+        | '\u{FFF9}'..='\u{FFFB}'
+        | '\u{E0000}'..='\u{E007F}' => {
+            format!("<U+{:04X}>", u32::from(c))
+        }
+        c if c.is_control() => format!("<U+{:04X}>", u32::from(c)),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_moves_the_cursor() {
+        let hostile = "a\u{1b}[2Jb\u{202e}c\u{7}\nd\u{9b}31m";
+        let shown = clean(hostile);
+        assert_eq!(shown, "a<U+001B>[2Jb<U+202E>c<U+0007> d<U+009B>31m");
+        assert!(!shown.chars().any(char::is_control));
+    }
+
+    #[test]
+    fn posts_show_the_states_of_their_deliveries() {
+        let post = serde_json::json!({
+            "draft": false,
+            "parts": [{ "text": "hello" }],
+            "deliveries": [{ "state": "published" }, { "state": "held" }, { "state": "held" }],
+            "schedule": { "due": "2026-12-01T08:00:00.000Z" },
+        });
+        assert_eq!(cell(&post, "state"), "held,published");
+        assert_eq!(cell(&post, "text"), "hello");
+        assert_eq!(cell(&serde_json::json!({ "name": "x".repeat(99) }), "name").len(), CELL);
+    }
+}

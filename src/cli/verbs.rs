@@ -1,0 +1,150 @@
+//! Verbs on the command line: clap commands made from the one table, and the words that they give.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::{Map, Value, json};
+
+use super::{FAILED, USAGE, ask, settings, show};
+use crate::service::{ArgKind, VERBS, Verb};
+
+/// One command per noun, with its verbs below it.
+pub(super) fn commands() -> Vec<Command> {
+    let mut nouns: Vec<Command> = Vec::new();
+    for verb in VERBS {
+        if verb.verb.is_empty() {
+            nouns.push(with_args(Command::new(verb.noun), verb));
+            continue;
+        }
+        let below = with_args(Command::new(verb.verb), verb);
+        match nouns.iter_mut().find(|noun| noun.get_name() == verb.noun) {
+            Some(noun) => *noun = noun.clone().subcommand(below),
+            None => nouns.push(
+                Command::new(verb.noun)
+                    .about(about(verb.noun))
+                    .subcommand_required(true)
+                    .arg_required_else_help(true)
+                    .subcommand(below),
+            ),
+        }
+    }
+    nouns
+}
+
+fn about(noun: &str) -> &'static str {
+    match noun {
+        "publishing" => "Pause and resume publishing everywhere",
+        "network" => "What each network allows; pause one for everybody",
+        "workspace" => "Create, list, pause workspaces",
+        "key" => "API keys",
+        "channel" => "Connected accounts",
+        "post" => "Write, list, show, cancel posts",
+        _ => "What became of posts, one channel at a time",
+    }
+}
+
+fn with_args(mut command: Command, verb: &Verb) -> Command {
+    command = command.about(verb.about);
+    for arg in verb.args {
+        let made = Arg::new(arg.name).help(arg.about);
+        command = command.arg(match arg.kind {
+            ArgKind::Word => made.required(true),
+            ArgKind::Required => made.long(arg.name).required(true),
+            ArgKind::Optional => made.long(arg.name),
+            ArgKind::Many => made.long(arg.name).action(ArgAction::Append),
+            ArgKind::Flag => made.long(arg.name).action(ArgAction::SetTrue),
+            ArgKind::Secret => made
+                .long(format!("{}-file", arg.name))
+                .value_name("FILE")
+                .help(format!("{} (a file, or - for standard input)", arg.about)),
+        });
+    }
+    if !verb.right.is_empty() {
+        command = command.arg(
+            Arg::new("workspace")
+                .long("workspace")
+                .short('w')
+                .required(true)
+                .value_name("ID-OR-SLUG")
+                .env("CARILLON_WORKSPACE")
+                .help("The workspace"),
+        );
+    }
+    command
+}
+
+/// Asks the running server, and shows its answer.
+pub(super) fn run(noun: &str, given: &ArgMatches) -> ExitCode {
+    let (word, given) = given.subcommand().map_or(("", given), |(word, below)| (word, below));
+    let Some(verb) = VERBS.iter().find(|v| v.noun == noun && v.verb == word) else {
+        return ExitCode::from(USAGE);
+    };
+    let socket = match given.get_one::<PathBuf>("socket") {
+        Some(socket) => socket.clone(),
+        None => match settings(given) {
+            Ok(config) => config.server.admin_socket(),
+            Err(code) => return code,
+        },
+    };
+    let args = match words(verb, given) {
+        Ok(args) => args,
+        Err(error) => {
+            show::complain(&error);
+            return ExitCode::from(FAILED);
+        }
+    };
+    let workspace = given.try_get_one::<String>("workspace").ok().flatten();
+    let mut question = json!({ "noun": noun, "verb": word, "args": args });
+    if let Some(workspace) = workspace {
+        question["workspace"] = json!(workspace);
+    }
+    match ask::ask(&socket, &question) {
+        Ok(answer) => {
+            show::answer(verb, &answer, given.get_flag("json"));
+            ExitCode::SUCCESS
+        }
+        Err(refused) => {
+            let json = given.get_flag("json");
+            ExitCode::from(show::refusal(&refused, json))
+        }
+    }
+}
+
+fn words(verb: &Verb, given: &ArgMatches) -> std::io::Result<Map<String, Value>> {
+    let mut words = Map::new();
+    for arg in verb.args {
+        let one = || given.get_one::<String>(arg.name);
+        let value = match arg.kind {
+            ArgKind::Flag => Some(Value::Bool(given.get_flag(arg.name))),
+            ArgKind::Many => given
+                .get_many::<String>(arg.name)
+                .map(|many| many.map(|text| Value::String(text.clone())).collect()),
+            ArgKind::Secret => match one() {
+                Some(path) => Some(Value::String(secret(path)?)),
+                None => None,
+            },
+            ArgKind::Word | ArgKind::Required | ArgKind::Optional => {
+                one().map(|text| Value::String(text.clone()))
+            }
+        };
+        if let Some(value) = value {
+            words.insert(arg.name.to_owned(), value);
+        }
+    }
+    Ok(words)
+}
+
+/// A secret comes from a file or standard input: arguments are seen by every user of the machine.
+fn secret(path: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    if path == "-" {
+        std::io::stdin().lock().take(64 * 1024).read_to_string(&mut text)?;
+    } else {
+        let at = Path::new(path);
+        text = std::fs::read_to_string(at)
+            .map_err(|e| std::io::Error::new(e.kind(), format!("{path}: {e}")))?;
+    }
+    Ok(text.trim().to_owned())
+}

@@ -1,0 +1,83 @@
+//! Opening an installation: folder, database, keys, services. Must not listen or start anything.
+
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Error;
+use crate::base::{Clock, Rng, SystemRng};
+use crate::config::Config;
+use crate::domain::publish::Timing;
+use crate::outbound::client::{HttpSettings, HttpTransport};
+use crate::outbound::guard::{Guard, system_lookup};
+use crate::service::Services;
+use crate::store::{Disk, Options, Store};
+use crate::telemetry::Metrics;
+use crate::vault::{Identity, Keyring, Vault};
+
+/// Opens what is in the data folder, and makes what is missing.
+pub(super) fn open(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    public_url: &str,
+) -> Result<Services, Error> {
+    let data = &config.server.data;
+    make_folder(data)?;
+    let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+    let identity = Identity::load_or_create(&data.join("identity.txt"))?;
+    let keyring = Keyring::open_or_create(&data.join("keyring.age"), &identity, rng.as_ref())?;
+    let options =
+        Options { cache_bytes: config.store.cache_mib * 1024 * 1024, ..Options::default() };
+    let store = Store::open(Disk::File(data.join("carillon.redb")), options)?;
+    let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;
+    let transport = HttpTransport::new(
+        HttpSettings {
+            guard: guard.clone(),
+            operator_url: config.outbound.operator_url.clone(),
+            connect_timeout: config.outbound.connect_timeout,
+        },
+        system_lookup(),
+        Arc::clone(clock),
+    )?;
+    let metrics = Metrics::new()?;
+    metrics.started(store.epoch(), clock.now());
+    Ok(Services {
+        store,
+        vault: Arc::new(Vault::new(keyring)),
+        transport: Arc::new(transport),
+        guard: Arc::new(guard),
+        clock: Arc::clone(clock),
+        rng,
+        metrics: Arc::new(metrics),
+        timing: timing(config),
+        public_url: Arc::from(public_url),
+    })
+}
+
+fn timing(config: &Config) -> Timing {
+    let publish = &config.publish;
+    Timing {
+        deadline: publish.deadline,
+        late: publish.late_window,
+        lag: publish.read_lag,
+        second_look: publish.second_look,
+        look_budget: publish.look_budget,
+        retry_base: publish.retry_base,
+        attempts: publish.attempts,
+        key_settle: publish.key_settle,
+        grace: publish.grace,
+        spacing: publish.catch_up_spacing,
+    }
+}
+
+/// The folder holds tokens and drafts: nobody else may look into it.
+fn make_folder(path: &Path) -> Result<(), Error> {
+    let cannot = |source: io::Error| Error::Folder { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(cannot)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(cannot)
+}

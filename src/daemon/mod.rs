@@ -1,0 +1,72 @@
+//! The running program: what is opened and started, in which order, and how it stops. Must not
+//! decide anything that a use case or the engine decides.
+
+mod build;
+mod demo;
+mod listen;
+mod serve;
+mod signals;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::base::{Clock, Problem};
+use crate::config::Config;
+use crate::{outbound, store, telemetry, vault};
+
+pub use demo::DemoOptions;
+
+/// Why the program cannot start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the folder {} cannot be used: {source}", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("cannot listen on {what}: {source}. Is another server running there?")]
+    Listen { what: String, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Vault(#[from] vault::VaultError),
+    #[error(transparent)]
+    Guard(#[from] outbound::guard::BadEntry),
+    #[error(transparent)]
+    Client(#[from] outbound::client::SetupError),
+    #[error(transparent)]
+    Metrics(#[from] telemetry::metrics::Error),
+    #[error(transparent)]
+    Log(#[from] telemetry::log::Error),
+    #[error("the runtime cannot start: {0}")]
+    Runtime(io::Error),
+    #[error("the demo could not be set up: {0}")]
+    Demo(Problem),
+    #[error("not all posts were published: {0}")]
+    Unpublished(String),
+}
+
+fn runtime() -> Result<Runtime, Error> {
+    Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)
+}
+
+/// Runs the server until it is told to stop.
+pub fn serve(config: &Config, clock: &Arc<dyn Clock>) -> Result<(), Error> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(serve::serve(config, clock));
+    // A second signal leaves calls behind; they must not keep the process.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Runs the demo; `say` gets one line at a time.
+pub fn demo(
+    options: &DemoOptions,
+    clock: &Arc<dyn Clock>,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), Error> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(demo::demo(options, clock, say));
+    runtime.shutdown_background();
+    ended
+}

@@ -1,0 +1,162 @@
+//! Starting and stopping, in order: open, publish, listen; then no new work, finish what is being
+//! sent, no new requests, close the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::listen::{bind, bind_admin};
+use super::signals::Signals;
+use super::{Error, build};
+use crate::base::{Clock, Spawner, tokio_spawner};
+use crate::config::{Config, LogFormat};
+use crate::engine;
+use crate::http::{self, Face, Listener, Readiness};
+use crate::service::Services;
+use crate::telemetry::log;
+
+/// For requests that are being answered when everything else has stopped.
+const HTTP_STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// A started installation.
+pub(super) struct Running {
+    services: Services,
+    stopping: Arc<AtomicBool>,
+    stop_engine: CancellationToken,
+    stop_http: CancellationToken,
+    engine: TaskTracker,
+    http: TaskTracker,
+    socket: PathBuf,
+}
+
+/// Runs until a signal; a second one does not wait.
+pub(super) async fn serve(config: &Config, clock: &Arc<dyn Clock>) -> Result<(), Error> {
+    let mut signals = Signals::listen()?;
+    let _log = log::start(&log_settings(config), clock)?;
+    for advice in config.advice() {
+        tracing::warn!(advice, "unwise settings");
+    }
+    let listener = bind(config.server.listen).await?;
+    let address = listener.local_addr().map_err(Error::Runtime)?;
+    let services = build::open(config, clock, &config.server.url(address))?;
+    let running = start(config, &services, listener).await?;
+    tracing::info!(
+        %address,
+        socket = %running.socket.display(),
+        epoch = services.store.epoch(),
+        version = env!("CARGO_PKG_VERSION"),
+        "ready"
+    );
+    signals.next().await;
+    tracing::info!("stopping; what is being sent is finished first");
+    tokio::select! {
+        () = running.stop() => tracing::info!("stopped"),
+        () = signals.next() => tracing::warn!("stopped at once; what was being sent stays armed"),
+    }
+    Ok(())
+}
+
+fn log_settings(config: &Config) -> log::LogSettings {
+    log::LogSettings {
+        stream: log::Stream::Stdout,
+        format: match config.log.format {
+            LogFormat::Json => log::Format::Json,
+            LogFormat::Text => log::Format::Text,
+        },
+        level: config.log.level.clone(),
+        folder: config.log.folder.clone(),
+        max_files: config.log.max_files,
+    }
+}
+
+/// Starts the engine and both servers.
+pub(super) async fn start(
+    config: &Config,
+    services: &Services,
+    listener: TcpListener,
+) -> Result<Running, Error> {
+    let socket = config.server.admin_socket();
+    let admin = bind_admin(&socket).await?;
+    let running = Running {
+        services: services.clone(),
+        stopping: Arc::default(),
+        stop_engine: CancellationToken::new(),
+        stop_http: CancellationToken::new(),
+        engine: TaskTracker::new(),
+        http: TaskTracker::new(),
+        socket,
+    };
+    let engine: Spawner = tokio_spawner(running.engine.clone());
+    let settings = engine::Settings {
+        per_network: config.publish.per_network,
+        total: config.publish.total,
+        stop_wait: config.publish.stop_wait,
+    };
+    let stop = running.stop_engine.clone();
+    engine(Box::pin(engine::run(services.clone(), settings, Spawner::clone(&engine), stop)));
+    let face = Arc::new(face(config, services, &running.stopping));
+    running.listen(&face, Listener::Tcp(listener));
+    running.listen(&face, Listener::Unix(admin));
+    Ok(running)
+}
+
+fn face(config: &Config, services: &Services, stopping: &Arc<AtomicBool>) -> Face {
+    let (stopping, store) = (Arc::clone(stopping), services.store.clone());
+    let readiness = move || {
+        if stopping.load(Ordering::Relaxed) {
+            Readiness::Stopping
+        } else if store.is_healthy() {
+            Readiness::Ready
+        } else {
+            Readiness::StoreFailing
+        }
+    };
+    Face {
+        services: services.clone(),
+        settings: http::Settings {
+            header_timeout: config.http.header_timeout,
+            body_timeout: config.http.body_timeout,
+            request_timeout: config.http.request_timeout,
+            connections: config.http.connections,
+            stop_wait: HTTP_STOP_WAIT,
+            ..http::Settings::default()
+        },
+        readiness: Box::new(readiness),
+    }
+}
+
+impl Running {
+    /// Serves the public on TCP and operators on the socket.
+    fn listen(&self, face: &Arc<Face>, listener: Listener) {
+        let router = match listener {
+            Listener::Tcp(_) => http::public_router(face),
+            Listener::Unix(_) => http::admin_router(face),
+        };
+        let clock = Arc::clone(&self.services.clock);
+        let spawner = tokio_spawner(self.http.clone());
+        let (settings, stop) = (face.settings, self.stop_http.clone());
+        let server = http::serve(listener, router, settings, clock, Spawner::clone(&spawner), stop);
+        spawner(Box::pin(server));
+    }
+
+    /// Stops in order. Bounded by the engine's and the servers' own waits.
+    pub async fn stop(self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.stop_engine.cancel();
+        self.engine.close();
+        self.engine.wait().await;
+        self.stop_http.cancel();
+        self.http.close();
+        self.http.wait().await;
+        if let Err(error) = self.services.store.close().await {
+            tracing::error!(%error, "the database was not closed well");
+        }
+        // A socket that nobody answers on would only confuse.
+        drop(std::fs::remove_file(&self.socket));
+    }
+}
