@@ -51,16 +51,26 @@ impl Carillon {
     /// The first line of standard output that begins with `prefix` and comes after the line that
     /// the last call gave. Panics with all output when it does not come in time, or cannot come.
     pub fn wait_for(&mut self, prefix: &str, within: Duration) -> String {
+        self.wait_until(&format!("begins with {prefix:?}"), within, |line| line.starts_with(prefix))
+    }
+
+    /// Like [`Carillon::wait_for`], for the first line that `is` it.
+    pub fn wait_until(
+        &mut self,
+        what: &str,
+        within: Duration,
+        is: impl Fn(&str) -> bool,
+    ) -> String {
         let deadline = Instant::now() + within;
         loop {
             while let Some(line) = self.stdout.get(self.waited_for) {
                 self.waited_for += 1;
-                if line.starts_with(prefix) {
+                if is(line) {
                     return line.clone();
                 }
             }
             if let Err(why) = self.receive(deadline) {
-                self.give_up(&format!("no line begins with {prefix:?} ({why})"));
+                self.give_up(&format!("no line {what} ({why})"));
             }
         }
     }

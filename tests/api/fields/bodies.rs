@@ -1,0 +1,249 @@
+//! The fields of request bodies.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::super::document::{fetch, operations};
+use super::super::harness::{Answer, Call, House};
+use super::mutations::{self, Mutation};
+use super::places::{Place, Step, places, resolve, takes};
+
+const MARK: &str = "@@here@@";
+
+/// What the calls need to be right but for one field.
+struct Fixture {
+    house: House,
+    feed: String,
+    post: String,
+    /// A held delivery; used up by a decision.
+    held: Option<String>,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let house = House::new().await;
+        let feed = house.new_feed().await;
+        let later = json!({ "at": "2027-06-01T09:00", "zone": "Europe/Berlin" });
+        let post = house.new_post(&feed, later).await["id"].as_str().unwrap().to_owned();
+        Self { house, feed, post, held: None }
+    }
+
+    async fn held(&mut self) -> String {
+        if let Some(id) = &self.held {
+            return id.clone();
+        }
+        let post = self.house.new_post(&self.feed, json!({ "now": true })).await;
+        let id = post["targets"][0]["delivery"].as_str().unwrap().to_owned();
+        self.house.miss(&id).await;
+        self.held.insert(id).clone()
+    }
+
+    /// A body that is right, with as many of its fields as can be together.
+    fn body(&self, operation: &str) -> Value {
+        let post = json!({
+            "parts": [{ "text": "One", "media": [], "delay_minutes": 0 }, { "text": "Two" }],
+            "channels": [self.feed],
+            "schedule": { "at": "2027-06-01T09:00", "zone": "Europe/Berlin" },
+            "variants": { self.feed.clone(): { "parts": [{ "text": "Uno" }], "options": {} } },
+            "tags": ["a"],
+            "draft": false,
+        });
+        match operation {
+            "create_post" | "change_post" => post,
+            "create_channel" => json!({ "network": "feed", "name": "News" }),
+            "change_channel" => json!({ "name": "News", "paused": false, "grace_minutes": 60 }),
+            "create_key" => {
+                json!({ "name": "k", "scopes": ["read"], "expires_at": "2028-01-01T00:00:00Z" })
+            }
+            "resolve_delivery" => {
+                json!({ "decision": "it_is_there", "url": "https://x.example/1" })
+            }
+            other => panic!("say what a right body of {other} is"),
+        }
+    }
+
+    async fn call(&mut self, method: &Method, path: &str) -> Call<'_> {
+        let mut path = path
+            .replace("{workspace}", &self.house.workspace)
+            .replace("{channel}", &self.feed)
+            .replace("{post}", &self.post);
+        if path.contains("{delivery}") {
+            path = path.replace("{delivery}", &self.held().await);
+        }
+        self.house.bare(method.clone(), &path).key(&self.house.key)
+    }
+
+    async fn send(&mut self, method: &Method, path: &str, body: String) -> Answer {
+        let call = self.call(method, path).await;
+        let answer = call.raw("application/json", body).send().await;
+        if answer.status < 300 {
+            self.held = None;
+        }
+        answer
+    }
+}
+
+/// A body with one value changed.
+fn changed(base: &Value, place: &Place, mutation: &Mutation) -> String {
+    let mut body = base.clone();
+    // One form of a schedule has no field of the other.
+    if let Some(schedule) = body.get_mut("schedule").filter(|_| place.name() == "schedule.now") {
+        *schedule = json!({});
+    }
+    match &mutation.raw {
+        None => {
+            place.set(&mut body, None);
+            body.to_string()
+        }
+        Some(raw) => {
+            place.set(&mut body, Some(json!(MARK)));
+            body.to_string().replace(&format!("\"{MARK}\""), raw)
+        }
+    }
+}
+
+/// Holds one answer to the rules of the table.
+fn judge(told: &str, answer: &Answer, name: &str, mutation: &Mutation) {
+    assert!(answer.status < 500, "{told}: {}", answer.text());
+    if answer.status < 300 {
+        assert!(!mutation.wrong, "{told}: the document forbids it, and it was taken");
+        return;
+    }
+    match answer.code().as_str() {
+        // Right by itself, but not with the other fields.
+        "invalid_field" if mutation.what == "one of its words" => {}
+        "invalid_field" => {
+            let inside = [format!("{name}."), format!("{name}[")];
+            let names = |field: &String| {
+                field == name || inside.iter().any(|start| field.starts_with(start))
+            };
+            assert!(answer.fields().iter().any(names), "{told}: {}", answer.text());
+        }
+        "bad_request" => assert!(mutation.broken, "{told}: {}", answer.text()),
+        // What is too long for a body, or would be too long for a row.
+        "too_large" => {
+            assert!(mutation.raw.as_ref().is_some_and(|raw| raw.len() > 40_000), "{told}");
+        }
+        // A secret that nobody knows; an address that nobody has.
+        "channel_refused" | "network_unreachable" => {
+            assert!(["token", "code", "instance"].contains(&name), "{told}");
+        }
+        other => panic!("{told}: {other}"),
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_every_body() {
+    let mut fixture = Fixture::new().await;
+    let document = fetch(&fixture.house).await;
+    let (mut cases, mut refused, mut fields) = (0, 0, 0);
+    for (path, method, operation) in operations(&document) {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        if schema.is_null() {
+            continue;
+        }
+        let id = operation["operationId"].as_str().unwrap();
+        let base = fixture.body(id);
+        let right = fixture.send(&method, &path, base.to_string()).await;
+        assert!(right.status < 300, "{id}: {}", right.text());
+        for place in places(&document, schema, &[], &fixture.feed) {
+            fields += 1;
+            let listed = place.path.last() == Some(&Step::First);
+            for mutation in mutations::of(&place.schema, place.required) {
+                if listed && mutation.raw.is_none() {
+                    // That is a shorter list, which is tried there.
+                    continue;
+                }
+                let told = format!("{id}: {} {}", place.name(), mutation.what);
+                let body = changed(&base, &place, &mutation);
+                let answer = fixture.send(&method, &path, body).await;
+                // A schedule without its only field is told as a whole.
+                let bare = mutation.raw.is_none() && place.name() == "schedule.now";
+                let name = if bare { "schedule".to_owned() } else { place.name() };
+                judge(&told, &answer, &name, &mutation);
+                cases += 1;
+                refused += usize::from(answer.status >= 400);
+            }
+        }
+    }
+    println!("{cases} cases of {fields} fields, {refused} refused");
+    assert!(cases > 1_500 && refused > cases / 2);
+}
+
+/// The names of fields: unknown ones, and those given twice, at every depth.
+#[tokio::test]
+async fn every_object_of_every_body() {
+    let mut fixture = Fixture::new().await;
+    let document = fetch(&fixture.house).await;
+    let mut cases = 0;
+    for (path, method, operation) in operations(&document) {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        if schema.is_null() {
+            continue;
+        }
+        let id = operation["operationId"].as_str().unwrap().to_owned();
+        let base = fixture.body(&id);
+        let root = resolve(&document, schema);
+        let mut objects = vec![(String::new(), root)];
+        let places = places(&document, schema, &[], &fixture.feed);
+        objects.extend(places.iter().map(|place| (place.name(), place.schema.clone())));
+        for place in &places {
+            // Given twice, with the same value.
+            let mut body = base.clone();
+            let field = place.name().rsplit('.').next().unwrap().to_owned();
+            if field.ends_with(']') || place.name() == "schedule.now" {
+                continue;
+            }
+            let value = base.pointer(&pointer(&place.name())).cloned();
+            let value = value.unwrap_or_else(|| example(&place.schema));
+            place.set(&mut body, Some(json!(MARK)));
+            let twice = format!("{value},\"{field}\":{value}");
+            let body = body.to_string().replace(&format!("\"{MARK}\""), &twice);
+            let answer = fixture.send(&method, &path, body).await;
+            let told = format!("{id}: {} given twice: {}", place.name(), answer.text());
+            assert_eq!(answer.said(), format!("422 invalid_field {}", place.name()), "{told}");
+            assert_eq!(answer.json()["errors"][0]["code"], "twice", "{told}");
+            cases += 1;
+        }
+        for (name, schema) in objects {
+            let object = schema["additionalProperties"] == false || schema["oneOf"].is_array();
+            let Some(at) = base.pointer(&pointer(&name)).filter(|at| object && at.is_object())
+            else {
+                continue;
+            };
+            for unknown in ["surprise", "", "text ", "__proto__", "parts[0]", "a`, expected b"] {
+                let mut inner = at.clone();
+                inner[unknown] = json!(1);
+                let mut body = base.clone();
+                *body.pointer_mut(&pointer(&name)).unwrap() = inner;
+                let answer = fixture.send(&method, &path, body.to_string()).await;
+                let told = format!("{id}: {name} with {unknown:?}: {}", answer.text());
+                let field =
+                    if name.is_empty() { unknown.into() } else { format!("{name}.{unknown}") };
+                assert_eq!(answer.said(), format!("422 invalid_field {field}").trim(), "{told}");
+                assert_eq!(answer.json()["errors"][0]["code"], "unknown_field", "{told}");
+                cases += 1;
+            }
+        }
+    }
+    println!("{cases} cases of unknown names and names given twice");
+    assert!(cases > 80);
+}
+
+/// Something of the right type.
+fn example(schema: &Value) -> Value {
+    match () {
+        () if takes(schema, "integer") => json!(1),
+        () if takes(schema, "array") => json!([]),
+        () if takes(schema, "object") => json!({}),
+        () => json!("x"),
+    }
+}
+
+/// `parts[0].text` as a JSON pointer.
+fn pointer(name: &str) -> String {
+    if name.is_empty() {
+        return String::new();
+    }
+    format!("/{}", name.replace("[0]", "/0").replace('.', "/"))
+}

@@ -1,0 +1,346 @@
+//! An installation in memory on a manual clock, a practice Mastodon in process, and calls to the
+//! routers. Every answer that is a refusal is held to the form of a problem.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use carillon::base::{
+    CODES, Clock, CorrelationId, DeliveryId, ManualClock, Rng, SeededRng, Timestamp,
+};
+use carillon::domain::event::Actor;
+use carillon::domain::publish::{Event, Moment, Outcome, Receipt, Source, Timing};
+use carillon::http::{Face, Readiness, Settings, admin_router, public_router};
+use carillon::outbound::guard::Guard;
+use carillon::practice::World;
+use carillon::practice::mastodon::Settings as Mastodon;
+use carillon::service::{Change, Services, run_verb, transition};
+use carillon::simulator::InProcess;
+use carillon::store::rows::ChainedEvent;
+use carillon::store::{Disk, FaultDisk, Operator, Options, Scope, Span, Store};
+use carillon::telemetry::Metrics;
+use carillon::vault::{Keyring, Vault};
+use http::{HeaderMap, Method, Request};
+use http_body_util::BodyExt;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use tower::ServiceExt;
+
+pub const START: &str = "2026-11-22T09:00:00Z";
+pub const PUBLIC_URL: &str = "https://carillon.example";
+pub const INSTANCE: &str = "practice.example";
+/// The token of the account on the practice network.
+pub const TOKEN: &str = "t-ann";
+
+/// One installation with one workspace.
+pub struct House {
+    pub services: Services,
+    pub clock: ManualClock,
+    pub router: Router,
+    pub admin: Router,
+    pub workspace: String,
+    /// A key with the scope `admin`.
+    pub key: String,
+    pub readiness: Arc<Mutex<Readiness>>,
+    pub disk: FaultDisk,
+}
+
+impl House {
+    pub async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub async fn with(settings: Settings) -> Self {
+        Self::seeded(7, settings).await
+    }
+
+    pub async fn seeded(seed: u64, settings: Settings) -> Self {
+        super::log::listen();
+        let clock = ManualClock::at(Timestamp::parse(START).unwrap());
+        let disk = FaultDisk::new();
+        let services = services(&clock, &disk, seed);
+        let readiness = Arc::new(Mutex::new(Readiness::Ready));
+        let face = Arc::new(Face {
+            services: services.clone(),
+            settings,
+            readiness: {
+                let readiness = Arc::clone(&readiness);
+                Box::new(move || *readiness.lock().unwrap())
+            },
+        });
+        let (router, admin) = (public_router(&face), admin_router(&face));
+        let (workspace, key) = (String::new(), String::new());
+        let mut house = Self { services, clock, router, admin, workspace, key, readiness, disk };
+        house.workspace = house.new_workspace("Acme").await;
+        house.key = house.new_key(&house.workspace, &["admin"]).await;
+        house
+    }
+
+    /// Runs a verb as an operator.
+    pub async fn verb(&self, named: (&str, &str), workspace: Option<&str>, args: Value) -> Value {
+        let args: Map<String, Value> = serde_json::from_value(args).unwrap();
+        let correlation = CorrelationId::new(self.services.rng.as_ref());
+        let operator = Operator::new(1_000);
+        run_verb(&self.services, operator, named, workspace, &args, correlation).await.unwrap()
+    }
+
+    pub async fn new_workspace(&self, name: &str) -> String {
+        let made = self.verb(("workspace", "create"), None, json!({ "name": name })).await;
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn new_key(&self, workspace: &str, scopes: &[&str]) -> String {
+        let args = json!({ "name": "k", "scope": scopes });
+        let made = self.verb(("key", "create"), Some(workspace), args).await;
+        made["key"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn new_feed(&self) -> String {
+        let args = json!({ "network": "feed", "name": "News" });
+        let made = self.verb(("channel", "add"), Some(&self.workspace), args).await;
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Writes a post to a feed; returns it.
+    pub async fn new_post(&self, feed: &str, schedule: Value) -> Value {
+        let body = json!({
+            "parts": [{ "text": "Good morning!" }], "channels": [feed], "schedule": schedule,
+        });
+        let answer = self.post("/posts", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()
+    }
+
+    /// A call to an address of the workspace, with the admin key.
+    pub fn call(&self, method: Method, path: &str) -> Call<'_> {
+        Call {
+            router: &self.router,
+            method,
+            path: format!("/api/v1/workspaces/{}{path}", self.workspace),
+            headers: vec![("authorization".into(), format!("Bearer {}", self.key))],
+            body: Bytes::new(),
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path).send().await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::POST, path).json(body).send().await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::PATCH, path).json(body).send().await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path).send().await
+    }
+
+    /// A call to any address, with no key.
+    pub fn bare(&self, method: Method, path: &str) -> Call<'_> {
+        let path = path.to_owned();
+        Call { router: &self.router, method, path, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    pub fn scope(&self) -> Scope {
+        let hash: [u8; 32] = Sha256::digest(&self.key).into();
+        let found = self.services.store.read_now(|view| Scope::by_key_hash(view, &hash));
+        found.unwrap().unwrap().0
+    }
+
+    /// Lets something happen to a delivery.
+    pub async fn happen(&self, delivery: &str, event: Event) {
+        let id: DeliveryId = delivery.parse().unwrap();
+        let (scope, timing) = (self.scope(), self.services.timing);
+        let epoch = self.services.store.epoch();
+        let moment = Moment { now: self.clock.now(), epoch, dice: 1 };
+        let change = Change { event, moment, actor: Actor::System, note: None };
+        let changed = self
+            .services
+            .store
+            .write::<_, (), _>(move |tx| Ok(transition(tx, &scope, id, &timing, &change)?));
+        changed.await.unwrap().unwrap();
+    }
+
+    /// Publishes the next part of a delivery to a feed.
+    pub async fn publish(&self, delivery: &str) {
+        self.happen(delivery, Event::Wake).await;
+        self.happen(delivery, Event::Ready).await;
+        let receipt = Receipt {
+            remote_id: "1".to_owned(),
+            url: Some(format!("{PUBLIC_URL}/feed/x/{delivery}")),
+            at: self.clock.now(),
+            source: Source::Answer,
+        };
+        let epoch = self.services.store.epoch();
+        let outcome = Outcome::Done(receipt);
+        self.happen(delivery, Event::Answer { attempt: 1, epoch, outcome }).await;
+    }
+
+    /// Lets a delivery be so late that a person must decide.
+    pub async fn miss(&self, delivery: &str) {
+        self.clock.advance(Duration::from_hours(48));
+        self.happen(delivery, Event::Wake).await;
+    }
+
+    /// All events of the workspace, oldest first.
+    pub fn events(&self) -> Vec<carillon::domain::event::Event> {
+        let (scope, span) = (self.scope(), Span::first(10_000));
+        let found = self.services.store.read_now(|view| view.scan::<ChainedEvent>(&scope, &span));
+        found.unwrap().into_iter().map(|(_, row)| row.event).collect()
+    }
+
+    /// Who did what is called so, oldest first.
+    pub fn actors_of(&self, kind: &str) -> Vec<String> {
+        let events = self.events().into_iter().filter(|event| event.kind == kind);
+        events.map(|event| event.actor.word()).collect()
+    }
+}
+
+fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
+    let rng: Arc<dyn Rng> = Arc::new(SeededRng::new(seed));
+    let mut world = World::new(1);
+    world.add_mastodon(INSTANCE, Mastodon::new(&format!("https://{INSTANCE}")));
+    world.add_account(INSTANCE, "ann", TOKEN, "read write").unwrap();
+    let options = Options { inline: true, ..Options::default() };
+    Services {
+        store: Store::open(Disk::Memory(disk.clone()), options).unwrap(),
+        vault: Arc::new(Vault::new(Keyring::fresh(rng.as_ref()))),
+        transport: Arc::new(InProcess::new(
+            Arc::new(Mutex::new(world)),
+            Arc::new(clock.clone()),
+            BTreeSet::from([INSTANCE.to_owned()]),
+        )),
+        guard: Arc::new(Guard::new([INSTANCE]).unwrap()),
+        clock: Arc::new(clock.clone()),
+        rng,
+        timing: Timing::default(),
+        metrics: Arc::new(Metrics::new().unwrap()),
+        public_url: PUBLIC_URL.into(),
+    }
+}
+
+/// One request on its way.
+#[derive(Clone)]
+pub struct Call<'h> {
+    pub router: &'h Router,
+    pub method: Method,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+impl Call<'_> {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn key(self, key: &str) -> Self {
+        self.header("authorization", &format!("Bearer {key}"))
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.raw("application/json", body.to_string())
+    }
+
+    pub fn raw(mut self, kind: &str, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header("content-type", kind)
+    }
+
+    pub async fn send(self) -> Answer {
+        let mut request = Request::builder().method(self.method).uri(self.path);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        send(self.router, request.body(Body::from(self.body)).unwrap()).await
+    }
+}
+
+/// Sends any request to a router; checks what every answer must have.
+pub async fn send(router: &Router, request: Request<Body>) -> Answer {
+    let told = format!("{} {}", request.method(), request.uri());
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+    answer.check(&told);
+    answer
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The fields that a problem names.
+    pub fn fields(&self) -> Vec<String> {
+        let json = self.json();
+        let errors = json["errors"].as_array().cloned().unwrap_or_default();
+        errors.iter().map(|e| e["field"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// `status code field,field` in one line.
+    pub fn said(&self) -> String {
+        if self.status < 400 {
+            return self.status.to_string();
+        }
+        format!("{} {} {}", self.status, self.code(), self.fields().join(",")).trim().to_owned()
+    }
+
+    fn check(&self, told: &str) {
+        let correlation = self.header("x-correlation-id");
+        assert_eq!(correlation.len(), 16, "{told}");
+        if self.status < 400 || self.header("content-type") == "application/json" {
+            // A probe that is not ready is no problem of the caller's.
+            return;
+        }
+        assert_eq!(self.header("content-type"), "application/problem+json", "{told}");
+        let json = self.json();
+        let word = json["code"].as_str().unwrap();
+        let row = CODES.iter().find(|row| row.word == word);
+        let row = row.unwrap_or_else(|| panic!("{told}: unknown code {word}"));
+        assert_eq!((row.status, self.status), (self.status, row.status), "{told}");
+        assert_eq!(json["status"], row.status, "{told}");
+        assert_eq!(json["title"], row.title, "{told}");
+        assert_eq!(json["remedy"], row.remedy, "{told}");
+        assert_eq!(json["type"], format!("urn:carillon:problem:{word}"), "{told}");
+        assert_eq!(json["correlation_id"], correlation, "{told}");
+        assert!(json["detail"].as_str().unwrap().ends_with('.'), "{told}");
+        for error in json["errors"].as_array().unwrap() {
+            assert!(!error["code"].as_str().unwrap().is_empty(), "{told}");
+            assert!(!error["message"].as_str().unwrap().is_empty(), "{told}");
+        }
+        let present = |name: &str| self.headers.contains_key(name);
+        assert_eq!(present("www-authenticate"), self.status == 401, "{told}");
+        assert_eq!(present("retry-after"), self.status == 503, "{told}");
+        assert_eq!(present("allow"), self.status == 405, "{told}");
+    }
+}

@@ -1,0 +1,17 @@
+//! The HTTP faces from outside: every operation, the generated field table, the document, access,
+//! repeats, feeds, and real sockets.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly and talk")]
+
+mod access;
+mod conditional;
+mod document;
+mod fields;
+mod harness;
+mod idempotency;
+mod lists;
+mod log;
+mod operations;
+mod problems;
+mod public;
+mod socket;

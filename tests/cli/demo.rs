@@ -1,0 +1,68 @@
+//! `carillon demo`: what it prints, what it publishes, and that nothing stays behind.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use support::Carillon;
+
+use crate::program::{carillon, exists, get};
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn value(process: &mut Carillon, name: &str) -> String {
+    let line = process.wait_for(&format!("{name}: "), SOON);
+    line.split_once(": ").unwrap().1.to_owned()
+}
+
+#[test]
+fn once_publishes_what_is_due_and_ends_by_itself() {
+    let mut process =
+        Carillon::start(carillon().args(["demo", "--listen", "127.0.0.1:0", "--once"]));
+    let page = value(&mut process, "page");
+    let practice = value(&mut process, "practice");
+    let api = value(&mut process, "api");
+    let workspace = value(&mut process, "workspace");
+    let key = value(&mut process, "key");
+    let socket = PathBuf::from(value(&mut process, "socket"));
+    let host = |url: &str| url.split('/').nth(2).unwrap().to_owned();
+    let path = |url: &str| format!("/{}", url.splitn(4, '/').nth(3).unwrap_or_default());
+    assert!(api.ends_with("/api/v1") && exists(&socket));
+    let bearer = format!("Bearer {key}");
+    let posts = format!("/api/v1/workspaces/{workspace}/posts?limit=200");
+    let (status, _, body) = get(&host(&api), &posts, &[("authorization", &bearer)]);
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(body.matches("\"schedule\"").count(), 12);
+    let first = process.wait_for("published: ", SOON);
+    assert!(first.contains("http://"), "{first}");
+    let (status, _, page) = get(&host(&page), &path(&page), &[]);
+    assert_eq!(status, 200);
+    assert!(page.contains("Good morning!"));
+    let (status, _, timeline) = get(&host(&practice), "/", &[]);
+    assert_eq!(status, 200);
+    assert!(timeline.contains("Good morning!"));
+    assert!(process.wait(Duration::from_mins(1)).success());
+    let published = process.stdout().iter().filter(|line| line.starts_with("published: ")).count();
+    assert_eq!(published, 18, "six posts on three channels");
+    assert!(!exists(socket.parent().unwrap()), "the data is gone");
+}
+
+#[test]
+fn an_interrupt_removes_the_data() {
+    let mut process = Carillon::start(carillon().args(["demo", "--listen", "127.0.0.1:0"]));
+    let socket = PathBuf::from(value(&mut process, "socket"));
+    let data: &Path = socket.parent().unwrap();
+    assert!(exists(data));
+    process.terminate();
+    assert!(process.wait(Duration::from_secs(20)).success());
+    assert!(!exists(data));
+}
+
+#[test]
+fn a_taken_address_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = carillon().args(["demo", "--listen", &address]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&address) && said.contains("Is another server running there?"), "{said}");
+}

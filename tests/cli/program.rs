@@ -1,0 +1,99 @@
+//! The binary: run once for an answer, or kept running as a server.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::Carillon;
+
+pub fn carillon() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_carillon"));
+    command.env_remove("CARILLON_SOCKET").env_remove("CARILLON_CONFIG");
+    command
+}
+
+/// A server on a folder that goes away.
+pub struct Server {
+    pub folder: tempfile::TempDir,
+    pub process: Carillon,
+    pub address: String,
+}
+
+impl Server {
+    pub fn start(extra: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = carillon();
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(folder.path().join("data"))
+            .args(extra);
+        let mut process = Carillon::start(&mut command);
+        let ready = process.wait_until("says ready", Duration::from_secs(20), |line| {
+            line.contains("\"message\":\"ready\"")
+        });
+        let ready: Value = serde_json::from_str(&ready).unwrap();
+        let address = ready["address"].as_str().unwrap().to_owned();
+        Self { folder, process, address }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("data/admin.sock")
+    }
+
+    /// Runs a verb for its text.
+    pub fn run(&self, args: &[&str]) -> Output {
+        carillon().arg("--socket").arg(self.socket()).args(args).output().unwrap()
+    }
+
+    /// Runs a verb with `--json`; it must do it.
+    pub fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--json"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs a verb that must fail; its exit code and what it said.
+    pub fn fails(&self, args: &[&str]) -> (i32, String) {
+        let output = self.run(args);
+        assert!(!output.status.success(), "{args:?}");
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The delivery as it is shown once it is published.
+    pub fn published(&self, workspace: &str, delivery: &str) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let shown = self.json(&["delivery", "show", delivery, "-w", workspace]);
+            if shown["state"] == "published" {
+                return shown;
+            }
+            assert!(Instant::now() < deadline, "{shown}");
+        }
+    }
+}
+
+/// A whole answer over HTTP/1.1, without a client library in between.
+pub fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String, String) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let mut request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        request.extend([name, ": ", value, "\r\n"]);
+    }
+    stream.write_all(format!("{request}\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+    (status, head.to_owned(), body.to_owned())
+}
+
+pub fn exists(path: &Path) -> bool {
+    path.try_exists().unwrap()
+}

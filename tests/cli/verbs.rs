@@ -1,0 +1,153 @@
+//! The verbs against a running server: what they print, and how they fail.
+
+use std::time::Duration;
+
+use crate::program::{Server, carillon};
+
+#[test]
+fn a_post_from_nothing_to_published() {
+    let mut server = Server::start(&[]);
+    let made = server.json(&["workspace", "create", "Acme & Co"]);
+    assert_eq!(made["slug"], "acme-co");
+    let id = made["id"].as_str().unwrap();
+    let key = server.json(&["key", "create", "ci", "--workspace", "acme-co", "--scope", "write"]);
+    assert!(key["key"].as_str().unwrap().starts_with("ck_") && key["id"].is_string());
+    let listed = server.json(&["key", "list", "--workspace", id]);
+    assert_eq!(listed["items"][0]["id"], key["id"]);
+    assert!(listed["items"][0].get("key").is_none(), "a key is shown once");
+    let channel = server.json(&["channel", "add", "-w", id, "--network", "feed", "--name", "News"]);
+    let channel = channel["id"].as_str().unwrap();
+    let post = server.json(&[
+        "post",
+        "create",
+        "-w",
+        id,
+        "--channel",
+        channel,
+        "--text",
+        "Hello from here",
+        "--now",
+    ]);
+    let delivery = post["deliveries"][0]["id"].as_str().unwrap().to_owned();
+    let shown = server.published(id, &delivery);
+    assert_eq!(shown["permalink"], server.url(&format!("/feed/{channel}/{delivery}")));
+    let table = server.run(&["delivery", "list", "-w", id]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.starts_with("ID ") && table.contains("published"), "{table}");
+    let text = String::from_utf8(server.run(&["post", "list", "-w", id]).stdout).unwrap();
+    assert!(text.contains("Hello from here") && text.contains("published"), "{text}");
+    let status = String::from_utf8(server.run(&["status"]).stdout).unwrap();
+    assert!(status.contains("publishing: running") && status.contains("store: ok"), "{status}");
+    server.process.terminate();
+    assert!(server.process.wait(Duration::from_secs(20)).success());
+}
+
+#[test]
+fn pausing_a_channel_holds_it_back_and_cancelling_takes_it_off() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    let w = ["-w", "acme"];
+    let channel =
+        server.json(&["channel", "add", "-w", "acme", "--network", "feed", "--name", "N"]);
+    let channel = channel["id"].as_str().unwrap();
+    assert_eq!(server.json(&["channel", "pause", channel, "-w", "acme"])["paused"], true);
+    let create = ["post", "create", "--channel", channel, "--text", "held back", "--now"];
+    let post = server.json(&[&create[..], &w[..]].concat());
+    let id = post["id"].as_str().unwrap();
+    let shown = server.json(&["post", "show", id, "-w", "acme"]);
+    assert_eq!(shown["deliveries"][0]["state"], "scheduled");
+    assert_eq!(shown["deliveries"][0]["reason"], "paused");
+    let cancelled = server.json(&["post", "cancel", id, "-w", "acme"]);
+    assert_eq!(cancelled["deliveries"][0]["state"], "cancelled");
+    assert_eq!(server.json(&["channel", "resume", channel, "-w", "acme"])["paused"], false);
+    let tested = server.json(&["channel", "test", channel, "-w", "acme"]);
+    assert_eq!(tested["state"], "connected");
+    assert_eq!(server.json(&["publishing", "pause"])["paused"], true);
+    assert_eq!(server.json(&["network", "pause", "mastodon"])["paused"], true);
+    assert_eq!(server.json(&["status"])["publishing"], "paused");
+}
+
+#[test]
+fn mistakes_are_told_with_the_remedy_and_a_code() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    for (args, code, says) in [
+        (&["workspace", "create", "Acme"][..], 5, "error[slug_taken]"),
+        (&["workspace", "create", ""], 2, "`name`"),
+        (&["post", "list", "-w", "nobody"], 3, "error[not_found]"),
+        (&["post", "show", "x", "-w", "acme"], 2, "`id`"),
+        (&["key", "create", "k", "-w", "acme", "--scope", "root"], 2, "must be one of"),
+        (&["key", "create", "k", "-w", "acme"], 2, "`scope`"),
+        (&["channel", "add", "-w", "acme", "--network", "myspace", "--name", "x"], 2, "feed"),
+        (
+            &["channel", "add", "-w", "acme", "--network", "mastodon", "--name", "x"],
+            2,
+            "`instance`",
+        ),
+        (
+            &[
+                "channel",
+                "add",
+                "-w",
+                "acme",
+                "--network",
+                "mastodon",
+                "--name",
+                "x",
+                "--instance",
+                "https://127.0.0.1",
+            ],
+            2,
+            "`instance`",
+        ),
+        (&["post", "create", "-w", "acme", "--text", "hi"], 2, "`channels`"),
+        (
+            &["post", "create", "-w", "acme", "--text", "hi", "--at", "2030-01-01T09:00"],
+            2,
+            "`zone`",
+        ),
+        (&["delivery", "list", "-w", "acme", "--state", "lost"], 2, "scheduled"),
+        (&["network", "pause", "myspace"], 2, "mastodon"),
+        (&["post", "create"], 2, "--workspace"),
+        (&["frobnicate"], 2, "frobnicate"),
+    ] {
+        let (exit, said) = server.fails(args);
+        assert_eq!(exit, code, "{args:?}: {said}");
+        assert!(said.contains(says), "{args:?}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
+fn without_a_server_it_says_how_to_start_one() {
+    let output =
+        carillon().args(["--socket", "/nonexistent/admin.sock", "status"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(6));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("carillon serve"), "{said}");
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let server = Server::start(&[]);
+    let data = server.folder.path().join("data");
+    let mut second = carillon();
+    second.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
+    let output = second.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("in use"), "{said}");
+    // The first one goes on.
+    assert_eq!(server.json(&["status"])["store"], "ok");
+}
+
+#[test]
+fn settings_that_cannot_be_are_shown_with_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.toml");
+    std::fs::write(&file, "[publish]\ndedline = \"3s\"\n").unwrap();
+    let output = carillon().args(["serve", "--config"]).arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("c.toml:2:1") && said.contains("deadline"), "{said}");
+}

@@ -1,0 +1,151 @@
+//! The program under test and the practice networks beside it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use carillon::base::{Clock, SystemClock};
+use carillon::practice::mastodon::Settings;
+use carillon::practice::{World, serve};
+use serde_json::{Value, json};
+use support::Carillon;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Times of seconds instead of minutes, all scaled down together. A request that was given up may
+/// land 600 ms later, so the late window is 900 ms.
+const SETTINGS: &str = r#"
+[publish]
+deadline = "700ms"
+late_window = "900ms"
+read_lag = "100ms"
+second_look = "100ms"
+look_budget = "5m"
+retry_base = "200ms"
+key_settle = "300ms"
+catch_up_spacing = "1ms"
+stop_wait = "3s"
+[log]
+level = "warn,carillon::daemon=info"
+"#;
+
+/// The hosts of the practice networks: those that honour keys, and those that do not.
+pub const HOSTS: [&str; 4] = ["keyed-a", "keyed-b", "listed-a", "listed-b"];
+
+pub struct Practice {
+    pub at: SocketAddr,
+    world: Arc<Mutex<World>>,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+impl Practice {
+    pub async fn start(seed: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let mut world = World::new(seed);
+        for host in HOSTS {
+            let base = format!("http://{at}/{host}");
+            let settings = if host.starts_with("keyed") {
+                Settings::new(&base)
+            } else {
+                Settings::compat(&base)
+            };
+            let plenty = 1_000_000;
+            world.add_mastodon(
+                host,
+                Settings { requests_per_window: plenty, statuses_per_window: plenty, ..settings },
+            );
+            world.add_account(host, "acme", &format!("token-{host}"), "read write").unwrap();
+        }
+        let world = Arc::new(Mutex::new(world));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let stop = CancellationToken::new();
+        let until = stop.clone().cancelled_owned();
+        tokio::spawn(serve(listener, Arc::clone(&world), clock, until));
+        Self { at, world, _stop: stop.drop_guard() }
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+}
+
+/// A data folder and the server on it, which dies and comes back.
+pub struct Server {
+    folder: tempfile::TempDir,
+    process: Option<Carillon>,
+    pub api: String,
+    settings: PathBuf,
+}
+
+impl Server {
+    pub fn new(practice: &Practice) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("settings.toml");
+        let text = format!("{SETTINGS}\n[outbound]\nallow = [\"{}\"]\n", practice.at);
+        std::fs::write(&settings, text).unwrap();
+        let mut server = Self { folder, process: None, api: String::new(), settings };
+        server.start();
+        server
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("data/admin.sock")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn start(&mut self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_carillon"));
+        command
+            .arg("serve")
+            .args(["--listen", "127.0.0.1:0"])
+            .arg("--data")
+            .arg(self.data())
+            .arg("--config")
+            .arg(&self.settings);
+        let mut process = Carillon::start(&mut command);
+        let ready = process.wait_until("says ready", Duration::from_secs(20), |line| {
+            line.contains("\"message\":\"ready\"")
+        });
+        let ready: Value = serde_json::from_str(&ready).unwrap();
+        self.api = format!("http://{}/api/v1", ready["address"].as_str().unwrap());
+        self.process = Some(process);
+    }
+
+    pub fn kill(&mut self) {
+        self.process.take().unwrap().kill();
+    }
+
+    /// SIGTERM, and the end of the process within its time.
+    pub fn stop(&mut self) -> std::process::ExitStatus {
+        let mut process = self.process.take().unwrap();
+        process.terminate();
+        process.wait(Duration::from_secs(20))
+    }
+
+    pub async fn verb(
+        &self,
+        noun: &str,
+        verb: &str,
+        workspace: Option<&str>,
+        args: Value,
+    ) -> Value {
+        let mut question = json!({ "noun": noun, "verb": verb, "args": args });
+        if let Some(workspace) = workspace {
+            question["workspace"] = json!(workspace);
+        }
+        ask(&self.socket(), &question).await
+    }
+}
+
+async fn ask(socket: &Path, question: &Value) -> Value {
+    let (status, body) = carillon::http::ask_admin(socket, question).await.unwrap();
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(status, 200, "{question} {answer}");
+    answer
+}
