@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::FAILED;
 use crate::service::Verb;
 
-/// Columns of free text are cut here.
+/// Columns of free text are cut here; what is copied from a table must be whole.
+const FREE_TEXT: [&str; 2] = ["name", "text"];
 const CELL: usize = 60;
 
 /// One line on standard output. Nobody listening is no error.
@@ -92,7 +93,7 @@ fn cell(item: &Value, column: &str) -> String {
         (_, value) => value.map(plain).unwrap_or_default(),
     };
     let text = clean(&text);
-    if text.chars().count() > CELL {
+    if FREE_TEXT.contains(&column) && text.chars().count() > CELL {
         format!("{}...", text.chars().take(CELL - 3).collect::<String>())
     } else {
         text

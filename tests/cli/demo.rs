@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use support::Carillon;
 
-use crate::program::{carillon, exists, get};
+use crate::program::{carillon, exists, get, host_of};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -24,20 +24,19 @@ fn once_publishes_what_is_due_and_ends_by_itself() {
     let workspace = value(&mut process, "workspace");
     let key = value(&mut process, "key");
     let socket = PathBuf::from(value(&mut process, "socket"));
-    let host = |url: &str| url.split('/').nth(2).unwrap().to_owned();
     let path = |url: &str| format!("/{}", url.splitn(4, '/').nth(3).unwrap_or_default());
     assert!(api.ends_with("/api/v1") && exists(&socket));
     let bearer = format!("Bearer {key}");
     let posts = format!("/api/v1/workspaces/{workspace}/posts?limit=200");
-    let (status, _, body) = get(&host(&api), &posts, &[("authorization", &bearer)]);
+    let (status, _, body) = get(host_of(&api), &posts, &[("authorization", &bearer)]);
     assert_eq!(status, 200, "{body}");
     assert_eq!(body.matches("\"schedule\"").count(), 12);
     let first = process.wait_for("published: ", SOON);
     assert!(first.contains("http://"), "{first}");
-    let (status, _, page) = get(&host(&page), &path(&page), &[]);
+    let (status, _, page) = get(host_of(&page), &path(&page), &[]);
     assert_eq!(status, 200);
     assert!(page.contains("Good morning!"));
-    let (status, _, timeline) = get(&host(&practice), "/", &[]);
+    let (status, _, timeline) = get(host_of(&practice), "/", &[]);
     assert_eq!(status, 200);
     assert!(timeline.contains("Good morning!"));
     assert!(process.wait(Duration::from_mins(1)).success());

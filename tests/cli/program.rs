@@ -18,6 +18,7 @@ pub struct Server {
     pub folder: tempfile::TempDir,
     pub process: Carillon,
     pub address: String,
+    socket: PathBuf,
 }
 
 impl Server {
@@ -34,16 +35,33 @@ impl Server {
         });
         let ready: Value = serde_json::from_str(&ready).unwrap();
         let address = ready["address"].as_str().unwrap().to_owned();
-        Self { folder, process, address }
+        let socket = folder.path().join("data/admin.sock");
+        Self { folder, process, address, socket }
     }
 
-    pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("data/admin.sock")
+    /// The demo; also its `practice` and its `workspace` line.
+    pub fn demo() -> (Self, String, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = carillon();
+        command.args(["demo", "--listen", "127.0.0.1:0"]).env("TMPDIR", folder.path());
+        let mut process = Carillon::start(&mut command);
+        let mut value = |name: &str| {
+            let line = process.wait_for(&format!("{name}: "), Duration::from_secs(30));
+            line.split_once(": ").unwrap().1.to_owned()
+        };
+        let [practice, api, workspace, socket] =
+            ["practice", "api", "workspace", "socket"].map(&mut value);
+        let address = host_of(&api).to_owned();
+        (Self { folder, process, address, socket: socket.into() }, practice, workspace)
+    }
+
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Runs a verb for its text.
     pub fn run(&self, args: &[&str]) -> Output {
-        carillon().arg("--socket").arg(self.socket()).args(args).output().unwrap()
+        carillon().arg("--socket").arg(&self.socket).args(args).output().unwrap()
     }
 
     /// Runs a verb with `--json`; it must do it.
@@ -80,18 +98,36 @@ impl Server {
 
 /// A whole answer over HTTP/1.1, without a client library in between.
 pub fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String, String) {
+    ask("GET", address, path, headers, "")
+}
+
+pub fn ask(
+    method: &str,
+    address: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, String, String) {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    let mut request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
-    for (name, value) in headers {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
+    let length = body.len().to_string();
+    for (name, value) in
+        headers.iter().chain(&[("connection", "close"), ("content-length", &length)])
+    {
         request.extend([name, ": ", value, "\r\n"]);
     }
-    stream.write_all(format!("{request}\r\n").as_bytes()).unwrap();
+    stream.write_all(format!("{request}\r\n{body}").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
     (status, head.to_owned(), body.to_owned())
+}
+
+/// Host and port of an address.
+pub fn host_of(url: &str) -> &str {
+    url.split('/').nth(2).unwrap()
 }
 
 pub fn exists(path: &Path) -> bool {
