@@ -248,8 +248,8 @@ mod tests {
             for (act, check) in [
                 (r#""accept_then_drop""#, empty),
                 (r#""drop_before""#, |a| a.is_empty()),
-                (r#"{"cut_body":{"after":7}}"#, |a| a.ends_with("\r\n\r\n{\"accou")),
-                (r#"{"slow_body":{"every_ms":0}}"#, |a| a.ends_with("\"visibility\":\"public\"}")),
+                (r#"{"cut_body":{"after":7}}"#, |a| a.ends_with("\r\n\r\n{\"id\":\"")),
+                (r#"{"slow_body":{"every_ms":0}}"#, |a| a.ends_with('}')),
                 (r#"{"slow_start":{"delay_ms":1}}"#, |a| a.starts_with("HTTP/1.1 200 OK")),
                 (r#"{"error_after":{"status":503}}"#, |a| a.contains("Service Unavailable")),
             ] {
