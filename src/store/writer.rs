@@ -127,6 +127,8 @@ impl Shared {
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot, Error> {
+        // Not only the writer: a store that nobody writes to must heal, too.
+        self.ensure_open()?;
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         match database.as_ref() {
             Some(database) => Snapshot::of(database),
@@ -225,6 +227,9 @@ impl Shared {
     }
 
     fn ensure_open(&self) -> Result<(), Error> {
+        if self.database.read().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return Ok(());
+        }
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // Under the lock: a close takes the file only after it has said so.
         if self.closed.load(Ordering::Relaxed) {
