@@ -10,5 +10,6 @@
 #![expect(clippy::disallowed_methods, reason = "the program under test lives in real time")]
 
 mod client;
+mod faults;
 mod kills;
 mod server;

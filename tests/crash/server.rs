@@ -31,9 +31,6 @@ stop_wait = "3s"
 level = "warn,carillon::daemon=info"
 "#;
 
-/// The hosts of the practice networks: those that honour keys, and those that do not.
-pub const HOSTS: [&str; 4] = ["keyed-a", "keyed-b", "listed-a", "listed-b"];
-
 pub struct Practice {
     pub at: SocketAddr,
     world: Arc<Mutex<World>>,
@@ -41,11 +38,12 @@ pub struct Practice {
 }
 
 impl Practice {
-    pub async fn start(seed: u64) -> Self {
+    /// Networks at `hosts`: those that begin with `keyed` honour keys, the others do not.
+    pub async fn start(seed: u64, hosts: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let mut world = World::new(seed);
-        for host in HOSTS {
+        for host in hosts {
             let base = format!("http://{at}/{host}");
             let settings = if host.starts_with("keyed") {
                 Settings::new(&base)
