@@ -1,5 +1,6 @@
 //! `Idempotency-Key`: a repeated request is answered with what the first one made, and does
-//! nothing. Remembered in the transaction that does the thing, for 24 hours.
+//! nothing. Remembered in the transaction that does the thing, for 24 hours. No worker forgets
+//! them: whoever remembers one more removes a few that are over.
 
 use sha2::{Digest, Sha256};
 
@@ -7,7 +8,11 @@ use super::{Access, no};
 use crate::base::{Code, Problem, Timestamp, limits};
 use crate::domain::access::Right;
 use crate::store::rows::Remembered;
-use crate::store::{Tx, WriteError};
+use crate::store::{Span, Tx, WriteError};
+
+/// How many that are over each new one removes: more than one, so that they never pile up.
+const FORGET: usize = 4;
+const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// A request as its caller may repeat it.
 #[derive(Clone, Debug)]
@@ -32,7 +37,12 @@ pub(super) fn recall<R: Right>(
     now: Timestamp,
 ) -> Result<Option<String>, WriteError<Problem>> {
     let Some(repeat) = &access.repeat else { return Ok(None) };
-    let found = tx.get::<Remembered>(&access.scope, &row_key(access, repeat))?;
+    let hash = hash(access, repeat);
+    let mut found = tx.get::<Remembered>(&access.scope, &(day(now), hash))?;
+    if found.is_none() {
+        let yesterday = day(now.minus(limits::IDEMPOTENCY_LIFE));
+        found = tx.get::<Remembered>(&access.scope, &(yesterday, hash))?;
+    }
     match found.filter(|row| now < row.at.plus(limits::IDEMPOTENCY_LIFE)) {
         Some(row) if row.request == repeat.request => Ok(Some(row.object)),
         Some(_) => no(Problem::new(Code::IdempotencyMismatch)),
@@ -48,12 +58,23 @@ pub(super) fn remember<R: Right>(
     object: &str,
 ) -> Result<(), WriteError<Problem>> {
     let Some(repeat) = &access.repeat else { return Ok(()) };
+    let over = Span::first(FORGET).to(&day(now.minus(limits::IDEMPOTENCY_LIFE)));
+    for (key, _) in tx.view().scan::<Remembered>(&access.scope, &over)? {
+        tx.delete::<Remembered>(&access.scope, &key);
+    }
     let row = Remembered { request: repeat.request, object: object.to_owned(), at: now };
-    Ok(tx.put(&access.scope, &row_key(access, repeat), &row)?)
+    Ok(tx.put(&access.scope, &(day(now), hash(access, repeat)), &row)?)
+}
+
+/// The start of the UTC day. A day is no shorter than the life of a key: it is found under today or
+/// yesterday.
+fn day(at: Timestamp) -> Timestamp {
+    let millis = at.as_millis();
+    Timestamp::from_millis(millis - millis % DAY_MILLIS)
 }
 
 /// Two callers may use the same key for different things.
-fn row_key<R: Right>(access: &Access<R>, repeat: &Repeat) -> [u8; 32] {
+fn hash<R: Right>(access: &Access<R>, repeat: &Repeat) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(access.actor.word());
     hash.update([0]);

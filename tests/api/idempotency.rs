@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use carillon::store::Span;
+use carillon::store::rows::Remembered;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -20,6 +22,13 @@ async fn twice(call: Call<'_>) -> (Answer, Answer) {
     assert_eq!(second.header("idempotency-replayed"), "true", "{}", second.text());
     assert_eq!(first.status, second.status);
     (first, second)
+}
+
+/// How many requests are remembered.
+fn remembered(house: &House) -> usize {
+    let (scope, span) = (house.scope(), Span::first(1_000));
+    let found = house.services.store.read_now(|view| view.scan::<Remembered>(&scope, &span));
+    found.unwrap().len()
 }
 
 async fn count(house: &House, path: &str) -> usize {
@@ -182,4 +191,34 @@ async fn a_key_that_is_none_is_refused() {
     assert_eq!(longest.status, 201);
     let looking = house.call(Method::GET, "/posts").header("idempotency-key", "").send().await;
     assert_eq!(looking.status, 200, "it is of no meaning where nothing is written");
+}
+
+#[tokio::test]
+async fn a_key_lives_a_day_and_is_then_forgotten() {
+    let house = House::new().await;
+    let feed = house.new_feed().await;
+    let body = json!({ "parts": [{ "text": "x" }], "channels": [feed], "draft": true });
+    let call = house.call(Method::POST, "/posts").json(&body);
+    let id = |answer: Answer| answer.json()["id"].as_str().unwrap().to_owned();
+    let before = remembered(&house);
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        ids.push(id(call.clone().header("idempotency-key", &format!("k-{n}")).send().await));
+    }
+    assert_eq!(remembered(&house), before + 6);
+    // Over midnight, within its life: the same post.
+    house.clock.advance(Duration::from_hours(23));
+    let again = call.clone().header("idempotency-key", "k-0").send().await;
+    assert_eq!(id(again), ids[0]);
+    // Past its life it makes a new one, found under its name or not.
+    house.clock.advance(Duration::from_hours(2));
+    let anew = id(call.clone().header("idempotency-key", "k-0").send().await);
+    assert!(!ids.contains(&anew));
+    let again = call.clone().header("idempotency-key", "k-0").send().await;
+    assert_eq!(id(again), anew);
+    house.clock.advance(Duration::from_hours(48));
+    for key in ["l-1", "l-2", "l-3"] {
+        call.clone().header("idempotency-key", key).send().await;
+    }
+    assert_eq!(remembered(&house), 3, "those of the days before are gone");
 }

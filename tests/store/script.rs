@@ -148,8 +148,8 @@ fn table<R: Scoped>(out: &mut Vec<u8>, view: &View<'_>, scope: &Scope) -> Result
     Ok(())
 }
 
-fn mark(n: usize) -> [u8; 32] {
-    [u8::try_from(n).unwrap(); 32]
+fn mark(n: usize) -> (Timestamp, [u8; 32]) {
+    (Timestamp::from_millis(0), [u8::try_from(n).unwrap(); 32])
 }
 
 fn at(n: usize) -> Timestamp {

@@ -6,7 +6,8 @@ use crate::base::Timestamp;
 use crate::store::record::{Row, Scoped};
 use crate::store::schema::Table;
 
-/// Under the SHA-256 of the caller and its key.
+/// Under the start of its UTC day, so that old ones lie together, and the SHA-256 of the caller and
+/// its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// SHA-256 of method, path and body.
@@ -17,7 +18,7 @@ pub struct Remembered {
 }
 
 impl Row for Remembered {
-    type Key = [u8; 32];
+    type Key = (Timestamp, [u8; 32]);
     const TABLE: Table = Table::Idempotency;
     const VERSION: u8 = 1;
 }
