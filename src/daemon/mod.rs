@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::base::{Clock, Problem};
 use crate::config::Config;
-use crate::{outbound, store, telemetry, vault};
+use crate::{media, outbound, store, telemetry, vault};
 
 pub use demo::DemoOptions;
 
@@ -28,6 +28,8 @@ pub enum Error {
     Listen { what: String, source: io::Error },
     #[error(transparent)]
     Store(#[from] store::Error),
+    #[error(transparent)]
+    Media(#[from] media::Error),
     #[error(transparent)]
     Vault(#[from] vault::VaultError),
     #[error(transparent)]

@@ -9,6 +9,7 @@ mod events;
 mod feeds;
 mod idempotency;
 mod keys;
+mod media;
 mod pauses;
 mod planning;
 mod posts;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use crate::base::{Clock, Code, Problem, Rng, Timestamp};
 use crate::domain::publish::Timing;
+use crate::media::Blobs;
 use crate::outbound::Transport;
 use crate::store::{Error, Store, WriteError};
 use crate::telemetry::Metrics;
@@ -32,8 +34,9 @@ pub use access::{Access, Principal};
 pub use channels::{Brought, ChannelChange, Grace};
 pub use credentials::{Found, OpenedChannel};
 pub use deliveries::DeliveryFilter;
-pub use feeds::{FeedEntry, FeedPage};
+pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use idempotency::{Done, Repeat};
+pub use media::{AssetChange, AssetShown, NewAsset};
 pub use pauses::{Level, Pauses};
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
@@ -44,6 +47,8 @@ pub use verbs::{Arg, ArgKind, VERBS, Verb, run as run_verb};
 pub struct Services {
     pub store: Store,
     pub vault: Arc<Vault>,
+    /// The bytes of assets.
+    pub blobs: Blobs,
     pub transport: Arc<dyn Transport>,
     /// Early errors for addresses that people bring; the transport guards by itself.
     pub guard: Arc<crate::outbound::guard::Guard>,

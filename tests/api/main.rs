@@ -11,6 +11,7 @@ mod harness;
 mod idempotency;
 mod lists;
 mod log;
+mod media;
 mod operations;
 mod problems;
 mod public;

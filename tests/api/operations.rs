@@ -28,7 +28,7 @@ async fn networks_and_workspaces_are_listed() {
     let mastodon = &networks["items"][1];
     let shape = ["asks_instance", "asks_token", "id", "limits", "options", "paused", "title"];
     assert_eq!(names(mastodon), shape);
-    assert_eq!(mastodon["limits"], json!({ "media_max": 0, "parts_max": 50, "text_max": 500 }));
+    assert_eq!(mastodon["limits"], json!({ "media_max": 4, "parts_max": 50, "text_max": 500 }));
     assert_eq!(names(&mastodon["options"][0]), ["about", "choices", "name", "takes"]);
 
     let expected = json!({
@@ -58,7 +58,7 @@ async fn a_feed_is_connected_changed_and_removed() {
         "id": id, "revision": 1, "network": "feed", "name": "News", "state": "connected",
         "reason": null, "paused": false, "instance": null, "handle": null,
         "url": format!("{PUBLIC_URL}/feed/{id}"), "authorize_url": null, "grace_minutes": null,
-        "limits": { "text_max": 40_000, "parts_max": 50, "media_max": 0 },
+        "limits": { "text_max": 40_000, "parts_max": 50, "media_max": 20 },
         "created_at": "2026-11-22T09:00:00.000Z",
     });
     assert_eq!(channel, expected);

@@ -21,4 +21,5 @@ pub(super) fn pages() -> Router<Shared> {
         .route("/feed/{channel}/atom.xml", get(feed::atom))
         .route("/feed/{channel}/feed.json", get(feed::json))
         .route("/feed/{channel}/{delivery}", get(feed::entry))
+        .route("/feed/{channel}/{delivery}/media/{asset}", get(feed::media))
 }
