@@ -5,12 +5,13 @@ mod blob;
 mod probe;
 mod refusal;
 mod stage;
+mod thumbnail;
 
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -91,6 +92,8 @@ struct Inner {
     /// Held to read from before an object is put until its use is written down, and to write
     /// while objects without a use are removed.
     gate: RwLock<()>,
+    /// One picture is decoded at a time.
+    decoder: Arc<Mutex<()>>,
 }
 
 /// One part of an upload to the object store; S3 takes none smaller than 5 MiB but the last.
@@ -113,7 +116,8 @@ impl Blobs {
     }
 
     fn of(objects: Arc<dyn ObjectStore>, staging: Option<PathBuf>, settings: Settings) -> Self {
-        let inner = Inner { objects, staging, settings, gate: RwLock::new(()) };
+        let inner =
+            Inner { objects, staging, settings, gate: RwLock::new(()), decoder: Arc::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -129,7 +133,14 @@ impl Blobs {
     /// Finds out what a staged file is, and writes it as it will be kept.
     pub async fn examine(&self, staged: Staged, claim: Claim) -> Result<Examined, NotKept> {
         let (staging, bounds) = (self.inner.staging.clone(), self.inner.settings.bounds);
-        blocking(move || stage::examine(staged, &claim, staging.as_deref(), &bounds)).await?
+        let decoder = Arc::clone(&self.inner.decoder);
+        blocking(move || {
+            let mut examined = stage::examine(staged, &claim, staging.as_deref(), &bounds)?;
+            let _one = decoder.lock().unwrap_or_else(PoisonError::into_inner);
+            examined.miniature = thumbnail::of(examined.file(), &examined.shape)?;
+            Ok(examined)
+        })
+        .await?
     }
 
     /// Nothing is removed while this is held: take it before an object is put, and let go when

@@ -184,6 +184,15 @@ fn rewrite(
     for piece in pieces {
         match piece {
             Piece::Bytes(bytes) => write(bytes)?,
+            Piece::Zeroes(n) => {
+                let mut left = *n;
+                let zeroes = [0; 4_096];
+                while left > 0 {
+                    let n = usize::try_from(left).unwrap_or(zeroes.len()).min(zeroes.len());
+                    write(zeroes.get(..n).unwrap_or_default())?;
+                    left = left.saturating_sub(u64::try_from(n).unwrap_or(u64::MAX));
+                }
+            }
             Piece::Copy(range) => {
                 let mut at = range.start;
                 while at < range.end {
@@ -200,6 +209,10 @@ fn rewrite(
 }
 
 impl Examined {
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// A stretch of the file as it will be kept.
     pub(super) async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
         let file = Arc::clone(&self.file);

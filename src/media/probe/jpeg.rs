@@ -136,7 +136,7 @@ impl Jpeg {
             video_codec: None,
             audio_codec: None,
         };
-        Ok(Probed { shape, pieces: self.kept.0 })
+        Ok(self.kept.with(shape))
     }
 }
 

@@ -2,9 +2,12 @@
 //! format is read strictly to its end. Must not decode a picture or change one.
 
 mod exif;
+mod gif;
 mod jpeg;
+mod mp4;
 mod png;
 mod source;
+mod webp;
 
 use std::fs::File;
 use std::ops::Range;
@@ -38,6 +41,7 @@ pub(super) enum Piece {
     /// From the file as it came.
     Copy(Range<u64>),
     Bytes(Vec<u8>),
+    Zeroes(u64),
 }
 
 /// Reads the file as whatever it is.
@@ -48,7 +52,10 @@ pub(super) fn probe(file: &File, bytes: u64, bounds: &Bounds) -> Result<Probed, 
     }
     let probed = match sniff(&mut source)? {
         MediaKind::Jpeg => jpeg::read(&mut source)?,
-        _ => png::read(&mut source)?,
+        MediaKind::Png => png::read(&mut source)?,
+        MediaKind::Gif => gif::read(&mut source)?,
+        MediaKind::Webp => webp::read(&mut source)?,
+        kind @ (MediaKind::Mp4 | MediaKind::Mov) => mp4::read(&mut source, kind)?,
     };
     let Shape { width, height, frames, .. } = probed.shape;
     if width == 0 || height == 0 {
@@ -72,9 +79,35 @@ fn sniff(source: &mut Source<'_>) -> Result<MediaKind, Fault> {
         Ok(MediaKind::Jpeg)
     } else if start.starts_with(png::SIGNATURE) {
         Ok(MediaKind::Png)
+    } else if start.starts_with(b"GIF87a") || start.starts_with(b"GIF89a") {
+        Ok(MediaKind::Gif)
+    } else if start.starts_with(b"RIFF") && start.get(8..12) == Some(b"WEBP") {
+        Ok(MediaKind::Webp)
+    } else if start.get(4..8) == Some(b"ftyp") {
+        brand(start.get(8..12).unwrap_or_default())
     } else {
         Err(Refusal::NotMedia.into())
     }
+}
+
+/// Pictures (HEIC, AVIF) and sound come in the same boxes.
+fn brand(brand: &[u8]) -> Result<MediaKind, Fault> {
+    match brand {
+        b"qt  " => Ok(MediaKind::Mov),
+        [b'h', b'e', ..] | b"mif1" | b"msf1" | b"avif" | b"avis" | b"M4A " | b"M4B " => {
+            Err(Refusal::NotMedia.into())
+        }
+        _ => Ok(MediaKind::Mp4),
+    }
+}
+
+/// Nothing but padding may stand behind the end.
+fn nothing_after(source: &mut Source<'_>, end: u64) -> Result<(), Fault> {
+    let bytes = source.len.saturating_sub(end);
+    if bytes == 0 || source.only_zeroes_from(end)? {
+        return Ok(());
+    }
+    Err(Refusal::Trailing { bytes }.into())
 }
 
 /// Whether words that are shown to nobody would run in a browser.
@@ -95,6 +128,37 @@ impl Kept {
         match self.0.last_mut() {
             Some(Piece::Copy(last)) if last.end == range.start => last.end = range.end,
             _ => self.0.push(Piece::Copy(range)),
+        }
+    }
+
+    fn bytes(&mut self, bytes: Vec<u8>) {
+        self.0.push(Piece::Bytes(bytes));
+    }
+
+    fn length(&self) -> u64 {
+        let length = |piece: &Piece| match piece {
+            Piece::Copy(range) => range.end - range.start,
+            Piece::Bytes(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            Piece::Zeroes(n) => *n,
+        };
+        self.0.iter().map(length).sum()
+    }
+
+    fn with(self, shape: Shape) -> Probed {
+        Probed { shape, pieces: self.0 }
+    }
+
+    /// Another byte in the place of one that was kept.
+    fn replace(&mut self, at: u64, byte: u8) {
+        let holds = |piece: &Piece| matches!(piece, Piece::Copy(range) if range.contains(&at));
+        let Some(i) = self.0.iter().position(holds) else { return };
+        if let Piece::Copy(range) = self.0[i].clone() {
+            let pieces = [
+                Piece::Copy(range.start..at),
+                Piece::Bytes(vec![byte]),
+                Piece::Copy(at + 1..range.end),
+            ];
+            self.0.splice(i..=i, pieces);
         }
     }
 

@@ -53,10 +53,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Result<Probed, Fault> {
             png.kept.copy(at..end);
         }
         if &name == b"IEND" {
-            let bytes = source.len - end;
-            if bytes > 0 && !source.only_zeroes_from(end)? {
-                return Err(Refusal::Trailing { bytes }.into());
-            }
+            super::nothing_after(source, end)?;
             return png.finish(source.len);
         }
         at = end;
@@ -130,7 +127,7 @@ impl Png {
             video_codec: None,
             audio_codec: None,
         };
-        Ok(Probed { shape, pieces: self.kept.0 })
+        Ok(self.kept.with(shape))
     }
 }
 

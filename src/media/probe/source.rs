@@ -93,6 +93,22 @@ impl<'f> Source<'f> {
         self.array(at).map(u16::from_be_bytes)
     }
 
+    pub fn u16_le(&mut self, at: u64) -> Result<u16, Fault> {
+        self.array(at).map(|[a, b]| u16::from_be_bytes([b, a]))
+    }
+
+    pub fn u24_le(&mut self, at: u64) -> Result<u32, Fault> {
+        self.array(at).map(|[a, b, c]| u32::from_be_bytes([0, c, b, a]))
+    }
+
+    pub fn u32_le(&mut self, at: u64) -> Result<u32, Fault> {
+        self.array(at).map(|[a, b, c, d]| u32::from_be_bytes([d, c, b, a]))
+    }
+
+    pub fn u64_be(&mut self, at: u64) -> Result<u64, Fault> {
+        self.array(at).map(u64::from_be_bytes)
+    }
+
     pub fn u32_be(&mut self, at: u64) -> Result<u32, Fault> {
         self.array(at).map(u32::from_be_bytes)
     }
