@@ -57,9 +57,8 @@ pub enum Wrong {
         word: &'static str,
         why: String,
     },
-    TooFew {
-        min: usize,
-    },
+    /// Nothing where something is needed.
+    Empty,
     OutOfRange {
         min: i64,
         max: i64,
@@ -89,7 +88,7 @@ impl Wrong {
             Self::OverLimit { .. } => "over_limit",
             Self::NotTaken { .. } => "not_taken",
             Self::BadFile { word, .. } => word,
-            Self::TooFew { .. } => "too_few",
+            Self::Empty => "empty",
             Self::OutOfRange { .. } => "out_of_range",
             Self::NotOneOf { .. } => "not_one_of",
             Self::NotFound => "not_found",
@@ -117,7 +116,7 @@ impl fmt::Display for Wrong {
                 write!(f, "is {what}; {network} takes {takes}")
             }
             Self::BadFile { why, .. } => f.write_str(why),
-            Self::TooFew { min } => write!(f, "needs at least {min}"),
+            Self::Empty => f.write_str("must not be empty"),
             Self::OutOfRange { min, max } => write!(f, "must be from {min} to {max}"),
             Self::NotOneOf { allowed } => write!(f, "must be one of: {allowed}"),
             Self::NotFound => f.write_str("names something that is not in this workspace"),

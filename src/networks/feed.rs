@@ -29,6 +29,10 @@ impl Network for Feed {
         Asks { instance: false, token: false }
     }
 
+    fn is_served_here(&self) -> bool {
+        true
+    }
+
     fn capabilities(&self, _: &Facts) -> Capabilities {
         Capabilities {
             network: "feed",

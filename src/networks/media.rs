@@ -17,6 +17,9 @@ pub struct Media {
     pub asset: Asset,
     /// Its bytes, as they are kept.
     pub blob: Blob,
+    /// Where the network may fetch it, for two hours, and while the delivery is not over: for networks
+    /// that take an address instead of bytes.
+    pub url: String,
 }
 
 /// The slowest line to a network that is waited for, in bytes a second.

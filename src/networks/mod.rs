@@ -45,6 +45,11 @@ pub trait Network: Send + Sync {
     /// What a channel of this network is made from.
     fn asks(&self) -> Asks;
 
+    /// Whether readers get what is out, and its media, from this installation.
+    fn is_served_here(&self) -> bool {
+        false
+    }
+
     fn capabilities(&self, facts: &Facts) -> Capabilities;
 
     /// How the fate of a part can be learnt afterwards.

@@ -44,6 +44,7 @@ pub enum Table {
     Orphans,
     MediaTotals,
     Preparations,
+    AssetHomes,
 }
 
 /// Whose data a table holds.
@@ -97,6 +98,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<assets::Orphan>("orphans", Global, "(due, workspace, hash): objects that may be removed then"),
     row::<assets::MediaTotal>("media_totals", Scoped, "() -> number and bytes of assets"),
     row::<assets::Preparation>("preparations", Scoped, "delivery -> what its network noted while preparing"),
+    row::<assets::AssetHome>("asset_homes", Global, "asset -> workspace, for signed addresses"),
 ];
 
 impl Table {
@@ -119,6 +121,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Preparations as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::AssetHomes as usize + 1);
     }
 }

@@ -12,6 +12,7 @@ mod idempotency;
 mod lists;
 mod log;
 mod media;
+mod media_formats;
 mod operations;
 mod problems;
 mod public;

@@ -275,9 +275,62 @@ async fn a_feed_shows_pictures_once_they_are_out() {
     let length = picture.len();
     let link = format!("rel=\"enclosure\" type=\"image/png\" length=\"{length}\" href=\"{url}\"");
     assert!(atom.contains(&link), "{atom}");
-    // A deleted post takes its pictures with it.
-    house.delete(&format!("/posts/{}", post["id"].as_str().unwrap())).await;
-    assert_eq!(house.bare(Method::GET, &file).send().await.said(), "404 not_found");
+    // What is out stays out, and so does what it shows.
+    let gone = house.delete(&format!("/posts/{}", post["id"].as_str().unwrap())).await;
+    assert_eq!(gone.status, 204);
+    assert_eq!(house.delete(&format!("/media/{id}")).await.said(), "409 asset_in_use");
+    assert_eq!(house.bare(Method::GET, &file).send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_network_may_fetch_for_its_delivery_and_for_nothing_else() {
+    let house = House::new().await;
+    let feed = house.new_feed().await;
+    let picture = png(8, 8);
+    let mut ids = Vec::new();
+    for n in 0..2 {
+        let asset = house.upload("a.png", "image/png", &png(8, 8 - n), "").await.json();
+        ids.push(asset["id"].as_str().unwrap().to_owned());
+    }
+    let at = json!({ "at": "2026-11-22T10:00", "zone": "UTC" });
+    let part = json!([{ "text": "", "media": [ids[0]] }]);
+    let body = json!({ "parts": part, "channels": [feed], "schedule": at });
+    let post = house.post("/posts", &body).await.json();
+    let delivery = post["targets"][0]["delivery"].as_str().unwrap();
+    let link = |asset: &str| {
+        let url = house.services.media_link(asset.parse().unwrap(), delivery.parse().unwrap());
+        url.strip_prefix(PUBLIC_URL).unwrap().to_owned()
+    };
+    let fetch = async |path: &str| house.bare(Method::GET, path).send().await;
+    let right = link(&ids[0]);
+    let got = fetch(&right).await;
+    assert_eq!((got.status, &got.body[..]), (200, &picture[..]));
+    assert_eq!(got.header("x-robots-tag"), "none");
+    let mut part = house.bare(Method::GET, &right);
+    part.headers.push(("range".to_owned(), "bytes=0-3".to_owned()));
+    let part = part.send().await;
+    assert_eq!((part.status, &part.body[..]), (206, &picture[..4]));
+    // Of the same workspace, and not of this delivery.
+    assert_eq!(fetch(&link(&ids[1])).await.said(), "404 not_found");
+    let (start, signature) = right.rsplit_once('/').unwrap();
+    let (start, until) = start.rsplit_once('/').unwrap();
+    let later = until.parse::<u64>().unwrap() + 1;
+    for wrong in [
+        right.replace(&ids[0], &ids[1]),
+        right.replace(delivery, &ids[1]),
+        format!("{start}/{later}/{signature}"),
+        format!("{start}/x/{signature}"),
+        format!("{start}/{until}/{}", signature.to_lowercase()),
+        format!("{start}/{until}/nonsense"),
+    ] {
+        assert_eq!(fetch(&wrong).await.said(), "404 not_found", "{wrong}");
+    }
+    house.clock.advance(std::time::Duration::from_hours(2));
+    assert_eq!(fetch(&right).await.said(), "404 not_found", "its time is over");
+    let fresh = link(&ids[0]);
+    assert_eq!(fetch(&fresh).await.status, 200);
+    house.post(&format!("/posts/{}/cancel", post["id"].as_str().unwrap()), &json!({})).await;
+    assert_eq!(fetch(&fresh).await.said(), "404 not_found", "its delivery is over");
 }
 
 #[tokio::test]

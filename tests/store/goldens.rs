@@ -16,9 +16,9 @@ use carillon::domain::publish::{
 use carillon::domain::schedule::Schedule;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    AssetUse, Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash, MediaTotal, Meta,
-    ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential, Slug,
-    Timer, WrappedKey,
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash,
+    MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    SealedCredential, Slug, Timer, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -55,6 +55,7 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[ObjectUse { until: None }, ObjectUse { until: Some(at(1)) }]),
         Golden::global(&[Orphan]),
         Golden::scoped(&[MediaTotal { assets: 1, bytes: u64::MAX }]),
+        Golden::global(&[AssetHome { workspace: id(1) }]),
         Golden::scoped(&[Preparation { part: id(1), content_revision: 2, ticket: bytes() }]),
     ]
 }

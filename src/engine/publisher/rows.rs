@@ -9,7 +9,6 @@ use crate::domain::delivery::Delivery;
 use crate::domain::media::Asset;
 use crate::domain::post::{PartDraft, Post};
 use crate::domain::publish::{Doubt, Phase, Policy, Receipt};
-use crate::media::Blobs;
 use crate::networks::{self, Known, Media, Network, PartCall};
 use crate::service::{Found, Pauses, Services, lane_blocker, policy, trouble};
 use crate::store::rows::{Preparation, PublishedEntry};
@@ -43,7 +42,7 @@ pub(super) struct Waits {
 /// `None` when the delivery is gone.
 pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<Rows>, Problem> {
     let (scope, id, now) = (ticket.timer.scope, ticket.delivery(), services.now());
-    let (timing, blobs) = (services.timing, services.blobs.clone());
+    let (timing, handle) = (services.timing, services.clone());
     let read = services.store.read(move |view| {
         let Some(delivery) = view.get::<Delivery>(&scope, &id)? else { return Ok(None) };
         let Some(post) = view.get::<Post>(&scope, &delivery.post)? else { return Ok(None) };
@@ -59,7 +58,7 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
         let blocked = blocker.map(|other| other.flow.wake.unwrap_or(late).clamp(soon, late));
         let known = known(view, &scope, &delivery)?;
         let paused = level.is_some();
-        let media = media(view, &scope, &blobs, (&delivery, &post))?;
+        let media = media(view, &scope, &handle, (&delivery, &post))?;
         let noted = view.get::<Preparation>(&scope, &id)?;
         let waits = Waits { paused, blocked };
         Ok(Some(Rows { delivery, post, found, policy, network, waits, media, noted, known }))
@@ -71,7 +70,7 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
 fn media(
     view: &View<'_>,
     scope: &Scope,
-    blobs: &Blobs,
+    services: &Services,
     (delivery, post): (&Delivery, &Post),
 ) -> Result<Option<Vec<Media>>, Error> {
     let index = delivery.flow.current().unwrap_or(0);
@@ -85,8 +84,9 @@ fn media(
             Err(_) => None,
         };
         let Some(asset) = asset else { return Ok(None) };
-        let blob = blobs.blob(scope.workspace(), &asset.object, asset.shape.bytes);
-        media.push(Media { asset, blob });
+        let blob = services.blobs.blob(scope.workspace(), &asset.object, asset.shape.bytes);
+        let url = services.media_link(asset.id, delivery.id);
+        media.push(Media { asset, blob, url });
     }
     Ok(Some(media))
 }

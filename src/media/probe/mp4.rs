@@ -1,4 +1,4 @@
-//! MP4 (ISO/IEC 14496-12) and QuickTime, box by box. What tells where and by whom it was taken is
+//! MP4 (ISO/IEC 14496-12) and `QuickTime`, box by box. What tells where and by whom it was taken is
 //! blanked in its place, so that no offset moves. Must not look into pictures or sound.
 //!
 //! Written here and not taken from a crate: the offsets of boxes are needed, not their meaning, and

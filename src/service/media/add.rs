@@ -8,7 +8,7 @@ use crate::base::{AssetId, Check, Code, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Write;
 use crate::domain::media::{Asset, Digest, Thumbnail};
 use crate::media::{Claim, Examined, Staged};
-use crate::store::rows::{MediaTotal, ObjectUse, OrphanKey};
+use crate::store::rows::{AssetHome, MediaTotal, ObjectUse, OrphanKey};
 use crate::store::{Scope, Tx, WriteError};
 
 /// A file as a person brings it.
@@ -115,6 +115,7 @@ impl Services {
             let total = room(tx, &access.scope, asset.shape.bytes, most)?;
             tx.put(&access.scope, &(), &total)?;
             tx.put(&access.scope, &asset.id, &asset)?;
+            tx.put_global(&asset.id, &AssetHome { workspace: access.workspace() })?;
             for object in objects(&asset) {
                 tx.put(&access.scope, &(object, asset.id), &ObjectUse { until: None })?;
             }

@@ -7,7 +7,7 @@ use super::{AssetShown, objects, shown};
 use crate::base::{AssetId, Code, Problem};
 use crate::domain::access::Write;
 use crate::domain::media::Asset;
-use crate::store::rows::{AssetUse, MediaTotal, ObjectUse};
+use crate::store::rows::{AssetHome, AssetUse, MediaTotal, ObjectUse};
 use crate::store::{Scope, Span, Tx, WriteError};
 
 /// What a person changes; `None` leaves it as it is.
@@ -70,6 +70,7 @@ impl Services {
                 return no(Problem::new(Code::AssetInUse).with("post", post));
             }
             tx.delete::<Asset>(&access.scope, &id);
+            tx.delete_global::<AssetHome>(&id);
             for object in objects(&asset) {
                 tx.delete::<ObjectUse>(&access.scope, &(object, id));
                 pin(tx, access.scope, object, until)?;

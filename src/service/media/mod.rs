@@ -5,6 +5,7 @@
 mod add;
 mod change;
 mod garbage;
+mod link;
 mod shown;
 
 use std::collections::BTreeSet;
@@ -13,9 +14,12 @@ use super::shown::Page;
 use super::{Access, Services, not_found, trouble};
 use crate::base::{AssetId, Code, PostId, Problem, Wrong, limits};
 use crate::domain::access::Right;
+use crate::domain::delivery::Delivery;
 use crate::domain::media::{Asset, Assets, Digest};
 use crate::domain::post::{PartDraft, Post};
+use crate::domain::publish::{Part, Phase};
 use crate::media::{self, Blob, NotKept, Staged, Staging};
+use crate::networks;
 use crate::store::rows::AssetUse;
 use crate::store::{Error, Scope, Span, Tx, View, WriteError};
 
@@ -137,10 +141,9 @@ pub(super) fn follow(
     before: Option<&Post>,
     after: &Post,
 ) -> Result<(), WriteError<Problem>> {
-    let live = |post: &Post| {
-        if post.deleted_at.is_some() { BTreeSet::new() } else { named(post) }
-    };
-    let (old, new) = (before.map(live).unwrap_or_default(), live(after));
+    let old = before.map(named).unwrap_or_default();
+    let needed = after.deleted_at.is_none() || is_read_here(tx, scope, after)?;
+    let new = if needed { named(after) } else { BTreeSet::new() };
     let key = |id: &AssetId| -> (AssetId, PostId) { (*id, after.id) };
     for id in old.difference(&new) {
         tx.delete::<AssetUse>(scope, &key(id));
@@ -152,6 +155,19 @@ pub(super) fn follow(
         tx.put(scope, &key(id), &AssetUse)?;
     }
     Ok(())
+}
+
+/// Whether something of the post is out, and is read from here: that stays, deleted or not.
+fn is_read_here(tx: &Tx<'_>, scope: &Scope, post: &Post) -> Result<bool, Error> {
+    for id in post.targets.iter().filter_map(|target| target.delivery) {
+        let Some(row) = tx.get::<Delivery>(scope, &id)? else { continue };
+        let here = networks::named(&row.network).is_some_and(networks::Network::is_served_here);
+        let out = |part: &Part| matches!(part.phase, Phase::Published(_));
+        if here && row.flow.parts.iter().any(out) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What an asset needs kept.

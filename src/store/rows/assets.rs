@@ -15,6 +15,20 @@ impl Row for Asset {
 
 impl Scoped for Asset {}
 
+/// Where an asset is, for signed addresses, which name no workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetHome {
+    pub workspace: WorkspaceId,
+}
+
+impl Row for AssetHome {
+    type Key = AssetId;
+    const TABLE: Table = Table::AssetHomes;
+    const VERSION: u8 = 1;
+}
+
+impl Global for AssetHome {}
+
 /// A post that is not deleted names the asset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssetUse;
