@@ -28,7 +28,7 @@ impl Services {
         access: Access<Write>,
         new: NewPost,
     ) -> Result<Done<PostShown>, Problem> {
-        match self.plan(&access, new).await {
+        match self.plan(&access, new) {
             Ok(planned) => self.insert_post(access, planned).await,
             Err(problem) => self.repeated(access, problem).await,
         }
@@ -54,20 +54,18 @@ impl Services {
             .map_err(refused)
     }
 
-    async fn plan(&self, access: &Access<Write>, new: NewPost) -> Result<Planned, Problem> {
+    fn plan(&self, access: &Access<Write>, new: NewPost) -> Result<Planned, Problem> {
         check_channels(&new.channels)?;
         planning::check_tags(&new.tags)?;
         let post = self.compose(access, new)?;
         let scope = access.scope;
         let wanted: BTreeSet<_> = post.targets.iter().map(|t| t.channel).collect();
-        let (post, channels, assets) = self
+        let (channels, assets) = self
             .store
-            .read(move |view| {
+            .read_now(|view| {
                 let channels = planning::channels_of(view, &scope, wanted.into_iter())?;
-                let assets = media::assets_of(view, &scope, &post)?;
-                Ok((post, channels, assets))
+                Ok((channels, media::assets_of(view, &scope, &post)?))
             })
-            .await
             .map_err(trouble)?;
         let warnings = planning::check(&post, &channels, &assets)?;
         let ids: Vec<Ids> = post
