@@ -2,6 +2,8 @@
 //! which tells clippy that the whole file is a test.
 
 #[cfg(test)]
+mod bluesky_servers;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod independent_client;
