@@ -219,6 +219,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         guard: Arc::new(Guard::new([INSTANCE]).unwrap()),
         clock: Arc::new(clock.clone()),
         rng,
+        renewals: Arc::default(),
         timing: Timing::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),

@@ -74,6 +74,17 @@ fn record_cid(value: &Value) -> String {
     cid(0x71, canonical(value).to_string().as_bytes())
 }
 
+/// The type that the bytes have, whatever the header says: so does the reference server.
+fn sniffed(bytes: &[u8]) -> Option<&'static str> {
+    let marks: [(&[u8], _); 4] = [
+        (b"\x89PNG", "image/png"),
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"GIF8", "image/gif"),
+        (b"RIFF", "image/webp"),
+    ];
+    marks.into_iter().find(|(mark, _)| bytes.starts_with(mark)).map(|(_, mime)| mime)
+}
+
 impl Server {
     /// The caller's own repository, named by DID or handle.
     fn own_repo(
@@ -268,10 +279,9 @@ impl Server {
     pub(super) fn upload_blob(&mut self, m: &mut Moment<'_>, request: &Request) -> Outcome {
         let did = self.caller(m, request)?;
         may_act(self.accounts.get(&did).ok_or_else(|| Refusal::invalid("no such account"))?)?;
-        let mime = request.header("content-type").unwrap_or_default().to_owned();
-        if !mime.starts_with("image/") {
+        let Some(mime) = sniffed(&request.body).map(str::to_owned) else {
             return Err(Refusal::new(400, "InvalidMimeType", "Only images are played here"));
-        }
+        };
         let size = request.body.len();
         if size > BLOB_BYTES {
             return Err(Refusal::new(413, "PayloadTooLarge", "request entity too large"));
