@@ -140,7 +140,7 @@ fn a_crash_at_any_turn_of_a_renewal_costs_nothing() {
         let slow = Act::SlowStart { delay: Duration::from_secs(1) };
         stage.fault(RECORDS, Matcher::Token, 1, slow);
         stage.post(&[channel], &["root"], 3 * HOUR);
-        stage.sim.pass(3 * HOUR - Duration::from_millis(1));
+        stage.sim.pass(Duration::from_millis(3 * 3_600_000 - 1));
         stage.sim.clock.advance(Duration::from_millis(1));
         stage.sim.poll(Some(usize::try_from(turns).unwrap()));
         stage.sim.crash().unwrap();

@@ -175,7 +175,9 @@ impl Server {
     /// networks.md 10.6: what a taken-down or deactivated account gets from now on.
     pub fn set_standing(&mut self, handle: &str, standing: Standing) {
         let found = self.accounts.values_mut().find(|account| account.handle == handle);
-        found.into_iter().for_each(|account| account.standing = standing);
+        if let Some(account) = found {
+            account.standing = standing;
+        }
     }
 
     /// Ends every access token, as time would.
@@ -193,7 +195,9 @@ impl Server {
         let Some(did) = self.access.get(token).map(|token| token.did.clone()) else { return };
         self.access.retain(|_, token| token.did != did);
         self.refresh.retain(|_, refresh| refresh.did != did);
-        self.accounts.get_mut(&did).into_iter().for_each(|account| account.app_password = None);
+        if let Some(account) = self.accounts.get_mut(&did) {
+            account.app_password = None;
+        }
     }
 
     pub(super) fn answer(&mut self, m: &mut Moment<'_>, request: &Request) -> Answer {

@@ -137,7 +137,7 @@ impl Server {
         session
     }
 
-    fn with_tokens(&mut self, m: &Moment<'_>, did: &str, refresh: String) -> Answer {
+    fn with_tokens(&mut self, m: &Moment<'_>, did: &str, refresh: &str) -> Answer {
         let mut session = self.session(did);
         session["accessJwt"] = json!(self.new_access(m, did));
         session["refreshJwt"] = json!(refresh);
@@ -157,7 +157,7 @@ impl Server {
         }
         let did = account.did.clone();
         let refresh = self.new_refresh(m, &did);
-        Ok(self.with_tokens(m, &did, refresh))
+        Ok(self.with_tokens(m, &did, &refresh))
     }
 
     /// networks.md 10.7 (2).
@@ -188,7 +188,7 @@ impl Server {
             row.expires = row.expires.min(end);
             row.successor = Some(successor.clone());
         }
-        Ok(self.with_tokens(m, &did, successor))
+        Ok(self.with_tokens(m, &did, &successor))
     }
 
     pub(super) fn delete_session(&mut self, request: &Request) -> Outcome {
