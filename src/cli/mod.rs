@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::base::{Clock, SystemClock};
@@ -125,7 +126,7 @@ fn settings(given: &ArgMatches) -> Result<Config, ExitCode> {
             flags.push((key.to_owned(), value.clone()));
         }
     }
-    if let Some(socket) = given.get_one::<PathBuf>("socket") {
+    if let Some(socket) = own_socket(given) {
         flags.push(("server.socket".to_owned(), socket.to_string_lossy().into_owned()));
     }
     let file = given.get_one::<PathBuf>("config");
@@ -133,6 +134,13 @@ fn settings(given: &ArgMatches) -> Result<Config, ExitCode> {
         show::complain(&error);
         ExitCode::from(USAGE)
     })
+}
+
+/// Where a server is to make its socket. The variable says where clients find one; a second server
+/// in the same shell must not take it.
+fn own_socket(given: &ArgMatches) -> Option<&PathBuf> {
+    let typed = given.value_source("socket") == Some(ValueSource::CommandLine);
+    given.get_one::<PathBuf>("socket").filter(|_| typed)
 }
 
 fn serve(given: &ArgMatches) -> ExitCode {
@@ -149,7 +157,7 @@ fn demo(given: &ArgMatches) -> ExitCode {
         within: std::env::temp_dir(),
         listen: given.get_one::<SocketAddr>("listen").copied(),
         once: given.get_flag("once"),
-        socket: given.get_one::<PathBuf>("socket").cloned(),
+        socket: own_socket(given).cloned(),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     ended(daemon::demo(&options, &clock, &mut |line| show::line(line)))

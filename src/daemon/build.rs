@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Error;
@@ -26,11 +26,17 @@ pub(super) fn open(
     let data = &config.server.data;
     make_folder(data)?;
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
-    let identity = Identity::load_or_create(&data.join("identity.txt"))?;
-    let keyring = Keyring::open_or_create(&data.join("keyring.age"), &identity, rng.as_ref())?;
+    let [identity, keyring, database] =
+        ["identity.txt", "keyring.age", "carillon.redb"].map(|name| data.join(name));
+    if !all_there([&identity, &keyring, &database])? {
+        tracing::info!(folder = %data.display(), "no database was there; an empty one is made");
+    }
+    let identity = Identity::load_or_create(&identity)?;
+    let keyring = Keyring::open_or_create(&keyring, &identity, rng.as_ref())?;
     let options =
         Options { cache_bytes: config.store.cache_mib * 1024 * 1024, ..Options::default() };
-    let store = Store::open(Disk::File(data.join("carillon.redb")), options)?;
+    let store = Store::open(Disk::File(database.clone()), options)
+        .map_err(|source| Error::Store { path: database, source })?;
     let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;
     let transport = HttpTransport::new(
         HttpSettings {
@@ -71,6 +77,24 @@ fn timing(config: &Config) -> Timing {
         grace: publish.grace,
         spacing: publish.catch_up_spacing,
     }
+}
+
+/// Whether the database is there. They are made in this order, and each opens the next: one that
+/// is missing before one that is there was lost, and a new one in its place would hide that.
+fn all_there(files: [&PathBuf; 3]) -> Result<bool, Error> {
+    let mut missing = None;
+    for path in files {
+        let there =
+            path.try_exists().map_err(|source| Error::Folder { path: path.clone(), source });
+        match (there?, missing) {
+            (false, None) => missing = Some(path),
+            (true, Some(lost)) => {
+                return Err(Error::Lost { path: lost.clone(), needed_by: path.clone() });
+            }
+            _ => {}
+        }
+    }
+    Ok(missing.is_none())
 }
 
 /// The folder holds tokens and drafts: nobody else may look into it.

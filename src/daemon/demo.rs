@@ -60,7 +60,7 @@ pub(super) async fn demo(
     clock: &Arc<dyn Clock>,
     say: Say<'_>,
 ) -> Result<(), Error> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen_in_terminal()?;
     let _log = log::start(&quiet_log(), clock)?;
     let folder = tempfile::Builder::new()
         .prefix("carillon-demo-")

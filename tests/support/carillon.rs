@@ -90,8 +90,17 @@ impl Carillon {
 
     /// SIGTERM: asks it to stop.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// What a process gets whose terminal is closed.
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        let sent = Command::new("kill").args([name, &pid]).status();
         assert!(sent.unwrap().success(), "process {pid} is gone already");
     }
 
