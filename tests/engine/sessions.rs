@@ -48,7 +48,10 @@ fn a_session_is_renewed_ahead_of_its_end() {
         assert_eq!(publish(&mut stage, after).0, "published");
         assert_eq!((calls(&stage, SIGN_IN), calls(&stage, REFRESH)), (1, refreshed), "{after:?}");
         // Nobody noticed: the first write went through.
-        assert_eq!(stage.deliveries()[0].parts[0].attempts, 1);
+        let part = stage.deliveries().remove(0).parts.remove(0);
+        assert_eq!(part.attempts, 1);
+        let link = part.permalink.unwrap();
+        assert!(link.starts_with("https://bsky.app/profile/did:plc:"), "{link}");
     }
 }
 

@@ -107,7 +107,7 @@ impl Client {
             method: Method::GET,
             url,
             headers: HeaderMap::new(),
-            body: Default::default(),
+            body: bytes::Bytes::new(),
             deadline: Duration::from_secs(20),
             origin: Origin::Workspace,
             correlation: CorrelationId::new(&SystemRng),
@@ -199,7 +199,8 @@ async fn publish(client: &Client, thread: &Thread) -> Vec<Receipt> {
         assert_eq!(absent, Reading::Absent);
         let receipt = done(client.network.commit(&client.call(), &part).await);
         let key = receipt.remote_id.rsplit('/').next().unwrap();
-        let url = format!("https://bsky.app/profile/{}/post/{key}", client.account.remote_id);
+        let base = client.place.base.as_str().trim_end_matches('/');
+        let url = format!("{base}/profile/{}/post/{key}", client.account.remote_id);
         assert_eq!(receipt.url.as_deref(), Some(url.as_str()));
         receipts.push(receipt);
     }

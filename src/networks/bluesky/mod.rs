@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::call::Answered;
 use super::{
@@ -28,7 +29,7 @@ pub(super) struct Bluesky;
 
 /// The collection of posts, which is also the type of its records.
 const POSTS: &str = "app.bsky.feed.post";
-/// Where people read posts, whatever server holds them.
+/// Where people read posts, whatever server of the public network holds them.
 const APP: &str = "https://bsky.app";
 
 /// A record keeps its key for ever; this is longer than any delivery is tried.
@@ -188,9 +189,16 @@ fn written(response: &Response, key: &str) -> Option<String> {
     uri.ends_with(&format!("/{key}")).then(|| uri.to_owned())
 }
 
+/// Where an account's pages are. A server without TLS cannot be part of the public network: it is
+/// a practice server, which shows its posts itself.
+fn profile(call: &Call<'_>, did: &str) -> String {
+    let own = call.instance.filter(|url| url.scheme() == "http").map(Url::as_str);
+    format!("{}/profile/{did}", own.unwrap_or(APP).trim_end_matches('/'))
+}
+
 fn receipt(call: &Call<'_>, uri: String, source: Source) -> Receipt {
     let did = call.account.map(|account| account.remote_id.as_str()).unwrap_or_default();
     let key = uri.rsplit('/').next().unwrap_or_default();
-    let url = format!("{APP}/profile/{did}/post/{key}");
+    let url = format!("{}/post/{key}", profile(call, did));
     Receipt { remote_id: uri, url: Some(url), at: call.now, source }
 }

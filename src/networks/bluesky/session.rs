@@ -27,7 +27,7 @@ pub(super) async fn connect(
     password: &str,
 ) -> Result<Connected, CallError> {
     let answer = sign_in(call, identifier, password).await?;
-    let account = account(&answer)?;
+    let account = account(call, &answer)?;
     let credential = credential(call, &answer, password)?;
     Ok(Connected::Account { account, facts: Facts::new(), credential: Some(credential) })
 }
@@ -35,7 +35,7 @@ pub(super) async fn connect(
 pub(super) async fn identify(call: &Call<'_>) -> Result<Account, CallError> {
     let asked = xrpc::ask(call, xrpc::query(call, "com.atproto.server.getSession")?).await;
     match asked {
-        Ok(answer) => account(&answer),
+        Ok(answer) => account(call, &answer),
         // It takes no parameters, so what it calls a bad request is an account that it does not
         // show any more: a taken-down one (reference server 0.5, seen 2026-11).
         Err(CallError::Refused(said)) if said.code == "validation" => {
@@ -102,7 +102,7 @@ async fn sign_in(call: &Call<'_>, identifier: &str, password: &str) -> Result<Va
 
 /// The session, if it is of an account that may act.
 fn active(call: &Call<'_>, answer: &Value, password: &str) -> Result<Credential, CallError> {
-    let account = account(answer)?;
+    let account = account(call, answer)?;
     if call.account.is_some_and(|mine| mine.remote_id != account.remote_id) {
         return Err(unreadable("a session of another account"));
     }
@@ -110,7 +110,7 @@ fn active(call: &Call<'_>, answer: &Value, password: &str) -> Result<Credential,
 }
 
 /// Whose session it is. An account that is switched off still gets sessions.
-fn account(answer: &Value) -> Result<Account, CallError> {
+fn account(call: &Call<'_>, answer: &Value) -> Result<Account, CallError> {
     let text = |name: &str| answer.get(name).and_then(Value::as_str);
     let (Some(did), Some(handle)) = (text("did"), text("handle")) else {
         return Err(unreadable("no did or handle"));
@@ -130,7 +130,7 @@ fn account(answer: &Value) -> Result<Account, CallError> {
     Ok(Account {
         remote_id: did.to_owned(),
         handle: format!("@{handle}"),
-        url: Some(format!("{}/profile/{did}", super::APP)),
+        url: Some(super::profile(call, did)),
     })
 }
 

@@ -312,7 +312,7 @@ fn identifier_for<'a>(
         (false, None) => Ok(None),
         (false, Some(_)) => Err(Problem::field("identifier", Wrong::Unknown)),
         (true, None) => Err(Problem::field("identifier", Wrong::Missing)),
-        (true, Some("")) => Err(Problem::field("identifier", Wrong::TooFew { min: 1 })),
+        (true, Some("")) => Err(Problem::field("identifier", Wrong::Empty)),
         (true, Some(text)) => {
             let (max, actual) = (limits::NAME_CHARS, text.chars().count());
             let wrong = Wrong::TooLong { max, actual, unit: "characters" };
