@@ -61,6 +61,7 @@ pub(super) fn open(
         rng,
         metrics: Arc::new(metrics),
         timing: timing(config),
+        renewals: Arc::default(),
         public_url: Arc::from(public_url),
     })
 }

@@ -26,7 +26,7 @@ impl Network for Feed {
     }
 
     fn asks(&self) -> Asks {
-        Asks { instance: false, token: false }
+        Asks { instance: false, identifier: false, token: false }
     }
 
     fn is_served_here(&self) -> bool {
@@ -37,6 +37,7 @@ impl Network for Feed {
         Capabilities {
             network: "feed",
             text_max: limits::TEXT_CHARS,
+            text_bytes_max: None,
             counter: Counter::Chars,
             parts_max: limits::PARTS_PER_POST,
             media_max: limits::MEDIA_PER_PART,

@@ -1,6 +1,7 @@
 //! Practice networks ("twins") that the real program is tested against and the demo posts to.
 //! Sees `base` only, so that a twin cannot share a mistake with the client that it tests.
 
+pub mod bluesky;
 mod exchange;
 mod fault;
 mod journal;
@@ -22,42 +23,49 @@ use journal::Moment;
 /// One server of one network. To add a network is to add a variant and its arms.
 enum Instance {
     Mastodon(mastodon::Server),
+    Bluesky(bluesky::Server),
 }
 
 impl Instance {
     fn kind_of_call(&self, request: &Request) -> Matcher {
         match self {
             Self::Mastodon(_) => mastodon::kind_of_call(request),
+            Self::Bluesky(_) => bluesky::kind_of_call(request),
         }
     }
 
     fn answer(&mut self, moment: &mut Moment<'_>, request: &Request) -> Answer {
         match self {
             Self::Mastodon(server) => server.answer(moment, request),
+            Self::Bluesky(server) => server.answer(moment, request),
         }
     }
 
-    fn rate_limited(&self, reset: Timestamp) -> Answer {
+    fn rate_limited(&self, now: Timestamp, reset: Timestamp) -> Answer {
         match self {
             Self::Mastodon(server) => server.rate_limited(reset),
+            Self::Bluesky(_) => bluesky::rate_limited(now, reset),
         }
     }
 
     fn unauthorized(&self) -> Answer {
         match self {
             Self::Mastodon(_) => mastodon::unauthorized(),
+            Self::Bluesky(_) => bluesky::unauthorized(),
         }
     }
 
     fn revoke(&mut self, token: &str) {
         match self {
             Self::Mastodon(server) => server.revoke(token),
+            Self::Bluesky(server) => server.revoke(token),
         }
     }
 
     fn shown(&self) -> ShownInstance {
         match self {
             Self::Mastodon(server) => server.shown(),
+            Self::Bluesky(server) => server.shown(),
         }
     }
 }
@@ -81,7 +89,9 @@ fn go_wrong(world: &mut World, host: &str, request: &Request, now: Timestamp, ac
     match act {
         Act::ErrorBefore { status } => return broken(*status),
         Act::DropBefore => return Answer::hang_up(),
-        Act::RateLimited { reset_after } => return instance.rate_limited(now.plus(*reset_after)),
+        Act::RateLimited { reset_after } => {
+            return instance.rate_limited(now, now.plus(*reset_after));
+        }
         Act::False401 => return instance.unauthorized(),
         Act::Html502 => return bad_gateway(),
         Act::LandLate { after } => {

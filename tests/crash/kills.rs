@@ -8,13 +8,13 @@ use carillon::practice::{Act, Effect};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Written};
-use crate::server::{Practice, Server};
+use crate::server::{HANDLE, Practice, Server};
 
 const CYCLES: u32 = 50;
 const POSTS_PER_CYCLE: u32 = 12;
 const WRITERS: usize = 3;
 
-const HOSTS: [&str; 4] = ["keyed-a", "keyed-b", "listed-a", "listed-b"];
+const HOSTS: [&str; 5] = ["keyed-a", "keyed-b", "listed-a", "listed-b", "records-a"];
 
 pub struct Installation {
     pub server: Server,
@@ -37,12 +37,16 @@ pub async fn set_up(seed: u64, hosts: &[&str]) -> Installation {
     let client = Client::new(key["key"].as_str().unwrap());
     let mut channels = BTreeMap::new();
     for host in hosts {
-        let args = json!({
-            "network": "mastodon",
+        let records = host.starts_with("records");
+        let mut args = json!({
+            "network": if records { "bluesky" } else { "mastodon" },
             "name": host,
             "instance": format!("http://{}/{host}", practice.at),
             "token": format!("token-{host}"),
         });
+        if records {
+            args["identifier"] = json!(HANDLE);
+        }
         let channel = server.verb("channel", "add", Some(&workspace), args).await;
         assert_eq!(channel["state"], "connected");
         channels.insert(channel["id"].as_str().unwrap().to_owned(), (*host).to_owned());

@@ -7,4 +7,5 @@ mod faults;
 mod media;
 mod model;
 mod runs;
+mod sessions;
 mod stage;

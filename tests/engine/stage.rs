@@ -8,7 +8,7 @@ use carillon::domain::access::{Manage, Read, Write};
 use carillon::domain::post::PartDraft;
 use carillon::domain::publish::{Decision, Timing};
 use carillon::practice::mastodon::Settings;
-use carillon::practice::{Act, Effect, Fault, Matcher, World};
+use carillon::practice::{Act, Effect, Fault, Matcher, World, bluesky};
 use carillon::service::shown::{DeliveryShown, PostShown};
 use carillon::service::{Brought, DeliveryFilter, NewAsset, NewPost, When};
 use carillon::simulator::Simulation;
@@ -18,12 +18,17 @@ use carillon::store::Operator;
 pub const KEYED: &str = "keyed.test";
 /// Ignores keys, so that a listing is all the evidence there is.
 pub const LISTED: &str = "listed.test";
+/// Bluesky, where each record has a key of ours. Its records lie on another host than the one that
+/// signs people in.
+pub const RECORDS: &str = "records.test";
+const RECORDS_OWN: &str = "own.test";
 
 pub struct Stage {
     pub sim: Simulation,
     pub workspace: WorkspaceId,
     pub keyed: ChannelId,
     pub listed: ChannelId,
+    pub records: ChannelId,
     pub feed: ChannelId,
 }
 
@@ -50,10 +55,15 @@ impl Stage {
         };
         world.add_mastodon(KEYED, plenty(Settings::new("https://keyed.test")));
         world.add_mastodon(LISTED, plenty(Settings::compat("https://listed.test")));
+        let own = Some((RECORDS_OWN.to_owned(), format!("https://{RECORDS_OWN}")));
+        let settings = bluesky::Settings::new("https://records.test");
+        world.add_bluesky(RECORDS, bluesky::Settings { own, rate_limits: false, ..settings });
+        world.add_account(RECORDS, "acme.test", "app-password", "").unwrap();
         let scopes = "read write";
         world.add_account(KEYED, "acme", "token-keyed", scopes).unwrap();
         world.add_account(LISTED, "acme", "token-listed", scopes).unwrap();
-        let mut sim = Simulation::new(seed, timing, start(), world, &[KEYED, LISTED]).unwrap();
+        let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN];
+        let mut sim = Simulation::new(seed, timing, start(), world, &hosts).unwrap();
         let services = sim.services.clone();
         let made = sim
             .run(async move {
@@ -67,10 +77,12 @@ impl Stage {
             workspace: made.id.parse().unwrap(),
             keyed: ChannelId::from_bytes([0; 16]),
             listed: ChannelId::from_bytes([0; 16]),
+            records: ChannelId::from_bytes([0; 16]),
             feed: ChannelId::from_bytes([0; 16]),
         };
         stage.keyed = stage.add("mastodon", Some(KEYED), Some("token-keyed"));
         stage.listed = stage.add("mastodon", Some(LISTED), Some("token-listed"));
+        stage.records = stage.add("bluesky", Some(RECORDS), Some("app-password"));
         stage.feed = stage.add("feed", None, None);
         stage
     }
@@ -82,6 +94,7 @@ impl Stage {
             network: network.to_owned(),
             name: format!("{network} {}", host.unwrap_or("here")),
             instance: host.map(|host| format!("https://{host}")),
+            identifier: (network == "bluesky").then(|| "acme.test".to_owned()),
             token: token.map(|token| Secret::new(token.to_owned())),
         };
         let added = self.sim.run(async move { services.add_channel(access, brought).await });
@@ -194,8 +207,11 @@ impl Stage {
     /// most once; nothing ever twice.
     pub fn assert_journal_rule(&mut self, texts: &[&str]) {
         let copies = self.copies();
-        let hosts =
-            BTreeMap::from([(self.keyed.to_string(), KEYED), (self.listed.to_string(), LISTED)]);
+        let hosts = BTreeMap::from([
+            (self.keyed.to_string(), KEYED),
+            (self.listed.to_string(), LISTED),
+            (self.records.to_string(), RECORDS),
+        ]);
         for delivery in self.deliveries() {
             let Some(host) = hosts.get(&delivery.channel) else { continue };
             for (part, text) in delivery.parts.iter().zip(texts) {

@@ -71,7 +71,7 @@ impl Network for Mastodon {
     }
 
     fn asks(&self) -> Asks {
-        Asks { instance: true, token: true }
+        Asks { instance: true, identifier: false, token: true }
     }
 
     fn capabilities(&self, facts: &Facts) -> Capabilities {
@@ -81,6 +81,7 @@ impl Network for Mastodon {
         Capabilities {
             network: "mastodon",
             text_max: fact(MAX_CHARACTERS, 500),
+            text_bytes_max: None,
             counter: Counter::Mastodon { url: fact(URL_LENGTH, 23) },
             parts_max: 50,
             media_max: fact(MAX_MEDIA, 4),

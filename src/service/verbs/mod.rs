@@ -93,6 +93,7 @@ pub const VERBS: &[Verb] = &[
         arg("network", Required, "which network, see `network list`"),
         arg("name", Required, "what people call it"),
         arg("instance", Optional, "the server's address, for networks that have many"),
+        arg("identifier", Optional, "the name to sign in with, where the token is a password"),
         arg("token", Secret, "an access token; without one you get an address to open"),
     ], CHANNEL),
     verb(("channel", "connect", "admin"), "Complete or renew a connection", &[

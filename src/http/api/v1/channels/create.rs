@@ -33,6 +33,10 @@ pub struct NewChannel {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, min_length = 1, max_length = 2048)]
     instance: Option<String>,
+    /// The name to sign in with, for networks where `token` is a password: a handle, say.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, min_length = 1, max_length = 100)]
+    identifier: Option<String>,
     /// An access token, for networks that take one. Without it the channel is `connecting`, and
     /// its `authorize_url` leads to a code that completes it.
     #[serde(default, deserialize_with = "present")]
@@ -71,6 +75,7 @@ pub async fn create_channel(
         network: new.network,
         name: new.name,
         instance: new.instance,
+        identifier: new.identifier,
         token: new.token.as_deref().map(secret),
     };
     let done = face.services.add_channel(access, brought).await?;
