@@ -18,8 +18,8 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use code::{CODES, Code, CodeRow};
 pub use correlation::CorrelationId;
 pub use id::{
-    ChannelId, CredentialId, DeliveryId, Id, KeyId, Kind, PartId, PostId, TargetId, WorkspaceId,
-    kind,
+    AssetId, ChannelId, CredentialId, DeliveryId, Id, KeyId, Kind, PartId, PostId, TargetId,
+    WorkspaceId, kind,
 };
 pub use problem::{Check, FieldProblem, Problem, Wrong};
 pub use rng::{Rng, SeededRng, SystemRng};

@@ -9,6 +9,7 @@ mod value;
 
 mod http;
 mod log;
+mod media;
 mod outbound;
 mod publish;
 mod server;
@@ -19,6 +20,7 @@ use std::path::Path;
 pub use error::{ConfigError, Place, Problem, Wrong};
 pub use http::Http;
 pub use log::{Log, LogFormat};
+pub use media::Media;
 pub use outbound::Outbound;
 pub use publish::Publish;
 pub use server::Server;
@@ -35,13 +37,14 @@ pub struct Config {
     pub log: Log,
     pub store: Store,
     pub http: Http,
+    pub media: Media,
 }
 
 type Section = (&'static str, &'static [&'static str]);
 
 /// The sections and their keys.
 const SECTIONS: &[Section] =
-    &[Server::KEYS, Publish::KEYS, Outbound::KEYS, Log::KEYS, Store::KEYS, Http::KEYS];
+    &[Server::KEYS, Publish::KEYS, Outbound::KEYS, Log::KEYS, Store::KEYS, Http::KEYS, Media::KEYS];
 
 impl Config {
     /// Reads settings; of several sources of one key the last wins: default, `file`, `env`,
@@ -60,6 +63,7 @@ impl Config {
             log: Log::read(&mut reader),
             store: Store::read(&mut reader),
             http: Http::read(&mut reader),
+            media: Media::read(&mut reader),
         };
         reader.finish().map(|()| config)
     }
@@ -107,7 +111,7 @@ mod tests {
     #[test]
     fn the_defaults_are_those_that_are_documented() {
         let config = Config::load(None, std::iter::empty(), &[]).unwrap();
-        let Config { server, publish, outbound, log, store, http } = &config;
+        let Config { server, publish, outbound, log, store, http, media } = &config;
         assert_eq!(server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(server.admin_socket(), Path::new("/var/lib/carillon/admin.sock"));
         assert_eq!(publish.deadline, Duration::from_secs(30));
@@ -115,6 +119,7 @@ mod tests {
         assert!(outbound.allow.is_empty() && outbound.operator_url.is_none());
         assert_eq!((log.format, log.level.as_str(), log.max_files), (LogFormat::Json, "info", 14));
         assert_eq!((store.cache_mib, http.connections), (16, 1024));
+        assert_eq!((media.max_mib, media.max_megapixels), (512, 50));
         assert_eq!(config.advice(), [""; 0]);
     }
 

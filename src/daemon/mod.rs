@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::base::{Clock, Problem};
 use crate::config::Config;
-use crate::{outbound, store, telemetry, vault};
+use crate::{media, outbound, store, telemetry, vault};
 
 pub use demo::DemoOptions;
 
@@ -33,6 +33,8 @@ pub enum Error {
     Lost { path: PathBuf, needed_by: PathBuf },
     #[error("{}: {source}{}", path.display(), store_hint(source))]
     Store { path: PathBuf, source: store::Error },
+    #[error(transparent)]
+    Media(#[from] media::Error),
     #[error(transparent)]
     Vault(#[from] vault::VaultError),
     #[error(transparent)]
