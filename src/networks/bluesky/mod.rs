@@ -88,7 +88,7 @@ impl Network for Bluesky {
             counter: Counter::Graphemes,
             parts_max: limits::PARTS_PER_POST,
             media_max: 0,
-            media: MediaRules::NONE,
+            media: MediaRules::anything(),
             options: OPTIONS,
         }
     }
