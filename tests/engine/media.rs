@@ -9,7 +9,7 @@ use carillon::practice::{Act, Effect, Matcher, Request, handle};
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
-use crate::stage::{KEYED, LISTED, Stage};
+use crate::stage::{KEYED, LISTED, RECORDS, RECORDS_OWN, Stage};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -173,4 +173,59 @@ fn an_upload_that_the_server_forgot_is_brought_again() {
     assert!(uploads(&stage) >= 2);
     let out = statuses(&stage, KEYED, "token-keyed");
     assert_eq!(out[0]["media_attachments"][0]["description"], "A pattern");
+}
+
+/// The images of the only record at the practice Bluesky: alternative text and bytes.
+fn images(stage: &Stage) -> Vec<(String, u64)> {
+    let mut world = stage.sim.world();
+    let uri = world.journal().iter().find_map(|entry| match &entry.effect {
+        Effect::StatusCreated { id, .. } if entry.host == RECORDS => Some(id.clone()),
+        _ => None,
+    });
+    let uri = uri.unwrap();
+    let mut place = uri.trim_start_matches("at://").split('/');
+    let (did, key) = (place.next().unwrap().to_owned(), place.next_back().unwrap().to_owned());
+    let request = Request {
+        method: Method::GET,
+        path: "/xrpc/com.atproto.repo.getRecord".to_owned(),
+        query: format!("repo={did}&collection=app.bsky.feed.post&rkey={key}"),
+        headers: HeaderMap::new(),
+        body: bytes::Bytes::new(),
+    };
+    let answer = handle(&mut world, RECORDS_OWN, &request, stage.sim.now());
+    let record: Value = serde_json::from_slice(&answer.body).unwrap();
+    let shown = record["value"]["embed"]["images"].as_array().cloned().unwrap_or_default();
+    let image = |image: &Value| {
+        assert_eq!(image["aspectRatio"], serde_json::json!({ "width": 40, "height": 30 }));
+        (image["alt"].as_str().unwrap().to_owned(), image["image"]["size"].as_u64().unwrap())
+    };
+    shown.iter().map(image).collect()
+}
+
+#[test]
+fn images_are_blobs_of_the_record_whatever_happens_on_the_way() {
+    let acts = [
+        None,
+        Some((Matcher::Upload, Act::ErrorAfter { status: 503 })),
+        Some((Matcher::Upload, Act::AcceptThenDrop)),
+        Some((Matcher::Upload, Act::GarbageJson)),
+        Some((Matcher::Upload, Act::RateLimited { reset_after: 2 * MINUTE })),
+        // So late that the blob is uploaded anew.
+        Some((Matcher::Write, Act::RateLimited { reset_after: 50 * MINUTE })),
+        Some((Matcher::Write, Act::AcceptThenDrop)),
+    ];
+    for act in acts {
+        let mut stage = Stage::new(7);
+        let pictures = [stage.picture("First"), stage.picture("")];
+        if let Some((on, act)) = act.clone() {
+            stage.fault(RECORDS, on, 1, act);
+        }
+        stage.post_pictures(stage.records, &pictures, MINUTE);
+        stage.sim.pass(120 * MINUTE);
+        let delivery = stage.deliveries().remove(0);
+        assert_eq!(delivery.state, "published", "{act:?} {delivery:#?}");
+        assert_eq!(stage.copies().values().copied().collect::<Vec<_>>(), [1], "{act:?}");
+        let alts: Vec<_> = images(&stage).into_iter().map(|(alt, _)| alt).collect();
+        assert_eq!(alts, ["First", ""], "{act:?}");
+    }
 }

@@ -21,7 +21,7 @@ pub const LISTED: &str = "listed.test";
 /// Bluesky, where each record has a key of ours. Its records lie on another host than the one that
 /// signs people in.
 pub const RECORDS: &str = "records.test";
-const RECORDS_OWN: &str = "own.test";
+pub const RECORDS_OWN: &str = "own.test";
 
 pub struct Stage {
     pub sim: Simulation,

@@ -3,6 +3,7 @@
 //! every record has a key of ours.
 
 mod facets;
+mod media;
 mod record;
 mod session;
 mod xrpc;
@@ -15,13 +16,12 @@ use url::Url;
 
 use super::call::Answered;
 use super::{
-    Asks, Call, CallError, Connected, Credential, Facts, Failure, Grant, Network, PartCall, Proof,
-    failure,
+    Asks, Call, CallError, Connected, Credential, Facts, Failure, Grant, Network, PartCall,
+    Prepared, Proof, failure,
 };
 use crate::base::{Timestamp, limits};
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
 use crate::domain::channel::Account;
-use crate::domain::media::MediaRules;
 use crate::domain::publish::{Outcome, ReadBack, Reading, Receipt, Source};
 use crate::domain::text::Counter;
 use crate::outbound::Response;
@@ -55,7 +55,8 @@ const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: CARD_URL,
-        about: "the address of a link card under the first part; needs `card_title`",
+        about: "the address of a link card under the first part, when it has no images; needs \
+                `card_title`",
         takes: Takes::Text(limits::URL_BYTES),
     },
     OptionSpec { name: CARD_TITLE, about: "the card's title", takes: Takes::Text(300) },
@@ -87,8 +88,8 @@ impl Network for Bluesky {
             text_bytes_max: Some(3_000),
             counter: Counter::Graphemes,
             parts_max: limits::PARTS_PER_POST,
-            media_max: 0,
-            media: MediaRules::anything(),
+            media_max: media::IMAGES,
+            media: media::rules(),
             options: OPTIONS,
         }
     }
@@ -116,6 +117,10 @@ impl Network for Bluesky {
 
     async fn renew(&self, call: &Call<'_>) -> Result<Credential, CallError> {
         session::renew(call).await
+    }
+
+    async fn prepare(&self, call: &Call<'_>, part: &PartCall<'_>) -> Prepared {
+        media::prepare(call, part).await
     }
 
     /// Writes the record under its own key, and only if there is none: a repeat of the same record

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::{Call, CallError, PartCall, failure};
 use super::facets::{Facet, Feature, detect};
+use super::media;
 use super::xrpc::{self, Host, RECORD_NOT_FOUND};
 use super::{CARD_DESCRIPTION, CARD_TITLE, CARD_URL, LABEL, LANGUAGES, POSTS};
 use crate::domain::capability::languages;
@@ -68,14 +69,16 @@ pub(super) async fn build(call: &Call<'_>, part: &PartCall<'_>) -> Result<Value,
     }
     if let (Some(root), Some(parent)) = (part.before.first(), part.before.last()) {
         record["reply"] = reply(call, root, parent).await?;
-    } else if let Some(card) = card(part) {
-        record["embed"] = card;
+    }
+    let first = part.before.is_empty();
+    if let Some(shown) = media::embed(part, call.now).or_else(|| card(part).filter(|_| first)) {
+        record["embed"] = shown;
     }
     Ok(record)
 }
 
 /// Nothing was written: what an unanswered question means.
-fn untried(error: CallError) -> Outcome {
+pub(super) fn untried(error: CallError) -> Outcome {
     match error {
         CallError::Unauthorized(failure) => Outcome::Reconnect(failure),
         CallError::Unreachable(failure) => Outcome::Transient(failure),
