@@ -187,6 +187,7 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
         network: "feed".to_owned(),
         name: "Bakery news".to_owned(),
         instance: None,
+        url: None,
         token: None,
     };
     let feed = parse(&services.add_channel(manage().await?, feed).await?.value.id)?;
@@ -196,6 +197,7 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
             network: "mastodon".to_owned(),
             name: format!("Bakery on {host}"),
             instance: Some(format!("http://{practice}/{host}")),
+            url: None,
             token: Some(Secret::new(token(host))),
         };
         channels.push(parse(&services.add_channel(manage().await?, brought).await?.value.id)?);

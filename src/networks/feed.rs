@@ -25,7 +25,7 @@ impl Network for Feed {
     }
 
     fn asks(&self) -> Asks {
-        Asks { instance: false, token: false }
+        Asks { instance: false, token: false, url: false }
     }
 
     fn capabilities(&self, _: &Facts) -> Capabilities {

@@ -5,6 +5,7 @@ mod call;
 mod credential;
 mod feed;
 mod mastodon;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub use call::{Call, CallError};
 pub use credential::Credential;
 
 /// Every network, one line each.
-pub static REGISTRY: &[&dyn Network] = &[&feed::Feed, &mastodon::Mastodon];
+pub static REGISTRY: &[&dyn Network] = &[&feed::Feed, &mastodon::Mastodon, &webhook::Webhook];
 
 /// The network with this word.
 pub fn named(word: &str) -> Option<&'static dyn Network> {
@@ -74,6 +75,9 @@ pub struct Asks {
     pub instance: bool,
     /// An access token, or a code from the network's own page.
     pub token: bool,
+    /// A whole address; the token then is the secret that messages to it are signed with, and one
+    /// is made and shown once when none is brought.
+    pub url: bool,
 }
 
 /// How the fate of a part can be learnt; the engine turns it into `publish::Evidence`.
@@ -84,11 +88,15 @@ pub struct Proof {
     pub read_back: Option<ReadBack>,
 }
 
+/// The credential's field that signs messages.
+pub const SIGNING_SECRET: &str = "signing_secret";
+
 /// What a person brought.
 pub enum Grant<'a> {
     Nothing,
     Token(&'a str),
-    /// Register this installation with the server, and tell where a person gets a code.
+    /// Register this installation with the server, and tell where a person gets a code; or make
+    /// the signing secret.
     Register {
         rng: &'a dyn Rng,
     },
@@ -131,6 +139,8 @@ pub struct PartCall<'a> {
     pub index: usize,
     pub draft: &'a PartDraft,
     pub options: Option<&'a BTreeMap<String, OptionValue>>,
+    /// When it should go out; the same for every attempt.
+    pub due: Timestamp,
     /// The same for every attempt of the same words; new after an edit.
     pub key: &'a str,
     /// What `prepare` noted.

@@ -7,6 +7,7 @@ mod journal;
 pub mod mastodon;
 mod page;
 mod serve;
+pub mod webhook;
 mod world;
 
 pub use exchange::{Answer, Fate, Request};
@@ -21,43 +22,51 @@ use journal::Moment;
 
 /// One server of one network. To add a network is to add a variant and its arms.
 enum Instance {
-    Mastodon(mastodon::Server),
+    Mastodon(Box<mastodon::Server>),
+    Webhook(webhook::Receiver),
 }
 
 impl Instance {
     fn kind_of_call(&self, request: &Request) -> Matcher {
         match self {
             Self::Mastodon(_) => mastodon::kind_of_call(request),
+            Self::Webhook(_) => webhook::kind_of_call(request),
         }
     }
 
     fn answer(&mut self, moment: &mut Moment<'_>, request: &Request) -> Answer {
         match self {
             Self::Mastodon(server) => server.answer(moment, request),
+            Self::Webhook(receiver) => receiver.answer(moment, request),
         }
     }
 
-    fn rate_limited(&self, reset: Timestamp) -> Answer {
+    fn rate_limited(&self, now: Timestamp, reset: Timestamp) -> Answer {
         match self {
             Self::Mastodon(server) => server.rate_limited(reset),
+            Self::Webhook(_) => webhook::Receiver::rate_limited(now, reset),
         }
     }
 
     fn unauthorized(&self) -> Answer {
         match self {
             Self::Mastodon(_) => mastodon::unauthorized(),
+            Self::Webhook(_) => webhook::unauthorized(),
         }
     }
 
-    fn revoke(&mut self, token: &str) {
+    /// Takes away what this request is allowed by.
+    fn revoke(&mut self, request: &Request) {
         match self {
-            Self::Mastodon(server) => server.revoke(token),
+            Self::Mastodon(server) => request.bearer().into_iter().for_each(|t| server.revoke(t)),
+            Self::Webhook(receiver) => receiver.gone = true,
         }
     }
 
     fn shown(&self) -> ShownInstance {
         match self {
             Self::Mastodon(server) => server.shown(),
+            Self::Webhook(receiver) => receiver.shown(),
         }
     }
 }
@@ -81,14 +90,16 @@ fn go_wrong(world: &mut World, host: &str, request: &Request, now: Timestamp, ac
     match act {
         Act::ErrorBefore { status } => return broken(*status),
         Act::DropBefore => return Answer::hang_up(),
-        Act::RateLimited { reset_after } => return instance.rate_limited(now.plus(*reset_after)),
+        Act::RateLimited { reset_after } => {
+            return instance.rate_limited(now, now.plus(*reset_after));
+        }
         Act::False401 => return instance.unauthorized(),
         Act::Html502 => return bad_gateway(),
         Act::LandLate { after } => {
             world.land_late(host, request, now.plus(*after));
             return Answer::hang_up();
         }
-        Act::RevokeToken => request.bearer().into_iter().for_each(|t| instance.revoke(t)),
+        Act::RevokeToken => instance.revoke(request),
         Act::ErrorAfter { .. }
         | Act::AcceptThenDrop
         | Act::CutBody { .. }

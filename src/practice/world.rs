@@ -8,6 +8,7 @@ use super::journal::Moment;
 use super::page::ShownInstance;
 use super::{
     Act, Answer, Fate, Fault, Instance, JournalEntry, Request, RequestLine, mastodon, no_such_host,
+    webhook,
 };
 use crate::base::{SeededRng, Timestamp};
 
@@ -46,12 +47,18 @@ impl World {
 
     /// Adds a server that plays Mastodon, or replaces the one of this name.
     pub fn add_mastodon(&mut self, host: &str, settings: mastodon::Settings) {
-        let server = mastodon::Server::new(host, settings);
+        let server = Box::new(mastodon::Server::new(host, settings));
         self.instances.insert(host.to_owned(), Instance::Mastodon(server));
     }
 
+    /// Adds a receiver of webhooks that knows this secret, or replaces the one of this name.
+    pub fn add_webhook(&mut self, host: &str, secret: &str) {
+        let receiver = webhook::Receiver::new(host, secret);
+        self.instances.insert(host.to_owned(), Instance::Webhook(receiver));
+    }
+
     /// Adds an account whose token exists already; `scopes` are separated by spaces. Gives the
-    /// account's id, or `None` when there is no such host.
+    /// account's id, or `None` when there is no such host with accounts.
     pub fn add_account(
         &mut self,
         host: &str,
@@ -59,14 +66,23 @@ impl World {
         token: &str,
         scopes: &str,
     ) -> Option<String> {
-        let Instance::Mastodon(server) = self.instances.get_mut(host)?;
-        Some(server.add_account(username, token, scopes))
+        self.mastodon(host).map(|server| server.add_account(username, token, scopes))
     }
 
     /// The server of this host, to change its settings or to look inside.
     pub fn mastodon(&mut self, host: &str) -> Option<&mut mastodon::Server> {
-        let Instance::Mastodon(server) = self.instances.get_mut(host)?;
-        Some(server)
+        match self.instances.get_mut(host)? {
+            Instance::Mastodon(server) => Some(server),
+            Instance::Webhook(_) => None,
+        }
+    }
+
+    /// The receiver of this host, to change it.
+    pub fn webhook(&mut self, host: &str) -> Option<&mut webhook::Receiver> {
+        match self.instances.get_mut(host)? {
+            Instance::Webhook(receiver) => Some(receiver),
+            Instance::Mastodon(_) => None,
+        }
     }
 
     /// Every accepted side effect, oldest first.

@@ -26,7 +26,8 @@ async fn networks_and_workspaces_are_listed() {
     let networks = networks.json();
     assert_eq!(networks["items"][0]["id"], "feed");
     let mastodon = &networks["items"][1];
-    let shape = ["asks_instance", "asks_token", "id", "limits", "options", "paused", "title"];
+    let shape =
+        ["asks_instance", "asks_token", "asks_url", "id", "limits", "options", "paused", "title"];
     assert_eq!(names(mastodon), shape);
     assert_eq!(mastodon["limits"], json!({ "media_max": 0, "parts_max": 50, "text_max": 500 }));
     assert_eq!(names(&mastodon["options"][0]), ["about", "choices", "name", "takes"]);

@@ -31,6 +31,8 @@ stop_wait = "3s"
 level = "warn,carillon::daemon=info"
 "#;
 
+pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
 pub struct Practice {
     pub at: SocketAddr,
     world: Arc<Mutex<World>>,
@@ -38,12 +40,17 @@ pub struct Practice {
 }
 
 impl Practice {
-    /// Networks at `hosts`: those that begin with `keyed` honour keys, the others do not.
+    /// Networks at `hosts`: those that begin with `keyed` honour keys, those that begin with `hook`
+    /// are receivers of webhooks, the others only have a listing.
     pub async fn start(seed: u64, hosts: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let mut world = World::new(seed);
         for host in hosts {
+            if host.starts_with("hook") {
+                world.add_webhook(host, HOOK_SECRET);
+                continue;
+            }
             let base = format!("http://{at}/{host}");
             let settings = if host.starts_with("keyed") {
                 Settings::new(&base)

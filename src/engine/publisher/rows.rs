@@ -117,6 +117,7 @@ impl PartFacts {
             channel: delivery.channel,
             delivery: delivery.id,
             index: self.index,
+            due: delivery.flow.due,
             // `part_facts` has seen to it that the words are there.
             draft: post.parts_for(delivery.channel).get(self.index).unwrap_or(&NOTHING),
             options: post.options_for(delivery.channel),

@@ -61,7 +61,7 @@ impl Network for Mastodon {
     }
 
     fn asks(&self) -> Asks {
-        Asks { instance: true, token: true }
+        Asks { instance: true, token: true, url: false }
     }
 
     fn capabilities(&self, facts: &Facts) -> Capabilities {

@@ -25,6 +25,8 @@ pub struct Brought {
     pub network: String,
     pub name: String,
     pub instance: Option<String>,
+    /// A whole address, for networks that post to one.
+    pub url: Option<String>,
     pub token: Option<Secret<String>>,
 }
 
@@ -138,6 +140,7 @@ impl Services {
                 title: network.title().to_owned(),
                 asks_instance: network.asks().instance,
                 asks_token: network.asks().token,
+                asks_url: network.asks().url,
                 limits: shown::limits(&capabilities),
                 options: capabilities.options.iter().map(option).collect(),
                 paused: paused.contains(network.word()),

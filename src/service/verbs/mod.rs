@@ -93,12 +93,14 @@ pub const VERBS: &[Verb] = &[
         arg("network", Required, "which network, see `network list`"),
         arg("name", Required, "what people call it"),
         arg("instance", Optional, "the server's address, for networks that have many"),
-        arg("token", Secret, "an access token; without one you get an address to open"),
+        arg("url", Optional, "the address that a webhook posts to"),
+        arg("token", Secret, "an access token; without one you get an address to open. For a webhook \
+            its signing secret (whsec_...); without one it is made and shown once"),
     ], CHANNEL),
     verb(("channel", "connect", "admin"), "Complete or renew a connection", &[
         arg("id", Word, "its id"),
         arg("code", Secret, "the code from the address that `channel add` named"),
-        arg("token", Secret, "a new access token of the same account"),
+        arg("token", Secret, "a new access token of the same account, or signing secret of a webhook"),
     ], CHANNEL),
     verb(("channel", "list", "read"), "The workspace's channels", &[], CHANNEL),
     verb(("channel", "show", "read"), "One channel", ID, CHANNEL),

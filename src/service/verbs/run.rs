@@ -206,6 +206,7 @@ impl Caller<'_> {
                     network: words.word("network")?.to_owned(),
                     name: words.word("name")?.to_owned(),
                     instance: words.maybe("instance")?.map(str::to_owned),
+                    url: words.maybe("url")?.map(str::to_owned),
                     token: words.secret("token")?,
                 };
                 return shown(services.add_channel(access, brought).await?.value);
