@@ -3,16 +3,16 @@
 use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Error;
-use crate::base::{Clock, Rng, SystemRng};
+use crate::base::{Clock, Live, Rng, SystemRng};
 use crate::config::Config;
 use crate::domain::publish::Timing;
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
-use crate::service::Services;
+use crate::service::{Controls, Services};
 use crate::store::{Disk, Options, Store};
 use crate::telemetry::Metrics;
 use crate::vault::{Identity, Keyring, Vault};
@@ -22,11 +22,12 @@ pub(super) fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     public_url: &str,
+    (timing, controls): (Live<Timing>, Controls),
 ) -> Result<Services, Error> {
     let data = &config.server.data;
     make_folder(data)?;
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
-    let identity = Identity::load_or_create(&data.join("identity.txt"))?;
+    let identity = identity(config)?;
     let keyring = Keyring::open_or_create(&data.join("keyring.age"), &identity, rng.as_ref())?;
     let options =
         Options { cache_bytes: config.store.cache_mib * 1024 * 1024, ..Options::default() };
@@ -51,12 +52,31 @@ pub(super) fn open(
         clock: Arc::clone(clock),
         rng,
         metrics: Arc::new(metrics),
-        timing: timing(config),
+        timing,
+        controls: Arc::new(controls),
         public_url: Arc::from(public_url),
     })
 }
 
-fn timing(config: &Config) -> Timing {
+/// Where the identity is: the setting, the credential of systemd, or the folder of the data. Only
+/// there it is made when it is missing.
+pub(super) fn identity_place(config: &Config) -> (PathBuf, bool) {
+    let credential = config.credentials.as_ref().map(|folder| folder.join("identity"));
+    match (&config.server.identity, credential.filter(|file| file.is_file())) {
+        (Some(file), _) => (file.clone(), false),
+        (None, Some(credential)) => (credential, false),
+        (None, None) => (config.server.data.join("identity.txt"), true),
+    }
+}
+
+pub(super) fn identity(config: &Config) -> Result<Identity, Error> {
+    match identity_place(config) {
+        (place, true) => Ok(Identity::load_or_create(&place)?),
+        (place, false) => Ok(Identity::load(&place)?),
+    }
+}
+
+pub(super) fn timing(config: &Config) -> Timing {
     let publish = &config.publish;
     Timing {
         deadline: publish.deadline,

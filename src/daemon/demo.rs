@@ -14,14 +14,14 @@ use super::listen::bind;
 use super::serve::{Running, start};
 use super::signals::Signals;
 use super::{Error, build};
-use crate::base::{ChannelId, Clock, CorrelationId, Problem, Secret, Timestamp, WorkspaceId};
+use crate::base::{ChannelId, Clock, CorrelationId, Live, Problem, Secret, Timestamp, WorkspaceId};
 use crate::config::Config;
 use crate::domain::access::{Manage, Read, Scope as KeyScope, Write};
 use crate::domain::event::Event;
 use crate::domain::post::PartDraft;
 use crate::practice::mastodon::Settings;
 use crate::practice::{Act, Fault, Matcher, World};
-use crate::service::{Access, Brought, NewPost, Services, When};
+use crate::service::{Access, Brought, Controls, NewPost, Services, When};
 use crate::store::{Operator, Table};
 use crate::telemetry::log;
 
@@ -79,15 +79,17 @@ pub(super) async fn demo(
     let mut config = config(&folder, practice_at)?;
     config.server.socket.clone_from(&options.socket);
     let address = local(&listener)?;
-    let services = build::open(&config, clock, &format!("http://{address}"))?;
-    let running = start(&config, &services, listener).await?;
+    let controls = (Live::new(build::timing(&config)), Controls::default());
+    let services = build::open(&config, clock, &format!("http://{address}"), controls)?;
+    let limits = Live::new(super::reload::limits(&config));
+    let running = start(&config, &services, limits, listener).await?;
     let tasks = TaskTracker::new();
     // Its errors would show as networks that do not answer, which the demo is about.
     drop(tasks.spawn(practising));
     let demo = fill(&services, practice_at).await.map_err(Error::Demo)?;
     introduce(&demo, &config, address, practice_at, say);
     let watched = tokio::select! {
-        () = signals.next() => Ok(()),
+        _ = signals.next() => Ok(()),
         watched = watch(&demo, options.once, say) => watched,
     };
     end(running, &mut signals).await;
@@ -100,7 +102,7 @@ pub(super) async fn demo(
 async fn end(running: Running, signals: &mut Signals) {
     tokio::select! {
         () = running.stop() => {}
-        () = signals.next() => {}
+        _ = signals.next() => {}
     }
 }
 
@@ -110,8 +112,9 @@ fn quiet_log() -> log::LogSettings {
         stream: log::Stream::Stderr,
         format: log::Format::Text,
         level: "warn".to_owned(),
-        folder: None,
-        max_files: 2,
+        file: None,
+        rotate: log::Rotate::Daily,
+        keep: 2,
     }
 }
 

@@ -54,7 +54,7 @@ impl Services {
     ) -> Result<Done<DeliveryShown>, Problem> {
         let (now, epoch) = (self.now(), self.store.epoch());
         let moment = Moment { now, epoch, dice: self.rng.next_u64() };
-        let timing = self.timing;
+        let timing = self.timing.get();
         self.store
             .write(move |tx| {
                 let replayed = recall(tx, &access, now)?.is_some();

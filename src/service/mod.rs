@@ -3,6 +3,7 @@
 
 mod access;
 mod channels;
+mod controls;
 mod credentials;
 mod deliveries;
 mod events;
@@ -20,7 +21,7 @@ mod workspaces;
 
 use std::sync::Arc;
 
-use crate::base::{Clock, Code, Problem, Rng, Timestamp};
+use crate::base::{Clock, Code, Live, Problem, Rng, Timestamp};
 use crate::domain::publish::Timing;
 use crate::outbound::Transport;
 use crate::store::{Error, Store, WriteError};
@@ -30,6 +31,7 @@ use crate::vault::Vault;
 
 pub use access::{Access, Principal};
 pub use channels::{Brought, ChannelChange, Grace};
+pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel};
 pub use deliveries::DeliveryFilter;
 pub use feeds::{FeedEntry, FeedPage};
@@ -50,7 +52,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub metrics: Arc<Metrics>,
-    pub timing: Timing,
+    pub timing: Live<Timing>,
+    pub controls: Arc<Controls>,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: Arc<str>,
 }

@@ -3,10 +3,11 @@
 
 use crate::base::{ChannelId, KeyId, WorkspaceId};
 use crate::domain::event::{Actor, Event};
+use crate::domain::publish::State;
 use crate::domain::workspace::Workspace;
 
-use super::rows::{Feed, KeyHash, Slug};
-use super::tx::{Tx, View};
+use super::rows::{Attention, Feed, KeyHash, Slug};
+use super::tx::{Span, Tx, View};
 use super::{Error, WriteError};
 
 /// The right to read and write the rows of one workspace, and of no other.
@@ -83,6 +84,18 @@ impl Operator {
 
     pub fn by_slug(&self, view: &View<'_>, slug: &str) -> Result<Option<WorkspaceId>, Error> {
         Ok(view.get_global::<Slug>(&slug.to_owned())?.map(|row| row.workspace))
+    }
+
+    /// The states of what a person should see, in all workspaces, at most so many; no more is told
+    /// than how many, so no event.
+    pub fn attention(&self, view: &View<'_>, limit: usize) -> Result<Vec<State>, Error> {
+        let mut found = Vec::new();
+        for (_, slug) in view.scan_global::<Slug>(None, limit)? {
+            let left = limit.saturating_sub(found.len());
+            let rows = view.scan::<Attention>(&Scope(slug.workspace), &Span::first(left))?;
+            found.extend(rows.into_iter().map(|(_, row)| row.state));
+        }
+        Ok(found)
     }
 
     /// Every workspace by slug, from `after` on; names only, so no event.

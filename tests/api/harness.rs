@@ -156,7 +156,7 @@ impl House {
     /// Lets something happen to a delivery.
     pub async fn happen(&self, delivery: &str, event: Event) {
         let id: DeliveryId = delivery.parse().unwrap();
-        let (scope, timing) = (self.scope(), self.services.timing);
+        let (scope, timing) = (self.scope(), self.services.timing.get());
         let epoch = self.services.store.epoch();
         let moment = Moment { now: self.clock.now(), epoch, dice: 1 };
         let change = Change { event, moment, actor: Actor::System, note: None };
@@ -219,7 +219,8 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         guard: Arc::new(Guard::new([INSTANCE]).unwrap()),
         clock: Arc::new(clock.clone()),
         rng,
-        timing: Timing::default(),
+        timing: carillon::base::Live::new(Timing::default()),
+        controls: Arc::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),
     }

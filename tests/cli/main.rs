@@ -8,4 +8,5 @@ mod connect;
 mod demo;
 mod outside;
 mod program;
+mod settings;
 mod verbs;

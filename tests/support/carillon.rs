@@ -90,8 +90,17 @@ impl Carillon {
 
     /// SIGTERM: asks it to stop.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Asks it to read its settings again.
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, which: &str) {
         let pid = self.pid().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        let sent = Command::new("kill").args([which, &pid]).status();
         assert!(sent.unwrap().success(), "process {pid} is gone already");
     }
 

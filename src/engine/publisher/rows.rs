@@ -32,7 +32,7 @@ pub(super) struct Rows {
 /// `None` when the delivery is gone.
 pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<Rows>, Problem> {
     let (scope, id, now) = (ticket.timer.scope, ticket.delivery(), services.now());
-    let timing = services.timing;
+    let timing = services.timing.get();
     let read = services.store.read(move |view| {
         let Some(delivery) = view.get::<Delivery>(&scope, &id)? else { return Ok(None) };
         let Some(post) = view.get::<Post>(&scope, &delivery.post)? else { return Ok(None) };

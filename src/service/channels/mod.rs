@@ -71,7 +71,7 @@ impl Services {
             facts: asking.facts,
             public_url: &self.public_url,
             now: self.now(),
-            deadline: self.timing.deadline,
+            deadline: self.timing.get().deadline,
             correlation: asking.correlation,
         }
     }

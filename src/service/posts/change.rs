@@ -199,7 +199,7 @@ pub(super) fn cancel(
     moment: Moment,
 ) -> Result<(), WriteError<Problem>> {
     let change = Change { event: Event::Cancel, moment, actor: access.actor.clone(), note: None };
-    match transition::transition(tx, &access.scope, id, &services.timing, &change)? {
+    match transition::transition(tx, &access.scope, id, &services.timing.get(), &change)? {
         Ok(_) | Err(Refused::Missing | Refused::Step(Refusal::Finished)) => Ok(()),
         Err(Refused::Step(refusal)) => no(refusal_problem(refusal)),
         Err(Refused::Lane) => no(Problem::new(Code::Internal)),

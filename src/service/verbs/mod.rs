@@ -70,6 +70,10 @@ const fn verb(
 #[rustfmt::skip]
 pub const VERBS: &[Verb] = &[
     verb(("status", "", ""), "One screen: is it healthy, what is late, what waits for a person", &[], &[]),
+    verb(("config", "reload", ""), "Read the settings again and apply what can change while it runs", &[], &[]),
+    verb(("log", "level", ""), "Change which lines are logged, until the next reload or restart", &[
+        arg("level", Word, "such as debug, or info,carillon::engine=debug"),
+    ], &[]),
     verb(("publishing", "pause", ""), "Stop publishing everywhere; what is being sent is finished", &[], &[]),
     verb(("publishing", "resume", ""), "Publish again", &[], &[]),
     verb(("network", "list", ""), "The networks that this program knows", &[], &["id", "title", "paused"]),

@@ -11,6 +11,7 @@ use super::super::{
 use crate::base::{Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits};
 use crate::domain::access::{Manage, Read, Right, Scope as KeyScope, Write};
 use crate::domain::post::PartDraft;
+use crate::domain::publish::State;
 use crate::store::Operator;
 
 type Answer = Result<Value, Problem>;
@@ -122,6 +123,12 @@ impl Caller<'_> {
         let (services, operator) = (self.services, self.operator);
         match (noun, verb) {
             ("status", _) => self.status().await,
+            ("config", _) => shown((services.controls.reload)()?),
+            ("log", _) => {
+                let level = words.word("level")?;
+                (services.controls.set_level)(level)?;
+                Ok(json!({ "level": level }))
+            }
             ("publishing", _) => {
                 services.pause_installation(operator, None, verb == "pause").await?;
                 Ok(json!({ "paused": verb == "pause" }))
@@ -144,11 +151,13 @@ impl Caller<'_> {
     async fn status(&self) -> Answer {
         let services = self.services;
         let now = services.now();
-        let overdue = services
-            .store
-            .read(move |view| Ok(view.timers(None, now, limits::SCAN_MAX)?.len()))
-            .await
-            .map_err(super::super::trouble)?;
+        let operator = self.operator;
+        let read = services.store.read(move |view| {
+            let overdue = view.timers(None, now, limits::SCAN_MAX)?.len();
+            let attention = operator.attention(view, limits::SCAN_MAX)?;
+            Ok((overdue, attention.into_iter().filter(|state| *state == State::Held).count()))
+        });
+        let (overdue, held) = read.await.map_err(super::super::trouble)?;
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "now": now,
@@ -156,6 +165,7 @@ impl Caller<'_> {
             "store": if services.store.is_healthy() { "ok" } else { "failing" },
             "publishing": if services.is_paused().await? { "paused" } else { "running" },
             "overdue_timers": overdue,
+            "held": held,
             "public_url": services.public_url.as_ref(),
         }))
     }
