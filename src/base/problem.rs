@@ -46,9 +46,8 @@ pub enum Wrong {
         actual: usize,
         unit: &'static str,
     },
-    TooFew {
-        min: usize,
-    },
+    /// Nothing where something is needed.
+    Empty,
     OutOfRange {
         min: i64,
         max: i64,
@@ -76,7 +75,7 @@ impl Wrong {
             Self::BadFormat { .. } => "bad_format",
             Self::TooLong { .. } => "too_long",
             Self::OverLimit { .. } => "over_limit",
-            Self::TooFew { .. } => "too_few",
+            Self::Empty => "empty",
             Self::OutOfRange { .. } => "out_of_range",
             Self::NotOneOf { .. } => "not_one_of",
             Self::NotFound => "not_found",
@@ -100,7 +99,7 @@ impl fmt::Display for Wrong {
             Self::OverLimit { network, max, actual, unit } => {
                 write!(f, "has {actual} {unit}; {network} takes at most {max}")
             }
-            Self::TooFew { min } => write!(f, "needs at least {min}"),
+            Self::Empty => f.write_str("must not be empty"),
             Self::OutOfRange { min, max } => write!(f, "must be from {min} to {max}"),
             Self::NotOneOf { allowed } => write!(f, "must be one of: {allowed}"),
             Self::NotFound => f.write_str("names something that is not in this workspace"),

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::base::{Clock, SystemClock};
@@ -139,7 +140,7 @@ fn source(given: &ArgMatches) -> daemon::Source {
             flags.push((key.to_owned(), value.clone()));
         }
     }
-    if let Some(socket) = given.get_one::<PathBuf>("socket") {
+    if let Some(socket) = own_socket(given) {
         flags.push(("server.socket".to_owned(), socket.to_string_lossy().into_owned()));
     }
     let file = given.get_one::<PathBuf>("config").cloned();
@@ -153,6 +154,13 @@ fn settings(given: &ArgMatches) -> Result<Config, ExitCode> {
 fn unusable(error: &ConfigError) -> ExitCode {
     show::complain(error);
     ExitCode::from(USAGE)
+}
+
+/// Where a server is to make its socket. The variable says where clients find one; a second server
+/// in the same shell must not take it.
+fn own_socket(given: &ArgMatches) -> Option<&PathBuf> {
+    let typed = given.value_source("socket") == Some(ValueSource::CommandLine);
+    given.get_one::<PathBuf>("socket").filter(|_| typed)
 }
 
 fn serve(given: &ArgMatches) -> ExitCode {
@@ -170,7 +178,7 @@ fn demo(given: &ArgMatches) -> ExitCode {
         within: std::env::temp_dir(),
         listen: given.get_one::<SocketAddr>("listen").copied(),
         once: given.get_flag("once"),
-        socket: given.get_one::<PathBuf>("socket").cloned(),
+        socket: own_socket(given).cloned(),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     ended(daemon::demo(&options, &clock, &mut |line| show::line(line)))

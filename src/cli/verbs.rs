@@ -42,7 +42,7 @@ fn about(noun: &str) -> &'static str {
         "workspace" => "Create, list, pause workspaces",
         "key" => "API keys",
         "channel" => "Connected accounts",
-        "post" => "Write, list, show, cancel posts",
+        "post" => "Write, edit, list, show, cancel posts",
         _ => "What became of posts, one channel at a time",
     }
 }
@@ -54,8 +54,10 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
         command = command.arg(match arg.kind {
             ArgKind::Word => made.required(true),
             ArgKind::Required => made.long(arg.name).required(true),
-            ArgKind::Optional => made.long(arg.name),
-            ArgKind::Many => made.long(arg.name).action(ArgAction::Append),
+            ArgKind::Optional => made.long(arg.name).allow_hyphen_values(true),
+            ArgKind::Many => {
+                made.long(arg.name).action(ArgAction::Append).allow_hyphen_values(true)
+            }
             ArgKind::Flag => made.long(arg.name).action(ArgAction::SetTrue),
             ArgKind::Secret => made
                 .long(format!("{}-file", arg.name))

@@ -27,11 +27,17 @@ pub(super) fn open(
     let data = &config.server.data;
     make_folder(data)?;
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+    let (place, _) = identity_place(config);
+    let [keyring, database] = ["keyring.age", "carillon.redb"].map(|name| data.join(name));
+    if !all_there([&place, &keyring, &database])? {
+        tracing::info!(folder = %data.display(), "no database was there; an empty one is made");
+    }
     let identity = identity(config)?;
-    let keyring = Keyring::open_or_create(&data.join("keyring.age"), &identity, rng.as_ref())?;
+    let keyring = Keyring::open_or_create(&keyring, &identity, rng.as_ref())?;
     let options =
         Options { cache_bytes: config.store.cache_mib * 1024 * 1024, ..Options::default() };
-    let store = Store::open(Disk::File(data.join("carillon.redb")), options)?;
+    let store = Store::open(Disk::File(database.clone()), options)
+        .map_err(|source| Error::Store { path: database, source })?;
     let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;
     let transport = HttpTransport::new(
         HttpSettings {
@@ -90,6 +96,24 @@ pub(super) fn timing(config: &Config) -> Timing {
         grace: publish.grace,
         spacing: publish.catch_up_spacing,
     }
+}
+
+/// Whether the database is there. They are made in this order, and each opens the next: one that
+/// is missing before one that is there was lost, and a new one in its place would hide that.
+fn all_there(files: [&PathBuf; 3]) -> Result<bool, Error> {
+    let mut missing = None;
+    for path in files {
+        let there =
+            path.try_exists().map_err(|source| Error::Folder { path: path.clone(), source });
+        match (there?, missing) {
+            (false, None) => missing = Some(path),
+            (true, Some(lost)) => {
+                return Err(Error::Lost { path: lost.clone(), needed_by: path.clone() });
+            }
+            _ => {}
+        }
+    }
+    Ok(missing.is_none())
 }
 
 /// The folder holds tokens and drafts: nobody else may look into it.

@@ -89,6 +89,7 @@ pub(super) async fn demo(
     let demo = fill(&services, practice_at).await.map_err(Error::Demo)?;
     introduce(&demo, &config, address, practice_at, say);
     let watched = tokio::select! {
+        // Any signal: the terminal that goes away takes the demo with it.
         _ = signals.next() => Ok(()),
         watched = watch(&demo, options.once, say) => watched,
     };

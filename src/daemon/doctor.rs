@@ -225,11 +225,11 @@ fn is_public(ip: IpAddr) -> bool {
 }
 
 fn count(status: &Value, name: &str) -> u64 {
-    status.get(name).and_then(Value::as_u64).unwrap_or(0)
+    status.pointer(name).and_then(Value::as_u64).unwrap_or(0)
 }
 
 fn held(status: &Value) -> Finding {
-    match count(status, "held") {
+    match count(status, "/waits_for_a_person/held") {
         0 => ok("held deliveries", "none"),
         n => {
             let remedy = "carillon delivery list --state held -w WORKSPACE, then delivery resolve";
@@ -243,7 +243,7 @@ fn late(status: &Value) -> Finding {
     if status.get("publishing").and_then(Value::as_str) == Some("paused") {
         return warn(check, "publishing is paused everywhere", "carillon publishing resume");
     }
-    match count(status, "overdue_timers") {
+    match count(status, "/late") {
         n if n > LATE => warn(check, format!("{n} overdue"), "look at the log and at pauses"),
         n => ok(check, format!("{n} overdue")),
     }
@@ -306,7 +306,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let config = config(data.path(), &[("server.public_url", "https://x.example")]);
         let status = serde_json::json!({
-            "store": "ok", "version": "1", "held": 2, "overdue_timers": 101,
+            "store": "ok", "version": "1", "waits_for_a_person": { "held": 2 }, "late": 101,
             "publishing": "running",
         });
         let found = doctor(&config, Some(&status), &SystemClock::new());

@@ -28,10 +28,15 @@ pub use reload::Source;
 pub enum Error {
     #[error("the folder {} cannot be used: {source}", path.display())]
     Folder { path: PathBuf, source: io::Error },
-    #[error("cannot listen on {what}: {source}. Is another server running there?")]
+    #[error("cannot listen on {what}: {source}{}", hint(source))]
     Listen { what: String, source: io::Error },
-    #[error(transparent)]
-    Store(#[from] store::Error),
+    #[error(
+        "{} is missing, but {} is there and needs it; put your copy back, nothing was changed",
+        path.display(), needed_by.display()
+    )]
+    Lost { path: PathBuf, needed_by: PathBuf },
+    #[error("{}: {source}{}", path.display(), store_hint(source))]
+    Store { path: PathBuf, source: store::Error },
     #[error(transparent)]
     Vault(#[from] vault::VaultError),
     #[error(transparent)]
@@ -48,6 +53,24 @@ pub enum Error {
     Demo(Problem),
     #[error("not all posts were published: {0}")]
     Unpublished(String),
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => ". Is another server running there?",
+        io::ErrorKind::PermissionDenied => {
+            ". Ports below 1024 and other users' folders need rights"
+        }
+        io::ErrorKind::AddrNotAvailable => ". This machine does not have that address",
+        _ => "",
+    }
+}
+
+fn store_hint(source: &store::Error) -> &'static str {
+    match source {
+        store::Error::Io(_) => ". If the disk is sound, restore the file from a backup",
+        _ => "",
+    }
 }
 
 fn runtime() -> Result<Runtime, Error> {

@@ -82,13 +82,13 @@ impl Post {
 /// Notes under `field` what no network could take: nothing to say, too many parts, wild delays.
 pub fn check_parts(field: &str, parts: &[PartDraft], check: &mut Check) {
     if parts.is_empty() {
-        check.wrong(field, Wrong::TooFew { min: 1 });
+        check.wrong(field, Wrong::Empty);
     }
     let (max, actual) = (limits::PARTS_PER_POST, parts.len());
     check.that(actual <= max, field, Wrong::TooLong { max, actual, unit: "parts" });
     for (i, part) in parts.iter().take(max).enumerate() {
         if part.text.trim().is_empty() && part.media.is_empty() {
-            check.wrong(format!("{field}[{i}].text"), Wrong::TooFew { min: 1 });
+            check.wrong(format!("{field}[{i}].text"), Wrong::Empty);
         }
         let (max, actual) = (limits::TEXT_CHARS, part.text.chars().count());
         let wrong = Wrong::TooLong { max, actual, unit: "characters" };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Problem, Timestamp, Wrong};
@@ -30,6 +30,25 @@ impl Schedule {
     pub fn due(&self) -> Timestamp {
         match self {
             Self::Now { due } | Self::At { due, .. } => *due,
+        }
+    }
+
+    /// What is odd about the time that was asked for, if anything: it does not exist, or twice.
+    pub fn oddity(&self) -> Option<Wrong> {
+        let Self::At { local, zone, .. } = self else { return None };
+        let civil: DateTime = local.parse().ok()?;
+        match TimeZone::get(zone).ok()?.to_ambiguous_timestamp(civil).offset() {
+            AmbiguousOffset::Unambiguous { .. } => None,
+            AmbiguousOffset::Gap { .. } => {
+                let why = "does not exist on that day, when clocks go forward; the time after the \
+                           gap is taken, see `due`";
+                Some(Wrong::NotPossible { why })
+            }
+            AmbiguousOffset::Fold { .. } => {
+                let why = "comes twice on that day, when clocks go back; the first is taken, see \
+                           `due`";
+                Some(Wrong::NotPossible { why })
+            }
         }
     }
 
@@ -99,6 +118,23 @@ mod tests {
             ("2026-06-01T12:00:30", "UTC", "2026-06-01T12:00:30.000Z"),
         ] {
             assert_eq!(due(local, zone), utc, "{local} {zone}");
+        }
+    }
+
+    #[test]
+    fn times_that_do_not_exist_or_come_twice_are_noticed() {
+        let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+        for (local, odd) in [
+            ("2027-03-28T02:30", Some("does not exist")),
+            ("2026-10-25T02:30", Some("comes twice")),
+            ("2026-10-25T03:00", None),
+            ("2026-12-01T09:00", None),
+        ] {
+            let oddity = Schedule::at(local, "Europe/Berlin", now).unwrap().oddity();
+            let said = oddity.map(|wrong| wrong.to_string());
+            let starts = |said: &str| odd.is_some_and(|odd| said.starts_with(odd));
+            assert_eq!(said.is_some(), odd.is_some(), "{local}");
+            assert!(said.is_none_or(|said| starts(&said)), "{local}");
         }
     }
 

@@ -22,7 +22,7 @@ pub struct Workspace {
 pub fn check_name(field: &str, name: &str) -> Result<String, Problem> {
     let name = name.trim();
     if name.is_empty() {
-        return Err(Problem::field(field, Wrong::TooFew { min: 1 }));
+        return Err(Problem::field(field, Wrong::Empty));
     }
     let (max, actual) = (limits::NAME_CHARS, name.chars().count());
     if actual > max {
@@ -50,6 +50,13 @@ pub fn slug_of(name: &str) -> String {
     }
     let slug = slug.trim_end_matches('-');
     if slug.is_empty() { "workspace".to_owned() } else { slug.to_owned() }
+}
+
+/// The slug for the `n`th workspace of the same name; no longer than a slug may be.
+pub fn numbered(slug: &str, n: u32) -> String {
+    let tail = format!("-{n}");
+    let kept: String = slug.chars().take(limits::SLUG_CHARS - tail.len()).collect();
+    format!("{}{tail}", kept.trim_end_matches('-'))
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ const MASK: &str = "[secret]";
 pub const QUOTE_BYTES: usize = 2 * 1024;
 /// Words of this many characters may be tokens. The longest numeric ids of networks are shorter.
 const OPAQUE_CHARS: usize = 20;
+/// What is shorter is no token; masking it would only spoil the network's words.
+const SECRET_BYTES: usize = 6;
 
 /// The path of `url` for a log line: no query, and no segment that looks like a token, because
 /// some networks (Telegram, Discord and Slack webhooks) carry their secret in the path.
@@ -55,7 +57,8 @@ fn is_invisible(c: char) -> bool {
 
 /// One pass, the longest secret first, so that a mask is never looked into again.
 fn without_known<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
-    let mut secrets: Vec<&str> = secrets.iter().copied().filter(|s| !s.is_empty()).collect();
+    let mut secrets: Vec<&str> =
+        secrets.iter().copied().filter(|s| s.len() >= SECRET_BYTES).collect();
     if secrets.is_empty() {
         return Cow::Borrowed(text);
     }

@@ -3,7 +3,7 @@
 use super::idempotency::{recall, remember};
 use super::pauses::Pauses;
 use super::posts::refusal_problem;
-use super::shown::{self, DeliveryShown, Page, cursor_of};
+use super::shown::{self, DeliveryShown, Glance, Page, cursor_of};
 use super::transition::{Change, Refused, transition};
 use super::{Access, Done, Services, no, not_found, refused, trouble};
 use crate::base::{Code, DeliveryId, Problem, limits};
@@ -27,8 +27,8 @@ impl Services {
         access: &Access<R>,
         id: DeliveryId,
     ) -> Result<DeliveryShown, Problem> {
-        let (scope, epoch) = (access.scope, self.store.epoch());
-        let found = self.store.read(move |view| one(view, &scope, id, epoch)).await;
+        let (scope, glance) = (access.scope, self.glance());
+        let found = self.store.read(move |view| one(view, &scope, id, glance)).await;
         found.map_err(trouble)?.ok_or_else(not_found)
     }
 
@@ -37,10 +37,10 @@ impl Services {
         access: &Access<R>,
         filter: DeliveryFilter,
     ) -> Result<Page<DeliveryShown>, Problem> {
-        let (scope, epoch) = (access.scope, self.store.epoch());
+        let (scope, glance) = (access.scope, self.glance());
         let cursor = filter.cursor.as_deref().map(shown::cursor_key::<DeliveryId>).transpose()?;
         self.store
-            .read(move |view| collect(view, &scope, epoch, &filter, cursor))
+            .read(move |view| collect(view, &scope, glance, &filter, cursor))
             .await
             .map_err(trouble)
     }
@@ -52,7 +52,8 @@ impl Services {
         id: DeliveryId,
         decision: Decision,
     ) -> Result<Done<DeliveryShown>, Problem> {
-        let (now, epoch) = (self.now(), self.store.epoch());
+        let glance = self.glance();
+        let Glance { now, epoch } = glance;
         let moment = Moment { now, epoch, dice: self.rng.next_u64() };
         let timing = self.timing.get();
         self.store
@@ -76,7 +77,7 @@ impl Services {
                     }
                     remember(tx, &access, now, &id.to_string())?;
                 }
-                match one(&tx.view(), &access.scope, id, epoch)? {
+                match one(&tx.view(), &access.scope, id, glance)? {
                     Some(value) => Ok(Done { value, replayed }),
                     None => no(not_found()),
                 }
@@ -109,17 +110,17 @@ fn one(
     view: &View<'_>,
     scope: &Scope,
     id: DeliveryId,
-    epoch: u64,
+    glance: Glance,
 ) -> Result<Option<DeliveryShown>, Error> {
     let Some(row) = view.get::<Delivery>(scope, &id)? else { return Ok(None) };
     let pauses = Pauses::read(view, scope)?;
-    shown::delivery(view, scope, &pauses, &row, epoch).map(Some)
+    shown::delivery(view, scope, &pauses, &row, glance).map(Some)
 }
 
 fn collect(
     view: &View<'_>,
     scope: &Scope,
-    epoch: u64,
+    glance: Glance,
     filter: &DeliveryFilter,
     mut cursor: Option<DeliveryId>,
 ) -> Result<Page<DeliveryShown>, Error> {
@@ -132,8 +133,8 @@ fn collect(
         for row in step {
             seen += 1;
             cursor = Some(row.id);
-            if filter.state.is_none_or(|state| state == row.flow.state_in(epoch)) {
-                items.push(shown::delivery(view, scope, &pauses, &row, epoch)?);
+            if filter.state.is_none_or(|state| state == row.flow.state_in(glance.epoch)) {
+                items.push(shown::delivery(view, scope, &pauses, &row, glance)?);
             }
             if items.len() >= filter.limit || seen >= limits::SCAN_MAX {
                 return Ok(Page { items, next: cursor.map(|id| cursor_of(&id.to_bytes())) });

@@ -86,7 +86,8 @@ fn entry(
     let Some(row) = view.get::<Delivery>(scope, &id)?.filter(|d| d.channel == channel) else {
         return Ok(None);
     };
-    let Some(post) = view.get::<Post>(scope, &row.post)?.filter(|p| p.deleted_at.is_none()) else {
+    // Also of a deleted post: what is out stays out, here as on any network.
+    let Some(post) = view.get::<Post>(scope, &row.post)? else {
         return Ok(None);
     };
     let mut out = Vec::new();

@@ -29,7 +29,7 @@ impl Services {
     ) -> Result<Done<KeyShown>, Problem> {
         let name = check_name("name", name)?;
         if scopes.is_empty() {
-            return Err(Problem::field("scopes", Wrong::TooFew { min: 1 }));
+            return Err(Problem::field("scopes", Wrong::Empty));
         }
         let now = self.now();
         if expires_at.is_some_and(|end| end <= now) {

@@ -21,10 +21,12 @@ mod workspaces;
 
 use std::sync::Arc;
 
+use shown::Glance;
+
 use crate::base::{Clock, Code, Live, Problem, Rng, Timestamp};
-use crate::domain::publish::Timing;
+use crate::domain::publish::{State, Timing};
 use crate::outbound::Transport;
-use crate::store::{Error, Store, WriteError};
+use crate::store::{Backlog, Error, Store, WriteError};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::StoreTotals;
 use crate::vault::Vault;
@@ -63,12 +65,25 @@ impl Services {
         self.clock.now()
     }
 
+    /// The moment at which something is shown.
+    fn glance(&self) -> Glance {
+        Glance { epoch: self.store.epoch(), now: self.now() }
+    }
+
     /// The metrics as Prometheus reads them, with the store's counts of this moment.
-    pub fn metrics_text(&self) -> String {
+    pub async fn metrics_text(&self) -> String {
+        if let Ok(backlog) = self.store.read(Backlog::read).await {
+            for state in [State::Held, State::Partial, State::Failed] {
+                let waiting = backlog.attention.get(&state).copied().unwrap_or_default();
+                self.metrics.waiting(state.word(), waiting);
+            }
+            self.metrics.reconnect_needed(backlog.reconnect_needed);
+        }
         let stats = self.store.stats();
         self.metrics.store(StoreTotals {
             commits: stats.commits,
             writes: stats.writes,
+            written_bytes: stats.written_bytes,
             reopened: stats.reopened,
             healthy: self.store.is_healthy(),
         });

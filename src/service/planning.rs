@@ -11,6 +11,7 @@ use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::Delivery;
 use crate::domain::post::{PartDraft, Post, check_parts};
 use crate::domain::publish::Flow;
+use crate::domain::schedule::Schedule;
 use crate::networks;
 use crate::store::{Error, Scope, View};
 
@@ -57,10 +58,16 @@ pub(super) fn check(post: &Post, channels: &Channels) -> Result<Vec<FieldProblem
         }
     }
     match networks_say.finish() {
-        Ok(()) => Ok(Vec::new()),
-        Err(problem) if post.draft => Ok(problem.fields),
+        Ok(()) => Ok(oddities(post)),
+        Err(problem) if post.draft => Ok([problem.fields, oddities(post)].concat()),
         Err(problem) => Err(problem),
     }
+}
+
+/// What can be done as it was asked for, and may still surprise.
+fn oddities(post: &Post) -> Vec<FieldProblem> {
+    let wrong = post.schedule.as_ref().and_then(Schedule::oddity);
+    wrong.map(|wrong| FieldProblem { field: "schedule.at".to_owned(), wrong }).into_iter().collect()
 }
 
 /// What is wrong whatever the network.
@@ -81,7 +88,7 @@ fn shape(post: &Post, check: &mut Check) {
     check.that(actual <= max, "parts", Wrong::TooLong { max, actual, unit: "bytes in all" });
     no_media("parts", &post.parts, check);
     if !post.draft {
-        check.that(!post.targets.is_empty(), "channels", Wrong::TooFew { min: 1 });
+        check.that(!post.targets.is_empty(), "channels", Wrong::Empty);
         check.that(post.schedule.is_some(), "schedule", Wrong::Missing);
     }
 }
@@ -104,7 +111,7 @@ pub(super) fn check_tags(tags: &[String]) -> Result<(), Problem> {
         let (max, actual) = (limits::TAG_CHARS, tag.chars().count());
         let wrong = Wrong::TooLong { max, actual, unit: "characters" };
         check.that(actual <= max, format!("tags[{i}]"), wrong);
-        check.that(!tag.is_empty(), format!("tags[{i}]"), Wrong::TooFew { min: 1 });
+        check.that(!tag.is_empty(), format!("tags[{i}]"), Wrong::Empty);
         let expected = "text without control characters".to_owned();
         let plain = !tag.chars().any(char::is_control);
         check.that(plain, format!("tags[{i}]"), Wrong::BadFormat { expected });

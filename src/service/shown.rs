@@ -8,15 +8,24 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::pauses::Pauses;
-use crate::base::{FieldProblem, Problem, Wrong};
+use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
 use crate::domain::access::Key;
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::{Delivery, Note, NoteKind};
 use crate::domain::post::{OptionValue, PartDraft, Post, Variant};
-use crate::domain::publish::{Doubt, Failure, Part, Phase, Source, State};
+use crate::domain::publish::{Doubt, Failure, Flow, HoldReason, Part, Phase, Source, State};
 use crate::domain::schedule::Schedule;
 use crate::domain::workspace::Workspace;
-use crate::store::{Error, Scope, View};
+use crate::store::rows::Inflight;
+use crate::store::{Error, Scope, Span, View};
+
+/// When something is looked at: what is armed since before this start of the program is unknown, and
+/// what is due and waits has a reason.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Glance {
+    pub epoch: u64,
+    pub now: Timestamp,
+}
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,7 +53,7 @@ pub struct PostShown {
     pub schedule: Option<ScheduleShown>,
     pub targets: Vec<TargetShown>,
     pub deliveries: Vec<DeliveryShown>,
-    /// What scheduling this draft would be refused for.
+    /// What scheduling this draft would be refused for; and a time that does not exist or comes twice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
     pub correlation_id: String,
@@ -104,7 +113,8 @@ pub struct DeliveryShown {
     pub network: String,
     /// scheduled, preparing, armed, unknown, held, published, partial, failed or cancelled.
     pub state: String,
-    /// Why it waits, or is held.
+    /// Why it waits (due, turn, retry, `rate_limit`, paused, lane: another of its channel is being
+    /// sent or looked for), or is held.
     pub reason: Option<String>,
     /// When it was to go out.
     pub due: String,
@@ -265,13 +275,13 @@ pub(super) fn post(
     view: &View<'_>,
     scope: &Scope,
     post: &Post,
-    epoch: u64,
+    glance: Glance,
 ) -> Result<PostShown, Error> {
     let pauses = Pauses::read(view, scope)?;
     let mut deliveries = Vec::new();
     for id in post.targets.iter().filter_map(|t| t.delivery) {
         if let Some(row) = view.get::<Delivery>(scope, &id)? {
-            deliveries.push(delivery(view, scope, &pauses, &row, epoch)?);
+            deliveries.push(delivery(view, scope, &pauses, &row, glance)?);
         }
     }
     let target = |t: &crate::domain::post::Target| TargetShown {
@@ -337,14 +347,19 @@ pub(super) fn delivery(
     scope: &Scope,
     pauses: &Pauses,
     row: &Delivery,
-    epoch: u64,
+    glance: Glance,
 ) -> Result<DeliveryShown, Error> {
-    let state = row.flow.state_in(epoch);
+    let state = row.flow.state_in(glance.epoch);
     let reason = match (&row.flow.hold, state, row.flow.current_part().map(|p| &p.phase)) {
         (Some(hold), State::Held, _) => Some(hold.reason.word()),
         (_, State::Scheduled, Some(Phase::Waiting(wait))) => {
-            let paused = pauses.hold_back(view, scope, row.channel, &row.network)?;
-            Some(if paused.is_some() { "paused" } else { wait.word() })
+            let paused = pauses.hold_back(view, scope, row.channel, &row.network)?.is_some();
+            let late = row.flow.wake.is_some_and(|wake| wake <= glance.now);
+            Some(match wait {
+                _ if paused => "paused",
+                _ if late && is_behind(view, scope, row)? => "lane",
+                wait => wait.word(),
+            })
         }
         _ => None,
     };
@@ -352,7 +367,8 @@ pub(super) fn delivery(
         .notes
         .iter()
         .partition(|note| matches!(note.kind, NoteKind::Attempt | NoteKind::Prepare));
-    let parts: Vec<PartShown> = row.flow.parts.iter().map(|p| part(p, epoch)).collect();
+    let parts: Vec<PartShown> =
+        row.flow.parts.iter().map(|p| part(p, &row.flow, glance.epoch)).collect();
     Ok(DeliveryShown {
         id: row.id.to_string(),
         post: row.post.to_string(),
@@ -372,9 +388,20 @@ pub(super) fn delivery(
     })
 }
 
-fn part(part: &Part, epoch: u64) -> PartShown {
+/// Whether another delivery of its channel is being sent or looked for.
+fn is_behind(view: &View<'_>, scope: &Scope, row: &Delivery) -> Result<bool, Error> {
+    let first = Span::first(2).under(&row.channel);
+    Ok(view.scan::<Inflight>(scope, &first)?.iter().any(|((_, other), _)| *other != row.id))
+}
+
+fn part(part: &Part, flow: &Flow, epoch: u64) -> PartShown {
     let (mut receipt, mut failure) = (None, None);
+    let hold = flow.hold.as_ref().filter(|_| flow.current_part().is_some_and(|p| p.id == part.id));
+    let (is_held, unsure) =
+        (hold.is_some(), hold.is_some_and(|hold| hold.reason == HoldReason::OutcomeUnknown));
     let state = match &part.phase {
+        Phase::Waiting(_) if flow.cancelled => "cancelled",
+        Phase::Waiting(_) if is_held => "held",
         Phase::Waiting(wait) => wait.word(),
         Phase::Preparing { .. } => "preparing",
         Phase::Armed { epoch: armed, .. } if *armed != epoch => "unknown",
@@ -403,7 +430,7 @@ fn part(part: &Part, epoch: u64) -> PartShown {
         id: part.id.to_string(),
         state: state.to_owned(),
         attempts: part.attempt,
-        in_doubt: matches!(part.doubt, Doubt::Open { .. }) && receipt.is_none(),
+        in_doubt: unsure || matches!(part.doubt, Doubt::Open { .. }) && receipt.is_none(),
         remote_id: receipt.map(|r| r.remote_id.clone()).filter(|id| !id.is_empty()),
         permalink: receipt.and_then(|r| r.url.clone()),
         published_at: receipt.map(|r| r.at.to_string()),

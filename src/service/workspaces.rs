@@ -5,9 +5,12 @@ use super::{Access, Principal, Services, no, refused, shown, trouble};
 use crate::base::{Check, Code, CorrelationId, Problem, WorkspaceId, Wrong, limits};
 use crate::domain::access::{Read, Right};
 use crate::domain::event::Event;
-use crate::domain::workspace::{Workspace, check_name, slug_of};
+use crate::domain::workspace::{Workspace, check_name, numbered, slug_of};
 use crate::store::rows::WrappedKey;
 use crate::store::{Operator, Scope};
+
+/// Workspaces of one name, beyond which a person must choose a slug.
+const SAME_NAMES: u32 = 1_000;
 
 impl Services {
     /// Makes a workspace. The slug is made from the name when none is given.
@@ -19,13 +22,15 @@ impl Services {
         correlation: CorrelationId,
     ) -> Result<WorkspaceShown, Problem> {
         let name = check_name("name", name)?;
+        let chosen = slug.is_some();
         let slug = match slug {
             Some(slug) => check_slug(slug)?,
             None => slug_of(&name),
         };
         let (now, rng) = (self.now(), self.rng.as_ref());
         let id = WorkspaceId::new(now, rng);
-        let workspace = Workspace { id, slug, name, created_at: now, paused: false, grace: None };
+        let workspace =
+            Workspace { id, slug: slug.clone(), name, created_at: now, paused: false, grace: None };
         let wrapped = self.vault.new_workspace_key(rng, id, 1).map_err(|error| {
             tracing::error!(%error, "no data key could be made");
             Problem::new(Code::Internal)
@@ -41,8 +46,15 @@ impl Services {
         };
         self.store
             .write(move |tx| {
-                if operator.by_slug(&tx.view(), &workspace.slug)?.is_some() {
-                    return no(Problem::new(Code::SlugTaken).with("slug", &workspace.slug));
+                let mut workspace = workspace.clone();
+                for n in 2.. {
+                    if operator.by_slug(&tx.view(), &workspace.slug)?.is_none() {
+                        break;
+                    }
+                    if chosen || n > SAME_NAMES {
+                        return no(Problem::new(Code::SlugTaken).with("slug", &workspace.slug));
+                    }
+                    workspace.slug = numbered(&slug, n);
                 }
                 let scope = operator.create(tx, &workspace)?;
                 tx.put(&scope, &(), &key)?;
@@ -112,5 +124,7 @@ fn check_slug(slug: &str) -> Result<String, Problem> {
         && slug.starts_with(|c: char| c.is_ascii_alphanumeric());
     let expected = "lower-case letters, digits and hyphens, beginning with a letter or digit";
     check.that(plain, "slug", Wrong::BadFormat { expected: expected.to_owned() });
+    let id = slug.parse::<WorkspaceId>().is_ok();
+    check.that(!id, "slug", Wrong::NotPossible { why: "looks like an id; choose a word" });
     check.finish().map(|()| slug.to_owned())
 }

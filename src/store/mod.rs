@@ -25,7 +25,7 @@ pub use fault::{FaultDisk, FaultKind};
 pub use key::{Fixed, Key};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};
-pub use scope::{Operator, Scope};
+pub use scope::{Backlog, Operator, Scope};
 pub use tx::{Span, Tx, View};
 use writer::{Job, Lane, Pending, Shared};
 
@@ -91,6 +91,8 @@ pub struct Changes {
 pub struct Stats {
     pub commits: u64,
     pub writes: u64,
+    /// Bytes of the keys and rows that were put.
+    pub written_bytes: u64,
     pub reopened: u64,
 }
 
@@ -169,6 +171,7 @@ impl Store {
         Stats {
             commits: self.shared.commits.load(Ordering::Relaxed),
             writes: self.shared.writes.load(Ordering::Relaxed),
+            written_bytes: self.shared.written_bytes.load(Ordering::Relaxed),
             reopened: self.shared.reopened.load(Ordering::Relaxed),
         }
     }

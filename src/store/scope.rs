@@ -1,12 +1,15 @@
 //! Handles: who may form which keys. A [`Scope`] is bound to one workspace and comes only from
 //! proof: a key's hash, a timer, a public feed, or an [`Operator`]. Must not be made otherwise.
 
-use crate::base::{ChannelId, KeyId, WorkspaceId};
+use std::collections::BTreeMap;
+
+use crate::base::{ChannelId, KeyId, WorkspaceId, limits};
+use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::publish::State;
 use crate::domain::workspace::Workspace;
 
-use super::rows::{Attention, Feed, KeyHash, Slug};
+use super::rows::{Attention, Feed, Inflight, KeyHash, Slug};
 use super::tx::{Span, Tx, View};
 use super::{Error, WriteError};
 
@@ -38,6 +41,56 @@ impl Scope {
     pub fn by_feed(view: &View<'_>, channel: ChannelId) -> Result<Option<Self>, Error> {
         Ok(view.get_global::<Feed>(&channel)?.map(|row| Self(row.workspace)))
     }
+}
+
+/// What waits, over all workspaces: numbers only, so it needs no proof and leaves no event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Deliveries that a person should see, by state.
+    pub attention: BTreeMap<State, u64>,
+    /// Deliveries that are being sent or looked for.
+    pub inflight: u64,
+    pub reconnect_needed: u64,
+    pub paused_workspaces: u64,
+    pub paused_channels: u64,
+}
+
+impl Backlog {
+    /// Counts at one moment; at most `SCAN_MAX` of a kind in a workspace.
+    pub fn read(view: &View<'_>) -> Result<Self, Error> {
+        let mut backlog = Self::default();
+        let mut after = None;
+        loop {
+            let page = view.scan_global::<Slug>(after.as_ref(), limits::PAGE_MAX)?;
+            for (_, slug) in &page {
+                backlog.add(view, &Scope(slug.workspace))?;
+            }
+            match page.into_iter().last() {
+                Some((slug, _)) => after = Some(slug),
+                None => return Ok(backlog),
+            }
+        }
+    }
+
+    fn add(&mut self, view: &View<'_>, scope: &Scope) -> Result<(), Error> {
+        let all = Span::first(limits::SCAN_MAX);
+        for (_, row) in view.scan::<Attention>(scope, &all)? {
+            *self.attention.entry(row.state).or_default() += 1;
+        }
+        self.inflight += count(view.scan::<Inflight>(scope, &all)?.len());
+        let workspace = view.get::<Workspace>(scope, &())?;
+        self.paused_workspaces += u64::from(workspace.is_some_and(|w| w.paused));
+        for (_, channel) in view.scan::<Channel>(scope, &all)? {
+            let needed = matches!(channel.state, ChannelState::ReconnectNeeded { .. });
+            self.reconnect_needed += u64::from(needed);
+            self.paused_channels += u64::from(channel.paused);
+        }
+        Ok(())
+    }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }
 
 /// Whoever administers the installation, by the uid that the kernel vouches for.
@@ -84,18 +137,6 @@ impl Operator {
 
     pub fn by_slug(&self, view: &View<'_>, slug: &str) -> Result<Option<WorkspaceId>, Error> {
         Ok(view.get_global::<Slug>(&slug.to_owned())?.map(|row| row.workspace))
-    }
-
-    /// The states of what a person should see, in all workspaces, at most so many; no more is told
-    /// than how many, so no event.
-    pub fn attention(&self, view: &View<'_>, limit: usize) -> Result<Vec<State>, Error> {
-        let mut found = Vec::new();
-        for (_, slug) in view.scan_global::<Slug>(None, limit)? {
-            let left = limit.saturating_sub(found.len());
-            let rows = view.scan::<Attention>(&Scope(slug.workspace), &Span::first(left))?;
-            found.extend(rows.into_iter().map(|(_, row)| row.state));
-        }
-        Ok(found)
     }
 
     /// Every workspace by slug, from `after` on; names only, so no event.

@@ -91,6 +91,7 @@ pub(super) struct Shared {
     pub(super) changes: broadcast::Sender<Arc<Changes>>,
     pub(super) commits: AtomicU64,
     pub(super) writes: AtomicU64,
+    pub(super) written_bytes: AtomicU64,
     pub(super) reopened: AtomicU64,
     pub(super) healthy: AtomicBool,
 }
@@ -112,6 +113,7 @@ impl Shared {
             changes: broadcast::channel(FEED).0,
             commits: AtomicU64::new(0),
             writes: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
             reopened: AtomicU64::new(0),
             healthy: AtomicBool::new(true),
         });
@@ -223,6 +225,8 @@ impl Shared {
         self.batch.fetch_add(1, Ordering::Relaxed);
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.writes.fetch_add(wrote, Ordering::Relaxed);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(changes)
     }
 

@@ -33,6 +33,7 @@ pub struct Error(#[from] prometheus::Error);
 pub struct StoreTotals {
     pub commits: u64,
     pub writes: u64,
+    pub written_bytes: u64,
     pub reopened: u64,
     pub healthy: bool,
 }
@@ -50,12 +51,15 @@ pub struct Metrics {
     publishing: IntGauge,
     lanes_waiting: IntGauge,
     timers_overdue: IntGauge,
+    waiting: IntGaugeVec,
+    reconnect_needed: IntGauge,
     scheduler_lag: Gauge,
     clock_jumps: IntCounter,
     http_requests: IntCounterVec,
     http_seconds: HistogramVec,
     store_commits: IntCounter,
     store_writes: IntCounter,
+    store_written_bytes: IntCounter,
     store_reopened: IntCounter,
     store_healthy: IntGauge,
     log_lines_dropped: IntCounter,
@@ -91,6 +95,10 @@ impl Metrics {
                 "Channels with a due delivery that waits for a free place.")?,
             timers_overdue: to.number("carillon_timers_overdue",
                 "Timers whose time has come and that have not fired.")?,
+            waiting: to.numbers("carillon_deliveries_waiting", &["state"],
+                "Deliveries that a person should see: held, partial or failed.")?,
+            reconnect_needed: to.number("carillon_channels_reconnect_needed",
+                "Channels that a person must connect again.")?,
             scheduler_lag: to.seconds("carillon_scheduler_lag_seconds",
                 "How late the scheduler was when it last woke.")?,
             clock_jumps: to.counter("carillon_clock_jumps_total",
@@ -104,6 +112,8 @@ impl Metrics {
                 "Batches made durable.")?,
             store_writes: to.counter("carillon_store_writes_total",
                 "Writes that took part in a batch.")?,
+            store_written_bytes: to.counter("carillon_store_written_bytes_total",
+                "Bytes of the keys and rows put in batches.")?,
             store_reopened: to.counter("carillon_store_reopened_total",
                 "Times the database was opened again after a storage error.")?,
             store_healthy: to.number("carillon_store_healthy",
@@ -171,6 +181,17 @@ impl Metrics {
         set(&self.timers_overdue, timers);
     }
 
+    /// Deliveries in `state` that a person should see, over all workspaces.
+    pub fn waiting(&self, state: &str, deliveries: u64) {
+        if let Ok(gauge) = self.waiting.get_metric_with_label_values(&[state]) {
+            gauge.set(i64::try_from(deliveries).unwrap_or(i64::MAX));
+        }
+    }
+
+    pub fn reconnect_needed(&self, channels: u64) {
+        self.reconnect_needed.set(i64::try_from(channels).unwrap_or(i64::MAX));
+    }
+
     pub fn scheduler_lag(&self, late: Duration) {
         self.scheduler_lag.set(late.as_secs_f64());
     }
@@ -197,6 +218,7 @@ impl Metrics {
     pub fn store(&self, totals: StoreTotals) {
         self.raise(&self.store_commits, totals.commits);
         self.raise(&self.store_writes, totals.writes);
+        self.raise(&self.store_written_bytes, totals.written_bytes);
         self.raise(&self.store_reopened, totals.reopened);
         self.store_healthy.set(i64::from(totals.healthy));
     }
@@ -297,10 +319,18 @@ mod tests {
         metrics.publishing(3);
         metrics.lanes_waiting(2);
         metrics.timers_overdue(1);
+        metrics.waiting("held", 2);
+        metrics.reconnect_needed(1);
         metrics.scheduler_lag(Duration::from_millis(20));
         metrics.clock_jump();
         metrics.http_request("api", "BREW", "/api/v1/posts", 404, Duration::from_millis(2));
-        metrics.store(StoreTotals { commits: 5, writes: 9, reopened: 1, healthy: true });
+        metrics.store(StoreTotals {
+            commits: 5,
+            writes: 9,
+            written_bytes: 70,
+            reopened: 1,
+            healthy: true,
+        });
         metrics.log_lines_dropped(4);
         metrics
     }

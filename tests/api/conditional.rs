@@ -12,25 +12,46 @@ async fn a_change_meant_for_an_older_state_is_refused() {
     let post = house.new_post(&feed, json!({ "now": true })).await;
     let post = format!("/posts/{}", post["id"].as_str().unwrap());
     let channel = format!("/channels/{feed}");
-    for (path, body) in [(&post, json!({ "tags": ["a"] })), (&channel, json!({ "name": "New" }))] {
+    for (path, field) in [(&post, "text"), (&channel, "name")] {
+        let body = |n: u8| match field {
+            "name" => json!({ "name": format!("New {n}") }),
+            _ => json!({ "parts": [{ "text": format!("New {n}") }] }),
+        };
         let change =
-            |tag: &str| house.call(Method::PATCH, path).json(&body).header("if-match", tag);
-        let first = change("\"1\"").send().await;
+            |tag: &str, n| house.call(Method::PATCH, path).json(&body(n)).header("if-match", tag);
+        let first = change("\"1\"", 1).send().await;
         assert_eq!((first.status, first.header("etag")), (200, "\"2\""), "{path}");
-        let stale = change("\"1\"").send().await;
+        let stale = change("\"1\"", 2).send().await;
         assert_eq!(stale.said(), "412 stale_revision");
         assert_eq!(stale.json()["params"]["etag"], "2");
-        assert_eq!(change("*").send().await.header("etag"), "\"3\"");
-        assert_eq!(house.patch(path, &body).await.header("etag"), "\"4\"");
+        assert_eq!(change("*", 2).send().await.header("etag"), "\"3\"");
+        assert_eq!(house.patch(path, &body(3)).await.header("etag"), "\"4\"");
         for bad in
             ["3", "W/\"4\"", "\"4\", \"5\"", "\"x\"", "\"\"", "\"-1\"", "\"99999999999999999999\""]
         {
-            assert_eq!(change(bad).send().await.said(), "422 invalid_field If-Match", "{bad}");
+            assert_eq!(change(bad, 4).send().await.said(), "422 invalid_field If-Match", "{bad}");
         }
-        let twice = change("\"4\"");
+        let twice = change("\"4\"", 4);
         let mut twice = twice.clone();
         twice.headers.push(("if-match".to_owned(), "\"4\"".to_owned()));
         assert_eq!(twice.send().await.said(), "422 invalid_field If-Match");
+    }
+}
+
+#[tokio::test]
+async fn what_was_changed_since_is_not_taken_back() {
+    let house = House::new().await;
+    let feed = house.new_feed().await;
+    let at = json!({ "at": "2026-12-01T09:00", "zone": "Europe/Berlin" });
+    let post = house.new_post(&feed, at).await;
+    let post = format!("/posts/{}", post["id"].as_str().unwrap());
+    house.patch(&post, &json!({ "tags": ["a"] })).await;
+    let cancel = format!("{post}/cancel");
+    for (method, path, status) in [(Method::POST, &cancel, 200), (Method::DELETE, &post, 204)] {
+        let call = |tag: &str| house.call(method.clone(), path).header("if-match", tag);
+        assert_eq!(call("\"1\"").send().await.said(), "412 stale_revision", "{path}");
+        let tag = house.get(&post).await.header("etag").to_owned();
+        assert_eq!(call(&tag).send().await.status, status, "{path}");
     }
 }
 

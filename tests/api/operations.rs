@@ -295,6 +295,8 @@ async fn what_is_published_is_told() {
     assert_eq!(shown["parts"][0]["source"], "answer");
     assert_eq!(shown["finished_at"], "2026-11-22T09:00:00.000Z");
     let path = format!("/posts/{}", post["id"].as_str().unwrap());
-    assert_eq!(house.post(&format!("{path}/cancel"), &json!({})).await.status, 200);
+    let late = house.post(&format!("{path}/cancel"), &json!({})).await;
+    assert_eq!(late.said(), "409 nothing_to_cancel");
+    assert_eq!(house.patch(&path, &json!({})).await.header("etag"), "\"1\"", "nothing changed");
     assert_eq!(house.get(&path).await.json()["deliveries"][0]["state"], "published");
 }

@@ -183,7 +183,7 @@ async fn every_request_is_observed_by_its_template() {
     house.bare(Method::GET, "/wp-login.php?x=1").send().await;
     house.bare(Method::GET, "/health/live").send().await;
     house.call(Method::PUT, "/posts").send().await;
-    let text = house.services.metrics_text();
+    let text = house.services.metrics_text().await;
     let channel = "/api/v1/workspaces/{workspace}/channels/{channel}";
     for (face, method, route, status) in [
         ("api", "GET", channel, "2xx"),

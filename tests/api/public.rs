@@ -179,7 +179,7 @@ async fn metrics_are_for_this_machine_and_for_keys() {
     let house = House::new().await;
     let key = house.new_key(&house.workspace, &["metrics"]).await;
     let ask = |peer: Option<Peer>, header: Option<(&str, &str)>| {
-        let mut request = Request::get("/metrics");
+        let mut request = Request::get("/metrics").header("host", "localhost:8080");
         if let Some((name, value)) = header {
             request = request.header(name, value);
         }
@@ -206,6 +206,14 @@ async fn metrics_are_for_this_machine_and_for_keys() {
     for name in ["x-forwarded-for", "forwarded", "via", "x-real-ip"] {
         let proxied = ask(tcp("127.0.0.1:9"), Some((name, "10.0.0.1"))).await;
         assert_eq!(proxied.said(), "401 unauthenticated", "{name}");
+    }
+    for (host, status) in
+        [("127.0.0.1", 200), ("[::1]:80", 200), ("social.example.com", 401), ("10.0.0.1:80", 401)]
+    {
+        let mut request =
+            Request::get("/metrics").header("host", host).body(Body::empty()).unwrap();
+        request.extensions_mut().insert(tcp("127.0.0.1:9").unwrap());
+        assert_eq!(send(&house.router, request).await.status, status, "{host}");
     }
     let bearer = format!("Bearer {key}");
     assert_eq!(ask(tcp("10.0.0.1:9"), Some(("authorization", &bearer))).await.status, 200);

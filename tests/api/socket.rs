@@ -223,7 +223,7 @@ async fn a_stop_does_not_wait_for_ever() {
 async fn the_peer_of_a_socket_is_known() {
     let house = House::new().await;
     let server = Server::start(&house.router, Settings::default(), clock()).await;
-    let metrics = |more: &str| format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+    let metrics = |more: &str| format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{more}\r\n");
     let mut socket = server.connect().await;
     assert_eq!(ask(&mut socket, &metrics("")).await.0, 200);
     assert_eq!(ask(&mut socket, &metrics("X-Forwarded-For: 10.0.0.1\r\n")).await.0, 401);

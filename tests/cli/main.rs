@@ -6,6 +6,7 @@
 
 mod connect;
 mod demo;
+mod folder;
 mod outside;
 mod program;
 mod settings;

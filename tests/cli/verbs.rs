@@ -72,7 +72,7 @@ fn mistakes_are_told_with_the_remedy_and_a_code() {
     let server = Server::start(&[]);
     server.json(&["workspace", "create", "Acme"]);
     for (args, code, says) in [
-        (&["workspace", "create", "Acme"][..], 5, "error[slug_taken]"),
+        (&["workspace", "create", "Acme", "--slug", "acme"][..], 5, "error[slug_taken]"),
         (&["workspace", "create", ""], 2, "`name`"),
         (&["post", "list", "-w", "nobody"], 3, "error[not_found]"),
         (&["post", "show", "x", "-w", "acme"], 2, "`id`"),
@@ -150,4 +150,55 @@ fn settings_that_cannot_be_are_shown_with_their_place() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("c.toml:2:1") && said.contains("deadline"), "{said}");
+}
+
+#[test]
+fn what_waits_for_a_person_is_on_one_screen() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    let feed =
+        server.json(&["channel", "add", "-w", "acme", "--network", "feed", "--name", "News"]);
+    let feed = feed["id"].as_str().unwrap();
+    server.json(&["channel", "pause", feed, "-w", "acme"]);
+    server.json(&["network", "pause", "mastodon"]);
+    let post =
+        ["post", "create", "-w", "acme", "--channel", feed, "--text", "-a dash first", "--now"];
+    let post = server.json(&post);
+    assert_eq!(post["parts"][0]["text"], "-a dash first");
+    let status = server.json(&["status"]);
+    assert_eq!(status["paused"], serde_json::json!(["mastodon"]));
+    assert_eq!(status["paused_channels"], 1);
+    assert_eq!(status["waits_for_a_person"]["held"], 0);
+}
+
+#[test]
+fn what_has_not_gone_out_is_changed_and_taken_back() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    let feed =
+        server.json(&["channel", "add", "-w", "acme", "--network", "feed", "--name", "News"]);
+    let feed = feed["id"].as_str().unwrap();
+    let draft = ["post", "create", "-w", "acme", "--channel", feed, "--text", "First", "--draft"];
+    let post = server.json(&draft);
+    let id = post["id"].as_str().unwrap();
+    let at = ["--at", "2027-03-28T02:30", "--zone", "Europe/Berlin"];
+    let edit = ["post", "edit", id, "-w", "acme", "--text", "Second", "--draft", "no"];
+    let edited = server.json(&[&edit[..], &at].concat());
+    assert_eq!((&edited["parts"][0]["text"], &edited["draft"]), (&"Second".into(), &false.into()));
+    assert_eq!(edited["schedule"]["due"], "2027-03-28T01:30:00.000Z");
+    let warning = edited["warnings"][0]["message"].as_str().unwrap();
+    assert!(warning.contains("does not exist"), "{warning}");
+    let cancelled = server.json(&["post", "cancel", id, "-w", "acme"]);
+    assert_eq!(cancelled["deliveries"][0]["parts"][0]["state"], "cancelled");
+    let (code, said) = server.fails(&["post", "cancel", id, "-w", "acme"]);
+    assert!(code == 5 && said.contains("nothing_to_cancel"), "{code} {said}");
+}
+
+#[test]
+fn workspaces_of_one_name_get_slugs_of_their_own() {
+    let server = Server::start(&[]);
+    let slug = |name: &str| server.json(&["workspace", "create", name])["slug"].clone();
+    assert_eq!([slug("Acme"), slug("Acme"), slug("日本")], ["acme", "acme-2", "workspace"]);
+    let (code, said) = server.fails(&["workspace", "create", "Other", "--slug", "acme"]);
+    assert!(code == 5 && said.contains("slug_taken"), "{said}");
 }

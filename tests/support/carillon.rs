@@ -93,7 +93,7 @@ impl Carillon {
         self.signal("-TERM");
     }
 
-    /// Asks it to read its settings again.
+    /// What a process gets whose terminal is closed; a server reads its settings again.
     pub fn hang_up(&self) {
         self.signal("-HUP");
     }

@@ -49,6 +49,13 @@ async fn run(
     let Run { noun, verb, workspace, args } = body.0;
     let named = (noun.as_str(), verb.as_str());
     let (operator, workspace) = (Operator::new(uid), workspace.as_deref());
+    tracing::info!(
+        uid,
+        verb = format!("{noun} {verb}").escape_debug().to_string(),
+        workspace = workspace.map(|word| word.escape_debug().to_string()),
+        correlation_id = %correlation.0,
+        "an operator's verb"
+    );
     let answer = run_verb(&face.services, operator, named, workspace, &args, correlation.0).await?;
     Ok(Answer::json(&answer))
 }

@@ -1,13 +1,13 @@
 //! Health for anybody, metrics for those who may. Must not say why something is not ready.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use http::header::{CONTENT_TYPE, HeaderMap};
-use http::{HeaderName, StatusCode};
+use http::header::{CONTENT_TYPE, HOST, HeaderMap};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::base::{Code, Problem};
@@ -51,7 +51,7 @@ async fn metrics(
     } else if !peer.is_some_and(|Extension(peer)| is_local(peer, &headers)) {
         return Err(Problem::new(Code::Unauthenticated).into());
     }
-    let text = face.services.metrics_text();
+    let text = face.services.metrics_text().await;
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
@@ -67,9 +67,20 @@ fn is_local(peer: Peer, headers: &HeaderMap) -> bool {
     match peer {
         Peer::Unix { .. } => true,
         Peer::Tcp(address) => {
-            is_loopback(address) && !FORWARDED.iter().any(|name| headers.contains_key(name))
+            is_loopback(address)
+                && !FORWARDED.iter().any(|name| headers.contains_key(name))
+                && headers.get(HOST).is_some_and(names_this_machine)
         }
     }
+}
+
+/// Whether the caller asked for this machine by a name that only it can mean; a proxy that adds no
+/// header of its own still passes on the public one.
+fn names_this_machine(host: &HeaderValue) -> bool {
+    let host = host.to_str().unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let name = name.map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 fn is_loopback(address: SocketAddr) -> bool {

@@ -169,7 +169,7 @@ fn check_secret(field: &str, secret: Option<&Secret<String>>) -> Result<(), Prob
     let Some(secret) = secret.map(Secret::reveal) else { return Ok(()) };
     let (max, actual) = (limits::TOKEN_BYTES, secret.len());
     if actual == 0 {
-        return Err(Problem::field(field, Wrong::TooFew { min: 1 }));
+        return Err(Problem::field(field, Wrong::Empty));
     }
     if actual > max {
         return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "bytes" }));

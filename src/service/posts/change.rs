@@ -8,7 +8,7 @@ use super::super::shown::{self, PostShown};
 use super::super::transition::{self, Change, Refused};
 use super::super::{Access, Done, Services, no, refused};
 use super::create::{replay, with_warnings};
-use super::{PostChange, channel_of, check_channels, must, resolve, save};
+use super::{PostChange, channel_of, check_channels, must, resolve, save, unchanged};
 use crate::base::{ChannelId, Code, PartId, PostId, Problem, TargetId, Timestamp, limits};
 use crate::domain::access::Write;
 use crate::domain::delivery::Delivery;
@@ -33,29 +33,37 @@ impl Services {
             Ok(planned) => planned,
             Err(problem) => return self.repeated(access, problem).await,
         };
-        let (services, epoch) = (self.clone(), self.store.epoch());
+        let (services, glance) = (self.clone(), self.glance());
         let dice = self.rng.next_u64();
         self.store
             .write(move |tx| {
                 if let Some(id) = recall(tx, &access, now)? {
-                    return replay(tx, &access, &id, epoch);
+                    return replay(tx, &access, &id, glance);
                 }
                 let before = must(tx, &access, id)?;
-                if change.revision.is_some_and(|seen| seen != before.revision) {
-                    return no(Problem::new(Code::StaleRevision).with("etag", before.revision));
-                }
+                unchanged(&before, change.revision)?;
                 let mut after = merged(&before, &change, &fresh, now);
                 after.schedule = schedule.clone().or(after.schedule);
+                if (Post {
+                    revision: before.revision,
+                    updated_at: before.updated_at,
+                    ..after.clone()
+                }) == before
+                {
+                    remember(tx, &access, now, &id.to_string())?;
+                    let value = shown::post(&tx.view(), &access.scope, &before, glance)?;
+                    return Ok(Done { value, replayed: false });
+                }
                 let wanted = after.targets.iter().map(|t| t.channel);
                 let channels = planning::channels_of(&tx.view(), &access.scope, wanted)?;
                 let warnings = planning::check(&after, &channels).map_err(WriteError::Refused)?;
-                let moment = Moment { now, epoch, dice };
+                let moment = Moment { now, epoch: glance.epoch, dice };
                 follow(tx, &services, &access, (&before, &mut after), (&channels, &fresh, moment))?;
                 save(tx, &access, Some(&before), &after)?;
                 remember(tx, &access, now, &id.to_string())?;
                 let event = access.event(&services, "post.changed", &id.to_string());
                 tx.append_event(&access.scope, event)?;
-                let value = shown::post(&tx.view(), &access.scope, &after, epoch)?;
+                let value = shown::post(&tx.view(), &access.scope, &after, glance)?;
                 Ok(Done { value: with_warnings(value, &warnings), replayed: false })
             })
             .await
@@ -190,17 +198,18 @@ fn replan(
     Ok(Box::new((old, new)))
 }
 
-/// Cancels one delivery; one that is over already stays as it is.
+/// Cancels one delivery, and says so; one that is over already stays as it is.
 pub(super) fn cancel(
     tx: &mut Tx<'_>,
     services: &Services,
     access: &Access<Write>,
     id: crate::base::DeliveryId,
     moment: Moment,
-) -> Result<(), WriteError<Problem>> {
+) -> Result<bool, WriteError<Problem>> {
     let change = Change { event: Event::Cancel, moment, actor: access.actor.clone(), note: None };
     match transition::transition(tx, &access.scope, id, &services.timing.get(), &change)? {
-        Ok(_) | Err(Refused::Missing | Refused::Step(Refusal::Finished)) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(Refused::Missing | Refused::Step(Refusal::Finished)) => Ok(false),
         Err(Refused::Step(refusal)) => no(refusal_problem(refusal)),
         Err(Refused::Lane) => no(Problem::new(Code::Internal)),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::idempotency::{recall, remember};
 use super::super::planning::{self, Channels, Ids};
-use super::super::shown::{self, PostShown};
+use super::super::shown::{self, Glance, PostShown};
 use super::super::{Access, Done, Services, no, refused, transition, trouble};
 use super::{NewPost, channel_of, check_channels, live, resolve, save};
 use crate::base::{FieldProblem, PostId, Problem, TargetId};
@@ -44,10 +44,10 @@ impl Services {
         if access.repeat.is_none() {
             return Err(problem);
         }
-        let (now, epoch) = (self.now(), self.store.epoch());
+        let (now, glance) = (self.now(), self.glance());
         self.store
             .write(move |tx| match recall(tx, &access, now)? {
-                Some(id) => replay(tx, &access, &id, epoch),
+                Some(id) => replay(tx, &access, &id, glance),
                 None => no(problem.clone()),
             })
             .await
@@ -80,16 +80,16 @@ impl Services {
         planned: Planned,
     ) -> Result<Done<PostShown>, Problem> {
         let Planned { post, channels, warnings, ids } = planned;
-        let (services, epoch) = (self.clone(), self.store.epoch());
+        let (services, glance) = (self.clone(), self.glance());
         self.store
             .write(move |tx| {
                 let now = post.created_at;
                 if let Some(id) = recall(tx, &access, now)? {
-                    return replay(tx, &access, &id, epoch);
+                    return replay(tx, &access, &id, glance);
                 }
                 let post = insert(tx, &services, &access, (&post, &channels, &ids))?;
                 remember(tx, &access, now, &post.id.to_string())?;
-                let value = shown::post(&tx.view(), &access.scope, &post, epoch)?;
+                let value = shown::post(&tx.view(), &access.scope, &post, glance)?;
                 Ok(Done { value: with_warnings(value, &warnings), replayed: false })
             })
             .await
@@ -146,12 +146,12 @@ pub(super) fn replay(
     tx: &Tx<'_>,
     access: &Access<Write>,
     id: &str,
-    epoch: u64,
+    glance: Glance,
 ) -> Result<Done<PostShown>, WriteError<Problem>> {
     let missing = || WriteError::Refused(super::not_found());
     let id = id.parse().map_err(|_| missing())?;
     let post = live(&tx.view(), access, id)?.ok_or_else(missing)?;
-    let value = shown::post(&tx.view(), &access.scope, &post, epoch)?;
+    let value = shown::post(&tx.view(), &access.scope, &post, glance)?;
     Ok(Done { value, replayed: true })
 }
 

@@ -1,6 +1,6 @@
 //! Lists of posts: by time of making, newest first, or by due time when a stretch is asked for.
 
-use super::super::shown::{self, Page, PostShown, cursor_of};
+use super::super::shown::{self, Glance, Page, PostShown, cursor_of};
 use super::super::{Access, Services, trouble};
 use crate::base::{PostId, Problem, Timestamp, limits};
 use crate::domain::access::Read;
@@ -27,7 +27,7 @@ impl Services {
         access: &Access<Read>,
         filter: PostFilter,
     ) -> Result<Page<PostShown>, Problem> {
-        let (scope, epoch) = (access.scope, self.store.epoch());
+        let (scope, glance) = (access.scope, self.glance());
         let cursor = match &filter.cursor {
             Some(cursor) => Some(shown::cursor_bytes(cursor)?),
             None => None,
@@ -44,7 +44,7 @@ impl Services {
             return Err(shown::bad_cursor());
         }
         self.store
-            .read(move |view| collect(view, &scope, epoch, &filter, cursor))
+            .read(move |view| collect(view, &scope, glance, &filter, cursor))
             .await
             .map_err(trouble)
     }
@@ -54,7 +54,7 @@ impl Services {
 fn collect(
     view: &View<'_>,
     scope: &Scope,
-    epoch: u64,
+    glance: Glance,
     filter: &PostFilter,
     mut cursor: Option<Vec<u8>>,
 ) -> Result<Page<PostShown>, Error> {
@@ -70,7 +70,7 @@ fn collect(
             if post.deleted_at.is_some() {
                 continue;
             }
-            let post = shown::post(view, scope, &post, epoch)?;
+            let post = shown::post(view, scope, &post, glance)?;
             if filter.state.as_deref().is_none_or(|state| post.has_state(state)) {
                 items.push(post);
             }

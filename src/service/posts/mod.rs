@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::planning::Channels;
 use super::{Access, Services, not_found};
-use crate::base::{ChannelId, Check, PostId, Problem, Timestamp, Wrong, limits};
+use crate::base::{ChannelId, Check, Code, PostId, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Right;
 use crate::domain::post::{PartDraft, Post, Variant};
 use crate::domain::schedule::Schedule;
@@ -75,6 +75,16 @@ fn must<R: Right>(
     live(&tx.view(), access, id)?.ok_or_else(|| WriteError::Refused(not_found()))
 }
 
+/// Refuses when the post is not at the revision that the caller saw.
+fn unchanged(post: &Post, seen: Option<u64>) -> Result<(), WriteError<Problem>> {
+    match seen {
+        Some(seen) if seen != post.revision => {
+            Err(WriteError::Refused(Problem::new(Code::StaleRevision).with("etag", post.revision)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes the post and its place in the calendar.
 fn save<R: Right>(
     tx: &mut Tx<'_>,
@@ -127,12 +137,12 @@ impl Services {
         id: PostId,
     ) -> Result<super::shown::PostShown, Problem> {
         let scope = access.scope;
-        let epoch = self.store.epoch();
+        let glance = self.glance();
         let found = self
             .store
             .read(move |view| match view.get::<Post>(&scope, &id)? {
                 Some(post) if post.deleted_at.is_none() => {
-                    super::shown::post(view, &scope, &post, epoch).map(Some)
+                    super::shown::post(view, &scope, &post, glance).map(Some)
                 }
                 _ => Ok(None),
             })

@@ -2,21 +2,23 @@
 
 use super::super::idempotency::{recall, remember};
 use super::super::shown::{self, PostShown};
-use super::super::{Access, Done, Services, refused};
+use super::super::{Access, Done, Services, no, refused};
 use super::change::cancel;
-use super::{must, save};
-use crate::base::{PostId, Problem};
+use super::{must, save, unchanged};
+use crate::base::{Code, PostId, Problem};
 use crate::domain::access::Write;
 use crate::domain::publish::Moment;
 
 impl Services {
-    /// Cancels every delivery that has not gone out. 409 while one is being sent or in doubt.
+    /// Cancels every delivery that has not gone out. 409 while one is being sent or in doubt, and
+    /// when all are over; 412 when the post is not at the revision `seen`.
     pub async fn cancel_post(
         &self,
         access: Access<Write>,
         id: PostId,
+        seen: Option<u64>,
     ) -> Result<Done<PostShown>, Problem> {
-        match self.take_back(access.again(), id, false).await? {
+        match self.take_back(access.again(), (id, seen), false).await? {
             Some(value) => Ok(Done { value, replayed: false }),
             None => Ok(Done { value: self.post(&access, id).await?, replayed: true }),
         }
@@ -27,8 +29,9 @@ impl Services {
         &self,
         access: Access<Write>,
         id: PostId,
+        seen: Option<u64>,
     ) -> Result<Done<()>, Problem> {
-        let replayed = self.take_back(access, id, true).await?.is_none();
+        let replayed = self.take_back(access, (id, seen), true).await?.is_none();
         Ok(Done { value: (), replayed })
     }
 
@@ -36,19 +39,24 @@ impl Services {
     async fn take_back(
         &self,
         access: Access<Write>,
-        id: PostId,
+        (id, seen): (PostId, Option<u64>),
         delete: bool,
     ) -> Result<Option<PostShown>, Problem> {
-        let (services, epoch, now) = (self.clone(), self.store.epoch(), self.now());
-        let moment = Moment { now, epoch, dice: self.rng.next_u64() };
+        let (services, glance, now) = (self.clone(), self.glance(), self.now());
+        let moment = Moment { now, epoch: glance.epoch, dice: self.rng.next_u64() };
         self.store
             .write(move |tx| {
                 if recall(tx, &access, now)?.is_some() {
                     return Ok(None);
                 }
                 let before = must(tx, &access, id)?;
+                unchanged(&before, seen)?;
+                let mut cancelled = 0;
                 for delivery in before.targets.iter().filter_map(|t| t.delivery) {
-                    cancel(tx, &services, &access, delivery, moment)?;
+                    cancelled += usize::from(cancel(tx, &services, &access, delivery, moment)?);
+                }
+                if cancelled == 0 && !delete {
+                    return no(Problem::new(Code::NothingToCancel));
                 }
                 let mut after = before.clone();
                 after.revision += 1;
@@ -59,7 +67,7 @@ impl Services {
                 let kind = if delete { "post.deleted" } else { "post.cancelled" };
                 let event = access.event(&services, kind, &id.to_string());
                 tx.append_event(&access.scope, event)?;
-                shown::post(&tx.view(), &access.scope, &after, epoch).map(Some).map_err(Into::into)
+                shown::post(&tx.view(), &access.scope, &after, glance).map(Some).map_err(Into::into)
             })
             .await
             .map_err(refused)

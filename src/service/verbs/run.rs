@@ -6,13 +6,16 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::{
-    Access, Brought, ChannelChange, DeliveryFilter, NewPost, PostFilter, Services, When, words,
+    Access, Brought, ChannelChange, DeliveryFilter, NewPost, PostChange, PostFilter, Services,
+    When, words,
 };
-use crate::base::{Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits};
+use crate::base::{
+    ChannelId, Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits,
+};
 use crate::domain::access::{Manage, Read, Right, Scope as KeyScope, Write};
 use crate::domain::post::PartDraft;
 use crate::domain::publish::State;
-use crate::store::Operator;
+use crate::store::{Backlog, Operator};
 
 type Answer = Result<Value, Problem>;
 
@@ -151,21 +154,37 @@ impl Caller<'_> {
     async fn status(&self) -> Answer {
         let services = self.services;
         let now = services.now();
-        let operator = self.operator;
-        let read = services.store.read(move |view| {
-            let overdue = view.timers(None, now, limits::SCAN_MAX)?.len();
-            let attention = operator.attention(view, limits::SCAN_MAX)?;
-            Ok((overdue, attention.into_iter().filter(|state| *state == State::Held).count()))
-        });
-        let (overdue, held) = read.await.map_err(super::super::trouble)?;
+        let (overdue, backlog) = services
+            .store
+            .read(move |view| {
+                let overdue = view.timers(None, now, limits::SCAN_MAX)?.len();
+                Ok((overdue, Backlog::read(view)?))
+            })
+            .await
+            .map_err(super::super::trouble)?;
+        let mut paused: Vec<String> = services.paused_networks().await?.into_iter().collect();
+        paused
+            .iter_mut()
+            .filter(|name| name.is_empty())
+            .for_each(|all| "everything".clone_into(all));
+        let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "now": now,
             "epoch": services.store.epoch(),
             "store": if services.store.is_healthy() { "ok" } else { "failing" },
             "publishing": if services.is_paused().await? { "paused" } else { "running" },
-            "overdue_timers": overdue,
-            "held": held,
+            "paused": paused,
+            "paused_workspaces": backlog.paused_workspaces,
+            "paused_channels": backlog.paused_channels,
+            "late": overdue,
+            "being_sent": backlog.inflight,
+            "waits_for_a_person": {
+                "held": waiting(State::Held),
+                "failed": waiting(State::Failed),
+                "partial": waiting(State::Partial),
+                "channels_to_reconnect": backlog.reconnect_needed,
+            },
             "public_url": services.public_url.as_ref(),
         }))
     }
@@ -252,9 +271,14 @@ impl Caller<'_> {
                 let access = self.enter::<Write>(workspace).await?;
                 shown(services.create_post(access, new).await?.value)
             }
+            "edit" => {
+                let change = post_change(words)?;
+                let access = self.enter::<Write>(workspace).await?;
+                shown(services.change_post(access, words.id("id")?, change).await?.value)
+            }
             "cancel" => {
                 let access = self.enter::<Write>(workspace).await?;
-                shown(services.cancel_post(access, words.id("id")?).await?.value)
+                shown(services.cancel_post(access, words.id("id")?, None).await?.value)
             }
             "show" => {
                 let access = self.enter::<Read>(workspace).await?;
@@ -308,25 +332,57 @@ impl Caller<'_> {
     }
 }
 
-fn new_post(words: &Words<'_>) -> Result<NewPost, Problem> {
-    let mut channels = Vec::new();
-    for (i, text) in words.many("channel")?.into_iter().enumerate() {
-        channels.push(words::id(&format!("channel[{i}]"), text)?);
-    }
-    let when = match (words.maybe("at")?, words.maybe("zone")?, words.flag("now")?) {
+fn channels(words: &Words<'_>) -> Result<Vec<ChannelId>, Problem> {
+    let given = words.many("channel")?.into_iter().enumerate();
+    given.map(|(i, text)| words::id(&format!("channel[{i}]"), text)).collect()
+}
+
+fn parts(words: &Words<'_>) -> Result<Vec<PartDraft>, Problem> {
+    let part = |text: &str| PartDraft { text: text.to_owned(), ..PartDraft::default() };
+    Ok(words.many("text")?.into_iter().map(part).collect())
+}
+
+fn when(words: &Words<'_>) -> Result<Option<When>, Problem> {
+    Ok(match (words.maybe("at")?, words.maybe("zone")?, words.flag("now")?) {
         (Some(_), _, true) => return Err(Problem::field("now", Wrong::Excludes { other: "at" })),
         (Some(at), Some(zone), false) => {
             Some(When::At { local: at.to_owned(), zone: zone.to_owned() })
         }
         (Some(_), None, false) => return Err(Problem::field("zone", Wrong::Missing)),
         (None, _, true) => Some(When::Now),
-        (None, _, false) => None,
+        (None, Some(_), false) => return Err(Problem::field("at", Wrong::Missing)),
+        (None, None, false) => None,
+    })
+}
+
+/// What is given replaces what was there, whole.
+fn post_change(words: &Words<'_>) -> Result<PostChange, Problem> {
+    let given = |name: &str| words.args.contains_key(name);
+    let tags = || words.many("tag").map(|tags| tags.into_iter().map(str::to_owned).collect());
+    let draft = match words.maybe("draft")? {
+        None => None,
+        Some("yes") => Some(true),
+        Some("no") => Some(false),
+        Some(_) => {
+            let allowed = "yes, no".to_owned();
+            return Err(Problem::field("draft", Wrong::NotOneOf { allowed }));
+        }
     };
-    let part = |text: &str| PartDraft { text: text.to_owned(), ..PartDraft::default() };
+    Ok(PostChange {
+        parts: given("text").then(|| parts(words)).transpose()?,
+        channels: given("channel").then(|| channels(words)).transpose()?,
+        when: when(words)?,
+        tags: given("tag").then(tags).transpose()?,
+        draft,
+        ..PostChange::default()
+    })
+}
+
+fn new_post(words: &Words<'_>) -> Result<NewPost, Problem> {
     Ok(NewPost {
-        parts: words.many("text")?.into_iter().map(part).collect(),
-        channels,
-        when,
+        parts: parts(words)?,
+        channels: channels(words)?,
+        when: when(words)?,
         tags: words.many("tag")?.into_iter().map(str::to_owned).collect(),
         draft: words.flag("draft")?,
         ..NewPost::default()

@@ -7,7 +7,7 @@ use crate::base::kind;
 use crate::domain::access::Write;
 use crate::http::Shared;
 use crate::http::answer::Answer;
-use crate::http::extract::{Authorized, Named, Repeatable};
+use crate::http::extract::{Authorized, IfMatch, Named, Repeatable};
 use crate::http::problem::Refusal;
 use crate::service::shown::PostShown;
 
@@ -18,7 +18,7 @@ use crate::service::shown::PostShown;
     post,
     path = "/api/v1/workspaces/{workspace}/posts/{post}/cancel",
     tag = "posts",
-    params(Authorized<Write>, Named<kind::Post>, Repeatable),
+    params(Authorized<Write>, Named<kind::Post>, IfMatch, Repeatable),
     responses(
         (status = 200, description = "The post as it is now.", body = PostShown,
             headers(("ETag" = String))),
@@ -29,7 +29,8 @@ pub async fn cancel_post(
     State(face): State<Shared>,
     caller: Authorized<Write>,
     post: Named<kind::Post>,
+    seen: IfMatch,
 ) -> Result<Answer, Refusal> {
-    let done = face.services.cancel_post(caller.access, post.0).await?;
+    let done = face.services.cancel_post(caller.access, post.0, seen.0).await?;
     Ok(Answer::json(&done.value).tagged(done.value.revision).replayed(done.replayed))
 }
