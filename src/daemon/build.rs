@@ -60,6 +60,7 @@ pub(super) fn open(
         metrics: Arc::new(metrics),
         timing,
         controls: Arc::new(controls),
+        renewals: Arc::default(),
         public_url: Arc::from(public_url),
     })
 }

@@ -20,7 +20,7 @@ use crate::domain::access::{Manage, Read, Scope as KeyScope, Write};
 use crate::domain::event::Event;
 use crate::domain::post::PartDraft;
 use crate::practice::mastodon::Settings;
-use crate::practice::{Act, Fault, Matcher, World};
+use crate::practice::{Act, Fault, Matcher, World, bluesky};
 use crate::service::{Access, Brought, Controls, NewPost, Services, When};
 use crate::store::{Operator, Table};
 use crate::telemetry::log;
@@ -160,8 +160,8 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, Error> {
     listener.local_addr().map_err(Error::Runtime)
 }
 
-/// Two servers: Mastodon as it is, and one of the kind that ignores keys. The second loses one
-/// answer, which the program must find out by reading back.
+/// Three servers: Mastodon as it is, one of the kind that ignores keys, and Bluesky. The second
+/// loses one answer, which the program must find out by reading back.
 fn world(at: SocketAddr) -> World {
     let mut world = World::new(1);
     world.add_mastodon("practice-a", Settings::new(&format!("http://{at}/practice-a")));
@@ -169,10 +169,15 @@ fn world(at: SocketAddr) -> World {
     for host in ["practice-a", "practice-b"] {
         world.add_account(host, "bakery", &token(host), "read write");
     }
+    world.add_bluesky("practice-c", bluesky::Settings::new(&format!("http://{at}/practice-c")));
+    world.add_account("practice-c", HANDLE, &token("practice-c"), "");
     let host = Some("practice-b".to_owned());
     world.add_fault(Fault { on: Matcher::Write, host, times: 1, act: Act::AcceptThenDrop });
     world
 }
+
+/// The account on the practice Bluesky.
+const HANDLE: &str = "bakery.test";
 
 fn token(host: &str) -> String {
     format!("demo-token-{host}")
@@ -191,16 +196,20 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
         network: "feed".to_owned(),
         name: "Bakery news".to_owned(),
         instance: None,
+        identifier: None,
         url: None,
         token: None,
     };
     let feed = parse(&services.add_channel(manage().await?, feed).await?.value.id)?;
     let mut channels = vec![feed];
-    for host in ["practice-a", "practice-b"] {
+    for (host, network) in
+        [("practice-a", "mastodon"), ("practice-b", "mastodon"), ("practice-c", "bluesky")]
+    {
         let brought = Brought {
-            network: "mastodon".to_owned(),
+            network: network.to_owned(),
             name: format!("Bakery on {host}"),
             instance: Some(format!("http://{practice}/{host}")),
+            identifier: (network == "bluesky").then(|| HANDLE.to_owned()),
             url: None,
             token: Some(Secret::new(token(host))),
         };

@@ -13,6 +13,8 @@ pub struct Capabilities {
     /// The network's word, such as `mastodon`.
     pub network: &'static str,
     pub text_max: usize,
+    /// A second limit, in bytes of UTF-8, for networks that have both.
+    pub text_bytes_max: Option<usize>,
     pub counter: Counter,
     /// Parts of one delivery: 1 when the network has no threads.
     pub parts_max: usize,
@@ -34,6 +36,8 @@ pub enum Takes {
     Choice(&'static [&'static str]),
     /// Free text of at most so many characters.
     Text(usize),
+    /// At most so many BCP 47 codes, separated by commas.
+    Languages(usize),
 }
 
 impl Capabilities {
@@ -51,6 +55,9 @@ impl Capabilities {
             if length > self.text_max {
                 let wrong = over(self.text_max, length, "characters");
                 check.wrong(format!("{field}[{i}].text"), wrong);
+            }
+            if let Some(max) = self.text_bytes_max.filter(|max| part.text.len() > *max) {
+                check.wrong(format!("{field}[{i}].text"), over(max, part.text.len(), "bytes"));
             }
             if part.media.len() > self.media_max {
                 let wrong = over(self.media_max, part.media.len(), "assets");
@@ -83,6 +90,13 @@ impl Capabilities {
                     let wrong = Wrong::TooLong { max, actual, unit: "characters" };
                     check.that(actual <= max, field, wrong);
                 }
+                (Takes::Languages(max), OptionValue::Text(text)) => {
+                    let codes: Vec<_> = languages(text).collect();
+                    let fit = codes.len() <= *max && codes.iter().all(|code| is_language(code));
+                    let expected =
+                        format!("at most {max} language codes with commas, such as en, pt-BR");
+                    check.that(fit, field, Wrong::BadFormat { expected });
+                }
                 (Takes::Flag, OptionValue::Text(_)) => {
                     check
                         .wrong(field, Wrong::BadType { expected: "expected true or false".into() });
@@ -92,5 +106,37 @@ impl Capabilities {
                 }
             }
         }
+    }
+}
+
+/// The codes of a text that [`Takes::Languages`] lets through.
+pub fn languages(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|code| !code.is_empty())
+}
+
+/// The shape of a BCP 47 code: a language of letters, then subtags of letters and digits.
+fn is_language(code: &str) -> bool {
+    let mut tags = code.split('-');
+    let language = tags.next().unwrap_or_default();
+    (2..=3).contains(&language.len())
+        && language.bytes().all(|b| b.is_ascii_alphabetic())
+        && tags.all(|tag| {
+            (1..=8).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn language_codes_are_told_from_other_words() {
+        for code in ["en", "gsw", "pt-BR", "zh-Hans-CN"] {
+            assert!(is_language(code), "{code}");
+        }
+        for code in ["e", "english", "en_US", "en-", "12", "\u{e9}n"] {
+            assert!(!is_language(code), "{code}");
+        }
+        assert_eq!(languages(" en, ,pt-BR,").collect::<Vec<_>>(), ["en", "pt-BR"]);
     }
 }

@@ -8,6 +8,8 @@ use unicode_segmentation::UnicodeSegmentation;
 pub enum Counter {
     /// Unicode scalar values.
     Chars,
+    /// Extended grapheme clusters, as a reader counts.
+    Graphemes,
     /// Mastodon: grapheme clusters, every http(s) address counts `url` characters, and of a
     /// remote mention only the local name counts (networks.md 11.4, read 2026-11).
     Mastodon { url: usize },
@@ -17,6 +19,7 @@ impl Counter {
     pub fn count(self, text: &str) -> usize {
         match self {
             Self::Chars => text.chars().count(),
+            Self::Graphemes => text.graphemes(true).count(),
             Self::Mastodon { url } => mastodon(text, url),
         }
     }
@@ -102,5 +105,6 @@ mod tests {
             assert_eq!(Counter::Mastodon { url: 23 }.count(text), expected, "{text}");
         }
         assert_eq!(Counter::Chars.count("caf\u{e9}"), 4);
+        assert_eq!(Counter::Graphemes.count("cafe\u{301} \u{1F469}\u{200D}\u{1F680}"), 6);
     }
 }

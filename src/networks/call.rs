@@ -110,7 +110,8 @@ impl Call<'_> {
         let said = match serde_json::from_slice::<Value>(&response.body) {
             Ok(json) => {
                 let field = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
-                match (field("error"), field("error_description")) {
+                let more = field("error_description").or_else(|| field("message"));
+                match (field("error"), more) {
                     (Some(error), Some(more)) => format!("{error}: {more}"),
                     (Some(error), None) => error,
                     _ => body.into_owned(),
@@ -158,9 +159,16 @@ impl CallError {
     pub(super) fn into_reading(self) -> Reading {
         match self {
             Self::Unauthorized(failure) => Reading::Reconnect(failure),
-            Self::Unreachable(failure) | Self::Refused(failure) => Reading::Unavailable(failure),
-            Self::Address { host } => Reading::Unavailable(failure("address_refused", &host, None)),
-            Self::Missing(what) => Reading::Unavailable(failure("missing", what, None)),
+            other => Reading::Unavailable(other.into_failure()),
+        }
+    }
+
+    /// The same as the failure of an attempt.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::Unauthorized(said) | Self::Unreachable(said) | Self::Refused(said) => said,
+            Self::Address { host } => failure("address_refused", &host, None),
+            Self::Missing(what) => failure("missing", what, None),
         }
     }
 }

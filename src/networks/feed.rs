@@ -25,13 +25,14 @@ impl Network for Feed {
     }
 
     fn asks(&self) -> Asks {
-        Asks { instance: false, token: false, url: false }
+        Asks { instance: false, identifier: false, token: false, url: false }
     }
 
     fn capabilities(&self, _: &Facts) -> Capabilities {
         Capabilities {
             network: "feed",
             text_max: limits::TEXT_CHARS,
+            text_bytes_max: None,
             counter: Counter::Chars,
             parts_max: limits::PARTS_PER_POST,
             media_max: 0,

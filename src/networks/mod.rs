@@ -1,6 +1,7 @@
 //! Social networks behind one trait: what each can take, how it is called, what its answers mean.
 //! Must not see the store or the vault, read a clock, sleep, or repeat a commit; the engine does.
 
+mod bluesky;
 mod call;
 mod credential;
 mod feed;
@@ -22,7 +23,8 @@ pub use call::{Call, CallError};
 pub use credential::Credential;
 
 /// Every network, one line each.
-pub static REGISTRY: &[&dyn Network] = &[&feed::Feed, &mastodon::Mastodon, &webhook::Webhook];
+pub static REGISTRY: &[&dyn Network] =
+    &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky, &webhook::Webhook];
 
 /// The network with this word.
 pub fn named(word: &str) -> Option<&'static dyn Network> {
@@ -55,6 +57,18 @@ pub trait Network: Send + Sync {
     /// Whom the credential speaks for: tests a channel, and confirms or clears a refused call.
     async fn identify(&self, call: &Call<'_>) -> Result<Account, CallError>;
 
+    /// From when on the credential should be renewed; `None` for one that does not end.
+    fn renew_from(&self, _credential: &Credential) -> Option<Timestamp> {
+        None
+    }
+
+    /// A credential in place of the call's, which is about to end or was refused. It is stored
+    /// before it is used, and nobody else renews the same one meanwhile. `Unauthorized` means that
+    /// a person is needed: more than one answer must have said so.
+    async fn renew(&self, _call: &Call<'_>) -> Result<Credential, CallError> {
+        Err(CallError::Missing("token"))
+    }
+
     /// Everything reversible before the commit.
     async fn prepare(&self, _call: &Call<'_>, _part: &PartCall<'_>) -> Prepared {
         Prepared::Ready
@@ -73,6 +87,8 @@ pub trait Network: Send + Sync {
 pub struct Asks {
     /// The address of a server.
     pub instance: bool,
+    /// A name to sign in with; the token then is the password that goes with it.
+    pub identifier: bool,
     /// An access token, or a code from the network's own page.
     pub token: bool,
     /// A whole address; the token then is the secret that messages to it are signed with, and one
@@ -95,6 +111,10 @@ pub const SIGNING_SECRET: &str = "signing_secret";
 pub enum Grant<'a> {
     Nothing,
     Token(&'a str),
+    Password {
+        identifier: &'a str,
+        password: &'a str,
+    },
     /// Register this installation with the server, and tell where a person gets a code; or make
     /// the signing secret.
     Register {

@@ -48,13 +48,14 @@ impl Network for Webhook {
     }
 
     fn asks(&self) -> Asks {
-        Asks { instance: false, token: true, url: true }
+        Asks { instance: false, identifier: false, token: true, url: true }
     }
 
     fn capabilities(&self, _: &Facts) -> Capabilities {
         Capabilities {
             network: "webhook",
             text_max: limits::TEXT_CHARS,
+            text_bytes_max: None,
             counter: Counter::Chars,
             parts_max: limits::PARTS_PER_POST,
             media_max: 0,
@@ -80,7 +81,9 @@ impl Network for Webhook {
         let secret = match grant {
             Grant::Token(given) => given.to_owned(),
             Grant::Register { rng } => new_secret(rng),
-            Grant::Nothing | Grant::Code { .. } => return Err(CallError::Missing("token")),
+            Grant::Nothing | Grant::Password { .. } | Grant::Code { .. } => {
+                return Err(CallError::Missing("token"));
+            }
         };
         if signing_key(&secret).is_none() {
             let expected = "a signing secret is whsec_ and 24 to 64 bytes in base64";

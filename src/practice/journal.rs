@@ -58,6 +58,8 @@ pub struct RequestLine {
 pub(super) struct Moment<'a> {
     pub now: Timestamp,
     pub host: &'a str,
+    /// The name that was called, which may be another name of the same instance.
+    pub called: &'a str,
     pub rng: &'a SeededRng,
     pub journal: &'a mut Vec<JournalEntry>,
 }

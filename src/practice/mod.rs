@@ -1,6 +1,7 @@
 //! Practice networks ("twins") that the real program is tested against and the demo posts to.
 //! Sees `base` only, so that a twin cannot share a mistake with the client that it tests.
 
+pub mod bluesky;
 mod exchange;
 mod fault;
 mod journal;
@@ -23,6 +24,7 @@ use journal::Moment;
 /// One server of one network. To add a network is to add a variant and its arms.
 enum Instance {
     Mastodon(Box<mastodon::Server>),
+    Bluesky(Box<bluesky::Server>),
     Webhook(webhook::Receiver),
 }
 
@@ -30,6 +32,7 @@ impl Instance {
     fn kind_of_call(&self, request: &Request) -> Matcher {
         match self {
             Self::Mastodon(_) => mastodon::kind_of_call(request),
+            Self::Bluesky(_) => bluesky::kind_of_call(request),
             Self::Webhook(_) => webhook::kind_of_call(request),
         }
     }
@@ -37,6 +40,7 @@ impl Instance {
     fn answer(&mut self, moment: &mut Moment<'_>, request: &Request) -> Answer {
         match self {
             Self::Mastodon(server) => server.answer(moment, request),
+            Self::Bluesky(server) => server.answer(moment, request),
             Self::Webhook(receiver) => receiver.answer(moment, request),
         }
     }
@@ -44,6 +48,7 @@ impl Instance {
     fn rate_limited(&self, now: Timestamp, reset: Timestamp) -> Answer {
         match self {
             Self::Mastodon(server) => server.rate_limited(reset),
+            Self::Bluesky(_) => bluesky::rate_limited(now, reset),
             Self::Webhook(_) => webhook::Receiver::rate_limited(now, reset),
         }
     }
@@ -51,6 +56,7 @@ impl Instance {
     fn unauthorized(&self) -> Answer {
         match self {
             Self::Mastodon(_) => mastodon::unauthorized(),
+            Self::Bluesky(_) => bluesky::unauthorized(),
             Self::Webhook(_) => webhook::unauthorized(),
         }
     }
@@ -59,6 +65,7 @@ impl Instance {
     fn revoke(&mut self, request: &Request) {
         match self {
             Self::Mastodon(server) => request.bearer().into_iter().for_each(|t| server.revoke(t)),
+            Self::Bluesky(server) => request.bearer().into_iter().for_each(|t| server.revoke(t)),
             Self::Webhook(receiver) => receiver.gone = true,
         }
     }
@@ -66,6 +73,7 @@ impl Instance {
     fn shown(&self) -> ShownInstance {
         match self {
             Self::Mastodon(server) => server.shown(),
+            Self::Bluesky(server) => server.shown(),
             Self::Webhook(receiver) => receiver.shown(),
         }
     }

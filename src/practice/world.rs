@@ -7,8 +7,8 @@ use super::fault::Faults;
 use super::journal::Moment;
 use super::page::ShownInstance;
 use super::{
-    Act, Answer, Fate, Fault, Instance, JournalEntry, Request, RequestLine, mastodon, no_such_host,
-    webhook,
+    Act, Answer, Fate, Fault, Instance, JournalEntry, Request, RequestLine, bluesky, mastodon,
+    no_such_host, webhook,
 };
 use crate::base::{SeededRng, Timestamp};
 
@@ -18,6 +18,8 @@ const REQUESTS_KEPT: usize = 10_000;
 /// Instances by host name, what they did, what they were asked, and what is to go wrong.
 pub struct World {
     instances: BTreeMap<String, Instance>,
+    /// Other names of instances.
+    aliases: BTreeMap<String, String>,
     journal: Vec<JournalEntry>,
     requests: VecDeque<RequestLine>,
     faults: Faults,
@@ -37,6 +39,7 @@ impl World {
     pub fn new(seed: u64) -> Self {
         Self {
             instances: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             journal: Vec::new(),
             requests: VecDeque::new(),
             faults: Faults::default(),
@@ -57,8 +60,18 @@ impl World {
         self.instances.insert(host.to_owned(), Instance::Webhook(receiver));
     }
 
-    /// Adds an account whose token exists already; `scopes` are separated by spaces. Gives the
-    /// account's id, or `None` when there is no such host with accounts.
+    /// Adds a server that plays Bluesky, or replaces the one of this name.
+    pub fn add_bluesky(&mut self, host: &str, settings: bluesky::Settings) {
+        if let Some((own, _)) = &settings.own {
+            self.aliases.insert(own.clone(), host.to_owned());
+        }
+        let server = bluesky::Server::new(host, settings);
+        self.instances.insert(host.to_owned(), Instance::Bluesky(Box::new(server)));
+    }
+
+    /// Adds an account whose token exists already, or app password where a network has those;
+    /// `scopes` are separated by spaces. Gives the account's id, or `None` when there is no such
+    /// host.
     pub fn add_account(
         &mut self,
         host: &str,
@@ -66,14 +79,25 @@ impl World {
         token: &str,
         scopes: &str,
     ) -> Option<String> {
-        self.mastodon(host).map(|server| server.add_account(username, token, scopes))
+        Some(match self.instances.get_mut(host)? {
+            Instance::Mastodon(server) => server.add_account(username, token, scopes),
+            Instance::Bluesky(server) => server.add_account(username, token),
+            Instance::Webhook(_) => return None,
+        })
     }
 
     /// The server of this host, to change its settings or to look inside.
     pub fn mastodon(&mut self, host: &str) -> Option<&mut mastodon::Server> {
         match self.instances.get_mut(host)? {
             Instance::Mastodon(server) => Some(server),
-            Instance::Webhook(_) => None,
+            Instance::Bluesky(_) | Instance::Webhook(_) => None,
+        }
+    }
+
+    pub fn bluesky(&mut self, host: &str) -> Option<&mut bluesky::Server> {
+        match self.instances.get_mut(host)? {
+            Instance::Bluesky(server) => Some(server),
+            Instance::Mastodon(_) | Instance::Webhook(_) => None,
         }
     }
 
@@ -81,7 +105,7 @@ impl World {
     pub fn webhook(&mut self, host: &str) -> Option<&mut webhook::Receiver> {
         match self.instances.get_mut(host)? {
             Instance::Webhook(receiver) => Some(receiver),
-            Instance::Mastodon(_) => None,
+            Instance::Bluesky(_) | Instance::Mastodon(_) => None,
         }
     }
 
@@ -135,22 +159,28 @@ impl World {
 
     /// What goes wrong with this call, if something does.
     pub(super) fn draw(&mut self, host: &str, request: &Request) -> Option<Act> {
-        let call = self.instances.get(host)?.kind_of_call(request);
-        self.faults.draw(host, call)
+        let host = self.real_name(host).to_owned();
+        let call = self.instances.get(&host)?.kind_of_call(request);
+        self.faults.draw(&host, call)
     }
 
     pub(super) fn instance(&mut self, host: &str) -> Option<&mut Instance> {
-        self.instances.get_mut(host)
+        let host = self.real_name(host).to_owned();
+        self.instances.get_mut(&host)
+    }
+
+    fn real_name<'a>(&'a self, host: &'a str) -> &'a str {
+        self.aliases.get(host).map_or(host, String::as_str)
     }
 
     /// The host whose name, up to its first dot, is `name`.
     pub(super) fn host_named(&self, name: &str) -> Option<String> {
         let is_it = |host: &&String| host.split('.').next() == Some(name);
-        self.instances.keys().find(is_it).cloned()
+        self.instances.keys().chain(self.aliases.keys()).find(is_it).cloned()
     }
 
     pub(super) fn knows(&self, host: &str) -> bool {
-        self.instances.contains_key(host)
+        self.instances.contains_key(self.real_name(host))
     }
 
     pub(super) fn land_late(&mut self, host: &str, request: &Request, at: Timestamp) {
@@ -158,8 +188,10 @@ impl World {
     }
 
     pub(super) fn apply(&mut self, host: &str, request: &Request, now: Timestamp) -> Answer {
-        let mut moment = Moment { now, host, rng: &self.rng, journal: &mut self.journal };
-        match self.instances.get_mut(host) {
+        let name = self.real_name(host).to_owned();
+        let (rng, journal) = (&self.rng, &mut self.journal);
+        let mut moment = Moment { now, host: &name, called: host, rng, journal };
+        match self.instances.get_mut(&name) {
             Some(instance) => instance.answer(&mut moment, request),
             None => no_such_host(),
         }

@@ -1,10 +1,17 @@
-//! Sealed credentials: the only place that opens and seals them. Must not log or return a secret
-//! in anything but a `Credential`.
+//! Sealed credentials: the only place that opens, seals and renews them. Must not log or return a
+//! secret in anything but a `Credential`.
 
-use super::{Services, trouble};
-use crate::base::{ChannelId, Code, Problem};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use url::Url;
+
+use super::channels::Asking;
+use super::{Services, refused, trouble};
+use crate::base::{ChannelId, Code, CorrelationId, Problem};
 use crate::domain::channel::Channel;
-use crate::networks::Credential;
+use crate::domain::publish::Failure;
+use crate::networks::{self, CallError, Credential};
 use crate::store::rows::{SealedCredential, WrappedKey};
 use crate::store::{Key as _, Row as _, Scope, View};
 use crate::vault::{WorkspaceKey, WrappedKey as Wrapped};
@@ -14,6 +21,34 @@ pub struct OpenedChannel {
     pub channel: Channel,
     /// `None` for networks that need none.
     pub credential: Option<Credential>,
+    /// What the credential was opened from, to see whether it is still the newest.
+    sealed: Option<SealedCredential>,
+}
+
+/// What renewing a credential came to.
+pub enum Renewal {
+    /// Credentials of this network do not end.
+    Never,
+    /// Stored, and now to be used.
+    Renewed(Box<OpenedChannel>),
+    /// The network says that a person is needed, and said so more than once.
+    Dead(Failure),
+    /// No answer, or a passing fault: nothing is known, and the old one stays.
+    Later(Failure),
+}
+
+/// One flight per credential: whoever comes second waits, and finds what the first one brought.
+#[derive(Default)]
+pub struct Renewals {
+    flights: Mutex<BTreeMap<ChannelId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Renewals {
+    fn flight(&self, channel: ChannelId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        flights.retain(|_, flight| Arc::strong_count(flight) > 1);
+        Arc::clone(flights.entry(channel).or_default())
+    }
 }
 
 /// What the sealed bytes are tied to: table, workspace and channel.
@@ -55,7 +90,7 @@ impl Services {
     /// Opens what was read of a channel.
     pub fn open(&self, scope: &Scope, found: Found) -> Result<OpenedChannel, Problem> {
         let Found { channel, sealed, wrapped } = found;
-        let credential = match (sealed, wrapped) {
+        let credential = match (&sealed, wrapped) {
             (Some(row), Some(wrapped)) => {
                 let key = self.workspace_key(scope, wrapped)?;
                 let plain = key.open(&key_path(scope, channel.id), &row.sealed).map_err(broken)?;
@@ -65,7 +100,104 @@ impl Services {
             (Some(_), None) => return Err(broken("no data key")),
             (None, _) => None,
         };
-        Ok(OpenedChannel { channel, credential })
+        Ok(OpenedChannel { channel, credential, sealed })
+    }
+
+    /// Opens what was read of a channel to act for it now: a credential near its end is renewed
+    /// first. When that does not work, the old one is still the best there is.
+    pub async fn open_fresh(
+        &self,
+        scope: &Scope,
+        found: Found,
+        correlation: CorrelationId,
+    ) -> Result<OpenedChannel, Problem> {
+        let opened = self.open(scope, found)?;
+        let network = networks::named(&opened.channel.network);
+        let credential = opened.credential.as_ref();
+        let from = network.and_then(|network| network.renew_from(credential?));
+        if from.is_none_or(|from| self.now() < from) {
+            return Ok(opened);
+        }
+        match self.renew(scope, &opened, correlation).await? {
+            Renewal::Renewed(fresh) => Ok(*fresh),
+            Renewal::Never | Renewal::Dead(_) | Renewal::Later(_) => Ok(opened),
+        }
+    }
+
+    /// Gets a new credential in place of `opened`'s, unless somebody has done so since it was
+    /// read. The new one is durable before anybody sees it.
+    pub async fn renew(
+        &self,
+        scope: &Scope,
+        opened: &OpenedChannel,
+        correlation: CorrelationId,
+    ) -> Result<Renewal, Problem> {
+        let id = opened.channel.id;
+        let renewable = networks::named(&opened.channel.network)
+            .zip(opened.credential.as_ref())
+            .filter(|(network, credential)| network.renew_from(credential).is_some());
+        let Some((network, _)) = renewable else { return Ok(Renewal::Never) };
+        let flight = self.renewals.flight(id);
+        let _alone = flight.lock().await;
+        let now = self.read_opened(scope, id).await?;
+        if now.sealed != opened.sealed {
+            return Ok(Renewal::Renewed(Box::new(now)));
+        }
+        let instance = now.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
+        let asking = Asking {
+            instance: instance.as_ref(),
+            credential: now.credential.as_ref(),
+            account: now.channel.account.as_ref(),
+            facts: &now.channel.facts,
+            correlation,
+        };
+        let renewed = network.renew(&self.call(&asking)).await;
+        let said = |result: &str, failure: &Failure| {
+            let (network, code) = (&now.channel.network, &failure.code);
+            tracing::warn!(
+                correlation_id = %correlation, channel = %id, network, result, code,
+                "a credential was not renewed"
+            );
+        };
+        match renewed {
+            Ok(credential) => {
+                self.put_renewed(scope, &now, &credential).await?;
+                Ok(Renewal::Renewed(Box::new(self.read_opened(scope, id).await?)))
+            }
+            Err(CallError::Unauthorized(failure)) => {
+                said("dead", &failure);
+                Ok(Renewal::Dead(failure))
+            }
+            Err(error) => {
+                let failure = error.into_failure();
+                said("later", &failure);
+                Ok(Renewal::Later(failure))
+            }
+        }
+    }
+
+    async fn read_opened(&self, scope: &Scope, id: ChannelId) -> Result<OpenedChannel, Problem> {
+        let of = *scope;
+        let found = self.store.read(move |view| Found::read(view, &of, id)).await;
+        self.open(scope, found.map_err(trouble)?.ok_or_else(super::not_found)?)
+    }
+
+    /// Puts the new credential where the old one was, unless a person has put another one there.
+    async fn put_renewed(
+        &self,
+        scope: &Scope,
+        old: &OpenedChannel,
+        credential: &Credential,
+    ) -> Result<(), Problem> {
+        let (of, id, before) = (*scope, old.channel.id, old.sealed.clone());
+        let sealed = self.seal(of, id, credential).await?;
+        let written = self.store.write(move |tx| {
+            if tx.get::<SealedCredential>(&of, &id)? == before {
+                tx.put(&of, &id, &sealed)?;
+            }
+            Ok(())
+        });
+        written.await.map_err(refused)
     }
 }
 

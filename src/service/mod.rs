@@ -34,7 +34,7 @@ use crate::vault::Vault;
 pub use access::{Access, Principal};
 pub use channels::{Brought, ChannelChange, Grace};
 pub use controls::{Controls, Reloaded};
-pub use credentials::{Found, OpenedChannel};
+pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
 pub use feeds::{FeedEntry, FeedPage};
 pub use idempotency::{Done, Repeat};
@@ -56,6 +56,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     pub timing: Live<Timing>,
     pub controls: Arc<Controls>,
+    /// Credentials that are being renewed right now.
+    pub renewals: Arc<Renewals>,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: Arc<str>,
 }

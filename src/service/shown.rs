@@ -192,6 +192,8 @@ pub struct ChannelShown {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LimitsShown {
     pub text_max: usize,
+    /// A second limit, in bytes of UTF-8; null where there is none.
+    pub text_bytes_max: Option<usize>,
     pub parts_max: usize,
     pub media_max: usize,
 }
@@ -201,6 +203,8 @@ pub struct NetworkShown {
     pub id: String,
     pub title: String,
     pub asks_instance: bool,
+    /// It takes a name to sign in with; the token then is the password.
+    pub asks_identifier: bool,
     pub asks_token: bool,
     /// It posts to an address; the token is the secret that signs, made when none is brought.
     pub asks_url: bool,
@@ -474,14 +478,24 @@ pub(super) fn channel(channel: &Channel) -> ChannelShown {
         url: channel.account.as_ref().and_then(|a| a.url.clone()),
         authorize_url,
         grace_minutes: channel.grace.map(|grace| grace.as_secs() / 60),
-        limits: limits.unwrap_or(LimitsShown { text_max: 0, parts_max: 0, media_max: 0 }),
+        limits: limits.unwrap_or(LimitsShown {
+            text_max: 0,
+            text_bytes_max: None,
+            parts_max: 0,
+            media_max: 0,
+        }),
         created_at: channel.created_at.to_string(),
         secret: None,
     }
 }
 
 pub(super) fn limits(of: &crate::domain::capability::Capabilities) -> LimitsShown {
-    LimitsShown { text_max: of.text_max, parts_max: of.parts_max, media_max: of.media_max }
+    LimitsShown {
+        text_max: of.text_max,
+        text_bytes_max: of.text_bytes_max,
+        parts_max: of.parts_max,
+        media_max: of.media_max,
+    }
 }
 
 pub(super) fn workspace(workspace: &Workspace) -> WorkspaceShown {

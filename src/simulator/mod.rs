@@ -202,6 +202,7 @@ fn boot(
         metrics: Arc::new(Metrics::new().map_err(SetupError::Metrics)?),
         timing: Live::new(timing),
         controls: Arc::default(),
+        renewals: Arc::default(),
         public_url: Arc::from("https://carillon.test"),
     })
 }

@@ -156,7 +156,8 @@ impl Store {
         read.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// Like [`Store::read`], on the calling thread.
+    /// Like [`Store::read`], on the calling thread: for a handful of rows that are likely in the
+    /// cache, where moving to another thread costs more than the reading.
     pub fn read_now<T>(&self, f: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let snapshot = self.shared.snapshot()?;
         f(&View::new(&snapshot))

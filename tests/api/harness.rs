@@ -16,6 +16,7 @@ use carillon::domain::publish::{Event, Moment, Outcome, Receipt, Source, Timing}
 use carillon::http::{Face, Readiness, Settings, admin_router, public_router};
 use carillon::outbound::guard::Guard;
 use carillon::practice::World;
+use carillon::practice::bluesky::Settings as Bluesky;
 use carillon::practice::mastodon::Settings as Mastodon;
 use carillon::service::{Change, Services, run_verb, transition};
 use carillon::simulator::InProcess;
@@ -32,6 +33,8 @@ use tower::ServiceExt;
 pub const START: &str = "2026-11-22T09:00:00Z";
 pub const PUBLIC_URL: &str = "https://carillon.example";
 pub const INSTANCE: &str = "practice.example";
+/// A practice Bluesky.
+pub const BLUESKY: &str = "bluesky.example";
 /// The token of the account on the practice network.
 pub const TOKEN: &str = "t-ann";
 
@@ -207,6 +210,8 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
     let mut world = World::new(1);
     world.add_mastodon(INSTANCE, Mastodon::new(&format!("https://{INSTANCE}")));
     world.add_account(INSTANCE, "ann", TOKEN, "read write").unwrap();
+    world.add_bluesky(BLUESKY, Bluesky::new(&format!("https://{BLUESKY}")));
+    world.add_account(BLUESKY, "ann.test", TOKEN, "").unwrap();
     let options = Options { inline: true, ..Options::default() };
     Services {
         store: Store::open(Disk::Memory(disk.clone()), options).unwrap(),
@@ -214,13 +219,14 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         transport: Arc::new(InProcess::new(
             Arc::new(Mutex::new(world)),
             Arc::new(clock.clone()),
-            BTreeSet::from([INSTANCE.to_owned()]),
+            BTreeSet::from([INSTANCE, BLUESKY].map(str::to_owned)),
         )),
-        guard: Arc::new(Guard::new([INSTANCE]).unwrap()),
+        guard: Arc::new(Guard::new([INSTANCE, BLUESKY]).unwrap()),
         clock: Arc::new(clock.clone()),
         rng,
         timing: carillon::base::Live::new(Timing::default()),
         controls: Arc::default(),
+        renewals: Arc::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),
     }

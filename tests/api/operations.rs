@@ -6,7 +6,7 @@ use carillon::base::Clock;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::harness::{House, INSTANCE, PUBLIC_URL, START, TOKEN};
+use super::harness::{BLUESKY, House, INSTANCE, PUBLIC_URL, START, TOKEN};
 
 fn at_nine() -> Value {
     json!({ "at": "2026-12-01T09:00", "zone": "Europe/Berlin" })
@@ -26,10 +26,24 @@ async fn networks_and_workspaces_are_listed() {
     let networks = networks.json();
     assert_eq!(networks["items"][0]["id"], "feed");
     let mastodon = &networks["items"][1];
-    let shape =
-        ["asks_instance", "asks_token", "asks_url", "id", "limits", "options", "paused", "title"];
+    let shape = [
+        "asks_identifier",
+        "asks_instance",
+        "asks_token",
+        "asks_url",
+        "id",
+        "limits",
+        "options",
+        "paused",
+        "title",
+    ];
     assert_eq!(names(mastodon), shape);
-    assert_eq!(mastodon["limits"], json!({ "media_max": 0, "parts_max": 50, "text_max": 500 }));
+    assert_eq!(
+        mastodon["limits"],
+        json!({
+            "media_max": 0, "parts_max": 50, "text_max": 500, "text_bytes_max": null,
+        })
+    );
     assert_eq!(names(&mastodon["options"][0]), ["about", "choices", "name", "takes"]);
 
     let expected = json!({
@@ -59,7 +73,9 @@ async fn a_feed_is_connected_changed_and_removed() {
         "id": id, "revision": 1, "network": "feed", "name": "News", "state": "connected",
         "reason": null, "paused": false, "instance": null, "handle": null,
         "url": format!("{PUBLIC_URL}/feed/{id}"), "authorize_url": null, "grace_minutes": null,
-        "limits": { "text_max": 40_000, "parts_max": 50, "media_max": 0 },
+        "limits": {
+            "text_max": 40_000, "text_bytes_max": null, "parts_max": 50, "media_max": 0,
+        },
         "created_at": "2026-11-22T09:00:00.000Z",
     });
     assert_eq!(channel, expected);
@@ -116,6 +132,56 @@ async fn a_mastodon_account_is_connected_by_token_and_again() {
     assert_eq!(untested.said(), "422 invalid_field code");
     let wrong = house.patch(&path, &json!({ "code": "nonsense" })).await;
     assert_eq!(wrong.said(), "422 channel_refused");
+}
+
+#[tokio::test]
+async fn a_bluesky_account_is_connected_by_app_password_and_checks_its_posts() {
+    let house = House::new().await;
+    let mut new = json!({ "network": "bluesky", "name": "Ann", "instance": BLUESKY });
+    assert_eq!(house.post("/channels", &new).await.said(), "422 invalid_field identifier");
+    new["identifier"] = json!("@ann.test");
+    assert_eq!(house.post("/channels", &new).await.said(), "422 invalid_field token");
+    new["token"] = json!("wrong-pass-word");
+    assert_eq!(house.post("/channels", &new).await.said(), "422 channel_refused");
+    let feed = json!({ "network": "feed", "name": "x", "identifier": "x" });
+    assert_eq!(house.post("/channels", &feed).await.said(), "422 invalid_field identifier");
+
+    new["token"] = json!(TOKEN);
+    let made = house.post("/channels", &new).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let channel = made.json();
+    assert_eq!((&channel["state"], &channel["handle"]), (&json!("connected"), &json!("@ann.test")));
+    assert!(!made.text().contains(TOKEN));
+    let id = channel["id"].as_str().unwrap();
+    let path = format!("/channels/{id}");
+    assert_eq!(house.post(&format!("{path}/test"), &json!({})).await.status, 200);
+    // The name is known by now.
+    let again = house.patch(&path, &json!({ "token": TOKEN })).await;
+    assert_eq!((again.status, again.json()["revision"].as_u64()), (200, Some(2)));
+
+    let post = |text: &str, languages: &str| {
+        json!({
+            "parts": [{ "text": text }], "channels": [id],
+            "variants": { id: { "options": { "languages": languages } } },
+            "schedule": { "at": "2026-12-01T09:00", "zone": "Europe/Berlin" },
+        })
+    };
+    let family = "\u{1F469}\u{200D}\u{1F469}\u{200D}\u{1F467}";
+    for (text, languages, said) in [
+        (family.repeat(100).as_str(), "en, de", "201"),
+        (&"e\u{301}".repeat(300), "pt-BR", "201"),
+        (&"e\u{301}".repeat(301), "en", "422 invalid_field parts[0].text"),
+        (&family.repeat(170), "en", "422 invalid_field parts[0].text"),
+    ] {
+        let answer = house.post("/posts", &post(text, languages)).await;
+        let answered = if answer.status == 201 { "201".to_owned() } else { answer.said() };
+        assert_eq!(answered, said, "{}", answer.text());
+    }
+    for languages in ["english", "en, de, fr, it", "en;de"] {
+        let answer = house.post("/posts", &post("x", languages)).await;
+        let field = format!("422 invalid_field variants.{id}.options.languages");
+        assert_eq!(answer.said(), field);
+    }
 }
 
 #[tokio::test]

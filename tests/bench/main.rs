@@ -15,6 +15,7 @@ mod baseline;
 mod create;
 mod load;
 mod process;
+mod start;
 
 use std::path::Path;
 
@@ -31,6 +32,8 @@ fn main() {
                 baseline::serve(Path::new(folder), bytes.parse().unwrap()).await;
             }
             ["create"] => create_posts(&[1, 64, 256], 60_000, 3).await,
+            ["create", clients] => create_posts(&[clients.parse().unwrap()], 60_000, 3).await,
+            ["start", posts] => start::run(posts.parse().unwrap()).await,
             [] => create_posts(&[64], 500, 1).await,
             // The name of a test of another suite.
             _ => {}

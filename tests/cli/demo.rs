@@ -41,7 +41,7 @@ fn once_publishes_what_is_due_and_ends_by_itself() {
     assert!(timeline.contains("Good morning!"));
     assert!(process.wait(Duration::from_mins(1)).success());
     let published = process.stdout().iter().filter(|line| line.starts_with("published: ")).count();
-    assert_eq!(published, 18, "six posts on three channels");
+    assert_eq!(published, 24, "six posts on four channels");
     assert!(!exists(socket.parent().unwrap()), "the data is gone");
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use carillon::base::{Clock, SystemClock};
 use carillon::practice::mastodon::Settings;
-use carillon::practice::{World, serve};
+use carillon::practice::{World, bluesky, serve};
 use serde_json::{Value, json};
 use support::Carillon;
 use tokio::net::TcpListener;
@@ -31,6 +31,8 @@ stop_wait = "3s"
 level = "warn,carillon::daemon=info"
 "#;
 
+/// The account on each Bluesky.
+pub const HANDLE: &str = "acme.test";
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 pub struct Practice {
@@ -40,8 +42,8 @@ pub struct Practice {
 }
 
 impl Practice {
-    /// Networks at `hosts`: those that begin with `keyed` honour keys, those that begin with `hook`
-    /// are receivers of webhooks, the others only have a listing.
+    /// Networks at `hosts`: those that begin with `keyed` honour keys, those with `records` are
+    /// Bluesky, those with `hook` receivers of webhooks; the others do not honour keys.
     pub async fn start(seed: u64, hosts: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
@@ -52,6 +54,12 @@ impl Practice {
                 continue;
             }
             let base = format!("http://{at}/{host}");
+            if host.starts_with("records") {
+                let settings = bluesky::Settings::new(&base);
+                world.add_bluesky(host, bluesky::Settings { rate_limits: false, ..settings });
+                world.add_account(host, HANDLE, &format!("token-{host}"), "").unwrap();
+                continue;
+            }
             let settings = if host.starts_with("keyed") {
                 Settings::new(&base)
             } else {

@@ -6,4 +6,5 @@
 mod faults;
 mod model;
 mod runs;
+mod sessions;
 mod stage;

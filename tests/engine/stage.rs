@@ -8,7 +8,7 @@ use carillon::domain::access::{Manage, Read, Write};
 use carillon::domain::post::PartDraft;
 use carillon::domain::publish::{Decision, Timing};
 use carillon::practice::mastodon::Settings;
-use carillon::practice::{Act, Effect, Fault, Matcher, World};
+use carillon::practice::{Act, Effect, Fault, Matcher, World, bluesky};
 use carillon::service::shown::{DeliveryShown, PostShown};
 use carillon::service::{Brought, DeliveryFilter, NewPost, When};
 use carillon::simulator::Simulation;
@@ -18,6 +18,10 @@ use carillon::store::Operator;
 pub const KEYED: &str = "keyed.test";
 /// Ignores keys, so that a listing is all the evidence there is.
 pub const LISTED: &str = "listed.test";
+/// Bluesky, where each record has a key of ours. Its records lie on another host than the one that
+/// signs people in.
+pub const RECORDS: &str = "records.test";
+const RECORDS_OWN: &str = "own.test";
 
 /// Takes signed messages; nothing can be read back from it.
 pub const HOOK: &str = "hook.test";
@@ -28,6 +32,7 @@ pub struct Stage {
     pub workspace: WorkspaceId,
     pub keyed: ChannelId,
     pub listed: ChannelId,
+    pub records: ChannelId,
     pub feed: ChannelId,
     pub hook: ChannelId,
 }
@@ -50,11 +55,15 @@ impl Stage {
         };
         world.add_mastodon(KEYED, plenty(Settings::new("https://keyed.test")));
         world.add_mastodon(LISTED, plenty(Settings::compat("https://listed.test")));
+        let own = Some((RECORDS_OWN.to_owned(), format!("https://{RECORDS_OWN}")));
+        let settings = bluesky::Settings::new("https://records.test");
+        world.add_bluesky(RECORDS, bluesky::Settings { own, rate_limits: false, ..settings });
+        world.add_account(RECORDS, "acme.test", "app-password", "").unwrap();
         let scopes = "read write";
         world.add_account(KEYED, "acme", "token-keyed", scopes).unwrap();
         world.add_account(LISTED, "acme", "token-listed", scopes).unwrap();
         world.add_webhook(HOOK, HOOK_SECRET);
-        let hosts = [KEYED, LISTED, HOOK];
+        let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN, HOOK];
         let mut sim = Simulation::new(seed, timing, start(), world, &hosts).unwrap();
         let services = sim.services.clone();
         let made = sim
@@ -69,11 +78,13 @@ impl Stage {
             workspace: made.id.parse().unwrap(),
             keyed: ChannelId::from_bytes([0; 16]),
             listed: ChannelId::from_bytes([0; 16]),
+            records: ChannelId::from_bytes([0; 16]),
             feed: ChannelId::from_bytes([0; 16]),
             hook: ChannelId::from_bytes([0; 16]),
         };
         stage.keyed = stage.add("mastodon", Some(KEYED), Some("token-keyed"));
         stage.listed = stage.add("mastodon", Some(LISTED), Some("token-listed"));
+        stage.records = stage.add("bluesky", Some(RECORDS), Some("app-password"));
         stage.feed = stage.add("feed", None, None);
         stage.hook = stage.add("webhook", Some(HOOK), Some(HOOK_SECRET));
         stage
@@ -85,7 +96,8 @@ impl Stage {
         let brought = Brought {
             network: network.to_owned(),
             name: format!("{network} {}", host.unwrap_or("here")),
-            instance: host.filter(|_| network == "mastodon").map(|h| format!("https://{h}")),
+            instance: host.filter(|_| network != "webhook").map(|h| format!("https://{h}")),
+            identifier: (network == "bluesky").then(|| "acme.test".to_owned()),
             url: host.filter(|_| network == "webhook").map(|h| format!("https://{h}/in?k=v")),
             token: token.map(|token| Secret::new(token.to_owned())),
         };
@@ -156,6 +168,7 @@ impl Stage {
         match host {
             KEYED => self.keyed,
             LISTED => self.listed,
+            RECORDS => self.records,
             _ => self.hook,
         }
     }
@@ -175,8 +188,9 @@ impl Stage {
     /// most once; nothing ever twice.
     pub fn assert_journal_rule(&mut self, texts: &[&str]) {
         let copies = self.copies();
-        let hosts: BTreeMap<String, &str> =
-            [KEYED, LISTED, HOOK].map(|host| (self.channel_of(host).to_string(), host)).into();
+        let hosts: BTreeMap<String, &str> = [KEYED, LISTED, RECORDS, HOOK]
+            .map(|host| (self.channel_of(host).to_string(), host))
+            .into();
         for delivery in self.deliveries() {
             let Some(host) = hosts.get(&delivery.channel) else { continue };
             for (part, text) in delivery.parts.iter().zip(texts) {

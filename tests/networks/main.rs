@@ -1,6 +1,10 @@
-//! Practice networks, and later the network clients against them. Each module is `cfg(test)`,
+//! Practice networks, and the network clients against them and against real servers. Each module is `cfg(test)`,
 //! which tells clippy that the whole file is a test.
 
+#[cfg(test)]
+mod bluesky_servers;
+#[cfg(test)]
+mod bluesky_twin;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::domain::publish::{
     Doubt, Event, Failure, Moment, Next, Outcome, Phase, Reading, Receipt, Refusal, step,
 };
 use crate::networks::{Call, CallError, Network, PartCall, Prepared};
-use crate::service::{Change, Changed, OpenedChannel, Refused, Services, transition};
+use crate::service::{Change, Changed, OpenedChannel, Refused, Renewal, Services, transition};
 
 use rows::Rows;
 
@@ -143,7 +143,8 @@ impl Run<'_> {
         if let Some(event) = unusable(&found.channel.state) {
             return Ok(Sent::Moved(self.persist(&delivery, event, None).await));
         }
-        let opened = self.services.open(&self.ticket.timer.scope, found)?;
+        let scope = self.ticket.timer.scope;
+        let opened = self.services.open_fresh(&scope, found, delivery.correlation).await?;
         let instance = opened.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
         let call = self.call(&opened, instance.as_ref(), &delivery);
         let Some(facts) = rows::part_facts(&delivery, &post) else {
@@ -290,7 +291,8 @@ impl Run<'_> {
         answer
     }
 
-    /// One refusal as unauthorized never disconnects: the identity endpoint has the last word.
+    /// One refusal as unauthorized never disconnects: a credential that can be renewed is, and then
+    /// the identity endpoint has the last word.
     async fn confirmed(
         &self,
         network: &dyn Network,
@@ -299,9 +301,24 @@ impl Run<'_> {
         outcome: Outcome,
     ) -> Result<Outcome, Problem> {
         let Outcome::Reconnect(failure) = outcome else { return Ok(outcome) };
-        match self.guarded("identify", network.identify(call)).await {
+        let scope = self.ticket.timer.scope;
+        let renewal = self.services.renew(&scope, opened, call.correlation);
+        let confirmed = match self.guarded("renew", renewal).await {
+            Some(Ok(Renewal::Never)) => self.guarded("identify", network.identify(call)).await,
+            Some(Ok(Renewal::Renewed(fresh))) => {
+                let call = Call { credential: fresh.credential.as_ref(), ..*call };
+                self.guarded("identify", network.identify(&call)).await
+            }
+            Some(Ok(Renewal::Dead(failure))) => Some(Err(CallError::Unauthorized(failure))),
+            Some(Ok(Renewal::Later(_))) | None => None,
+            Some(Err(problem)) => {
+                tracing::error!(%problem, "a renewed credential could not be kept");
+                None
+            }
+        };
+        match confirmed {
             Some(Err(CallError::Unauthorized(confirmed))) => {
-                let (scope, channel) = (self.ticket.timer.scope, opened.channel.id);
+                let channel = opened.channel.id;
                 // The delivery is held whether or not this can be written now.
                 let noted =
                     self.services.needs_reconnect(scope, channel, &confirmed, call.correlation);

@@ -24,7 +24,7 @@ const VERIFIER: &str = "verifier";
 
 pub(super) async fn connect(call: &Call<'_>, grant: Grant<'_>) -> Result<Connected, CallError> {
     match grant {
-        Grant::Nothing => Err(CallError::Missing("token")),
+        Grant::Nothing | Grant::Password { .. } => Err(CallError::Missing("token")),
         Grant::Token(token) => {
             account(call, Credential::new([(ACCESS_TOKEN, token.to_owned())])).await
         }

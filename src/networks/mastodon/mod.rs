@@ -61,7 +61,7 @@ impl Network for Mastodon {
     }
 
     fn asks(&self) -> Asks {
-        Asks { instance: true, token: true, url: false }
+        Asks { instance: true, identifier: false, token: true, url: false }
     }
 
     fn capabilities(&self, facts: &Facts) -> Capabilities {
@@ -71,6 +71,7 @@ impl Network for Mastodon {
         Capabilities {
             network: "mastodon",
             text_max: fact(MAX_CHARACTERS, 500),
+            text_bytes_max: None,
             counter: Counter::Mastodon { url: fact(URL_LENGTH, 23) },
             parts_max: 50,
             media_max: 0,

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::super::idempotency::{recall, remember};
 use super::super::shown::{self, ChannelShown};
-use super::super::{Access, Done, Services, refused};
+use super::super::{Access, Done, OpenedChannel, Renewal, Services, refused};
 use super::{Asking, Brought, ChannelChange, check_secret, must, network_named, replayed, told};
 use crate::base::{ChannelId, Code, CorrelationId, Problem, Wrong, limits};
 use crate::domain::access::Manage;
@@ -43,8 +43,12 @@ impl Services {
         if let Some(done) = self.done_before(&access).await? {
             return Ok(done);
         }
+        let identifier = identifier_for(network, brought.identifier.as_deref())?;
         let grant = match &brought.token {
-            Some(token) if network.asks().token => Grant::Token(token.reveal()),
+            Some(token) if network.asks().token => granted(identifier, token.reveal()),
+            None if network.asks().identifier => {
+                return Err(Problem::field("token", Wrong::Missing));
+            }
             Some(_) => return Err(Problem::field("token", Wrong::Unknown)),
             None if network.asks().token => Grant::Register { rng: self.rng.as_ref() },
             None => Grant::Nothing,
@@ -199,7 +203,11 @@ impl Services {
             (Some(_), Some(_), _) => {
                 return Err(Problem::field("code", Wrong::Excludes { other: "token" }));
             }
-            (Some(token), None, _) if network.asks().token => Grant::Token(token.reveal()),
+            (Some(token), None, _) if network.asks().token => {
+                let account = opened.channel.account.as_ref();
+                let account = account.filter(|_| network.asks().identifier);
+                granted(account.map(|account| account.remote_id.as_str()), token.reveal())
+            }
             (None, Some(code), Some(pending)) if network.asks().token => {
                 Grant::Code { code: code.reveal(), pending }
             }
@@ -228,14 +236,46 @@ impl Services {
         Ok(Some((account, facts, sealed)))
     }
 
-    /// Asks the network whom the channel speaks for. A refusal is remembered: the channel then
-    /// needs a person.
+    /// Asks the network whom the channel speaks for. A refusal is remembered, once a new
+    /// credential could not be had or is refused too: the channel then needs a person.
     pub async fn test_channel(
         &self,
         access: Access<Manage>,
         id: ChannelId,
     ) -> Result<ChannelShown, Problem> {
-        let opened = self.open(&access.scope, self.found(&access, id).await?)?;
+        let (scope, correlation) = (access.scope, access.correlation);
+        let found = self.found(&access, id).await?;
+        if matches!(found.channel.state, ChannelState::Connecting { .. }) {
+            return Err(Problem::field("code", Wrong::Missing));
+        }
+        let mut opened = self.open_fresh(&scope, found, correlation).await?;
+        let mut asked = self.identify(&opened, correlation).await?;
+        if matches!(asked, Err(CallError::Unauthorized(_))) {
+            match self.renew(&scope, &opened, correlation).await? {
+                Renewal::Never => {}
+                Renewal::Renewed(fresh) => {
+                    opened = *fresh;
+                    asked = self.identify(&opened, correlation).await?;
+                }
+                Renewal::Dead(failure) => asked = Err(CallError::Unauthorized(failure)),
+                Renewal::Later(failure) => asked = Err(CallError::Unreachable(failure)),
+            }
+        }
+        match asked {
+            Ok(_) => Ok(shown::channel(&opened.channel)),
+            Err(CallError::Unauthorized(failure)) => {
+                self.needs_reconnect(scope, id, &failure, correlation).await?;
+                Err(told(CallError::Unauthorized(failure)))
+            }
+            Err(error) => Err(told(error)),
+        }
+    }
+
+    async fn identify(
+        &self,
+        opened: &OpenedChannel,
+        correlation: CorrelationId,
+    ) -> Result<Result<Account, CallError>, Problem> {
         let network = network_named(&opened.channel.network)?;
         let instance = opened.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
         let asking = Asking {
@@ -243,19 +283,9 @@ impl Services {
             credential: opened.credential.as_ref(),
             account: opened.channel.account.as_ref(),
             facts: &opened.channel.facts,
-            correlation: access.correlation,
+            correlation,
         };
-        if matches!(opened.channel.state, ChannelState::Connecting { .. }) {
-            return Err(Problem::field("code", Wrong::Missing));
-        }
-        match network.identify(&self.call(&asking)).await {
-            Ok(_) => Ok(shown::channel(&opened.channel)),
-            Err(CallError::Unauthorized(failure)) => {
-                self.needs_reconnect(access.scope, id, &failure, access.correlation).await?;
-                Err(told(CallError::Unauthorized(failure)))
-            }
-            Err(error) => Err(told(error)),
-        }
+        Ok(network.identify(&self.call(&asking)).await)
     }
 
     /// Notes, once, that a channel needs a person.
@@ -288,5 +318,30 @@ impl Services {
             })
             .await
             .map_err(refused)
+    }
+}
+
+/// A token alone, or a password with the name that it belongs to.
+fn granted<'a>(identifier: Option<&'a str>, secret: &'a str) -> Grant<'a> {
+    match identifier {
+        Some(identifier) => Grant::Password { identifier, password: secret },
+        None => Grant::Token(secret),
+    }
+}
+
+fn identifier_for<'a>(
+    network: &dyn Network,
+    given: Option<&'a str>,
+) -> Result<Option<&'a str>, Problem> {
+    match (network.asks().identifier, given.map(str::trim)) {
+        (false, None) => Ok(None),
+        (false, Some(_)) => Err(Problem::field("identifier", Wrong::Unknown)),
+        (true, None) => Err(Problem::field("identifier", Wrong::Missing)),
+        (true, Some("")) => Err(Problem::field("identifier", Wrong::Empty)),
+        (true, Some(text)) => {
+            let (max, actual) = (limits::NAME_CHARS, text.chars().count());
+            let wrong = Wrong::TooLong { max, actual, unit: "characters" };
+            if actual > max { Err(Problem::field("identifier", wrong)) } else { Ok(Some(text)) }
+        }
     }
 }

@@ -25,6 +25,8 @@ pub struct Brought {
     pub network: String,
     pub name: String,
     pub instance: Option<String>,
+    /// The name to sign in with, where the token is a password.
+    pub identifier: Option<String>,
     /// A whole address, for networks that post to one.
     pub url: Option<String>,
     pub token: Option<Secret<String>>,
@@ -53,16 +55,16 @@ pub enum Grace {
 }
 
 /// What a network call needs besides the channel.
-struct Asking<'a> {
-    instance: Option<&'a Url>,
-    credential: Option<&'a Credential>,
-    account: Option<&'a Account>,
-    facts: &'a Facts,
-    correlation: CorrelationId,
+pub(super) struct Asking<'a> {
+    pub instance: Option<&'a Url>,
+    pub credential: Option<&'a Credential>,
+    pub account: Option<&'a Account>,
+    pub facts: &'a Facts,
+    pub correlation: CorrelationId,
 }
 
 impl Services {
-    fn call<'a>(&'a self, asking: &Asking<'a>) -> Call<'a> {
+    pub(super) fn call<'a>(&'a self, asking: &Asking<'a>) -> Call<'a> {
         Call {
             transport: self.transport.as_ref(),
             instance: asking.instance,
@@ -139,6 +141,7 @@ impl Services {
                 id: network.word().to_owned(),
                 title: network.title().to_owned(),
                 asks_instance: network.asks().instance,
+                asks_identifier: network.asks().identifier,
                 asks_token: network.asks().token,
                 asks_url: network.asks().url,
                 limits: shown::limits(&capabilities),
@@ -155,6 +158,7 @@ fn option(spec: &crate::domain::capability::OptionSpec) -> OptionShown {
         Takes::Flag => ("flag", Vec::new()),
         Takes::Choice(choices) => ("choice", choices.iter().map(|&c| c.to_owned()).collect()),
         Takes::Text(_) => ("text", Vec::new()),
+        Takes::Languages(_) => ("languages", Vec::new()),
     };
     OptionShown {
         name: spec.name.to_owned(),

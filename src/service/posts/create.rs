@@ -28,7 +28,7 @@ impl Services {
         access: Access<Write>,
         new: NewPost,
     ) -> Result<Done<PostShown>, Problem> {
-        match self.plan(&access, new).await {
+        match self.plan(&access, new) {
             Ok(planned) => self.insert_post(access, planned).await,
             Err(problem) => self.repeated(access, problem).await,
         }
@@ -54,7 +54,7 @@ impl Services {
             .map_err(refused)
     }
 
-    async fn plan(&self, access: &Access<Write>, new: NewPost) -> Result<Planned, Problem> {
+    fn plan(&self, access: &Access<Write>, new: NewPost) -> Result<Planned, Problem> {
         check_channels(&new.channels)?;
         planning::check_tags(&new.tags)?;
         let post = self.compose(access, new)?;
@@ -62,8 +62,7 @@ impl Services {
         let wanted: BTreeSet<_> = post.targets.iter().map(|t| t.channel).collect();
         let channels = self
             .store
-            .read(move |view| planning::channels_of(view, &scope, wanted.into_iter()))
-            .await
+            .read_now(|view| planning::channels_of(view, &scope, wanted.into_iter()))
             .map_err(trouble)?;
         let warnings = planning::check(&post, &channels)?;
         let ids: Vec<Ids> = post

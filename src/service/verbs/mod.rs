@@ -97,6 +97,7 @@ pub const VERBS: &[Verb] = &[
         arg("network", Required, "which network, see `network list`"),
         arg("name", Required, "what people call it"),
         arg("instance", Optional, "the server's address, for networks that have many"),
+        arg("identifier", Optional, "the name to sign in with, where the token is a password"),
         arg("url", Optional, "the address that a webhook posts to"),
         arg("token", Secret, "an access token; without one you get an address to open. For a webhook \
             its signing secret (whsec_...); without one it is made and shown once"),

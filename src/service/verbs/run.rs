@@ -235,6 +235,7 @@ impl Caller<'_> {
                     network: words.word("network")?.to_owned(),
                     name: words.word("name")?.to_owned(),
                     instance: words.maybe("instance")?.map(str::to_owned),
+                    identifier: words.maybe("identifier")?.map(str::to_owned),
                     url: words.maybe("url")?.map(str::to_owned),
                     token: words.secret("token")?,
                 };

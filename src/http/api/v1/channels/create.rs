@@ -34,6 +34,10 @@ pub struct NewChannel {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, min_length = 1, max_length = 2048)]
     instance: Option<String>,
+    /// The name to sign in with, for networks where `token` is a password: a handle, say.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, min_length = 1, max_length = 100)]
+    identifier: Option<String>,
     /// The address that a webhook posts to.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, min_length = 1, max_length = 2048)]
@@ -77,6 +81,7 @@ pub async fn create_channel(
         network: new.network,
         name: new.name,
         instance: new.instance,
+        identifier: new.identifier,
         url: new.url,
         token: new.token.as_deref().map(secret),
     };
