@@ -11,6 +11,7 @@ pub mod domain;
 pub mod telemetry;
 
 // What keeps, seals and calls.
+pub mod media;
 pub mod outbound;
 pub mod store;
 pub mod vault;

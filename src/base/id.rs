@@ -28,6 +28,7 @@ pub mod kind {
     pub struct Delivery;
     pub struct Part;
     pub struct Key;
+    pub struct Asset;
 
     impl Kind for Workspace {
         const WORD: &'static str = "workspace";
@@ -53,6 +54,9 @@ pub mod kind {
     impl Kind for Key {
         const WORD: &'static str = "key";
     }
+    impl Kind for Asset {
+        const WORD: &'static str = "asset";
+    }
 }
 
 /// A `UUIDv7` that names a thing of kind `K`: 16 bytes in stored records, hyphenated in JSON.
@@ -67,6 +71,7 @@ pub type TargetId = Id<kind::Target>;
 pub type DeliveryId = Id<kind::Delivery>;
 pub type PartId = Id<kind::Part>;
 pub type KeyId = Id<kind::Key>;
+pub type AssetId = Id<kind::Asset>;
 
 impl<K: Kind> Id<K> {
     /// A new id whose first 48 bits are `now`, so that ids sort by time of making.

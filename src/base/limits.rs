@@ -15,6 +15,9 @@ pub const TAG_CHARS: usize = 100;
 pub const MEDIA_PER_PART: usize = 20;
 /// A later part may wait at most a week after the one before it.
 pub const DELAY_MINUTES: u32 = 7 * 24 * 60;
+/// What a picture shows, in words; no network takes more.
+pub const ALT_CHARS: usize = 10_000;
+pub const FILE_NAME_CHARS: usize = 200;
 pub const NAME_CHARS: usize = 100;
 pub const SLUG_CHARS: usize = 63;
 pub const URL_BYTES: usize = 2_048;

@@ -19,8 +19,8 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use code::{CODES, Code, CodeRow};
 pub use correlation::CorrelationId;
 pub use id::{
-    ChannelId, CredentialId, DeliveryId, Id, KeyId, Kind, PartId, PostId, TargetId, WorkspaceId,
-    kind,
+    AssetId, ChannelId, CredentialId, DeliveryId, Id, KeyId, Kind, PartId, PostId, TargetId,
+    WorkspaceId, kind,
 };
 pub use live::Live;
 pub use problem::{Check, FieldProblem, Problem, Wrong};

@@ -46,6 +46,17 @@ pub enum Wrong {
         actual: usize,
         unit: &'static str,
     },
+    /// A file of a kind that one network does not take.
+    NotTaken {
+        network: String,
+        what: &'static str,
+        takes: String,
+    },
+    /// A file that is not kept, for a reason with a word of its own.
+    BadFile {
+        word: &'static str,
+        why: String,
+    },
     /// Nothing where something is needed.
     Empty,
     OutOfRange {
@@ -75,6 +86,8 @@ impl Wrong {
             Self::BadFormat { .. } => "bad_format",
             Self::TooLong { .. } => "too_long",
             Self::OverLimit { .. } => "over_limit",
+            Self::NotTaken { .. } => "not_taken",
+            Self::BadFile { word, .. } => word,
             Self::Empty => "empty",
             Self::OutOfRange { .. } => "out_of_range",
             Self::NotOneOf { .. } => "not_one_of",
@@ -99,6 +112,10 @@ impl fmt::Display for Wrong {
             Self::OverLimit { network, max, actual, unit } => {
                 write!(f, "has {actual} {unit}; {network} takes at most {max}")
             }
+            Self::NotTaken { network, what, takes } => {
+                write!(f, "is {what}; {network} takes {takes}")
+            }
+            Self::BadFile { why, .. } => f.write_str(why),
             Self::Empty => f.write_str("must not be empty"),
             Self::OutOfRange { min, max } => write!(f, "must be from {min} to {max}"),
             Self::NotOneOf { allowed } => write!(f, "must be one of: {allowed}"),

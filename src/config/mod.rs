@@ -10,6 +10,7 @@ mod value;
 
 mod http;
 mod log;
+mod media;
 mod outbound;
 mod publish;
 mod server;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub use error::{ConfigError, Place, Problem, Wrong};
 pub use http::Http;
 pub use log::{Log, LogFormat, Rotate};
+pub use media::Media;
 pub use outbound::Outbound;
 pub use publish::Publish;
 pub use read::Shown;
@@ -38,6 +40,7 @@ pub struct Config {
     pub log: Log,
     pub store: Store,
     pub http: Http,
+    pub media: Media,
     /// The folder where systemd puts credentials for this process.
     pub credentials: Option<PathBuf>,
 }
@@ -55,7 +58,7 @@ type Section = (&'static str, &'static [&'static str]);
 
 /// The sections and their keys.
 const SECTIONS: &[Section] =
-    &[Server::KEYS, Publish::KEYS, Outbound::KEYS, Log::KEYS, Store::KEYS, Http::KEYS];
+    &[Server::KEYS, Publish::KEYS, Outbound::KEYS, Log::KEYS, Store::KEYS, Http::KEYS, Media::KEYS];
 
 impl Config {
     /// Reads settings; of several sources of one key the last wins: default, `file`, `env`,
@@ -90,6 +93,7 @@ impl Config {
             log: Log::read(&mut reader),
             store: Store::read(&mut reader),
             http: Http::read(&mut reader),
+            media: Media::read(&mut reader),
         };
         reader.finish().map(|shown| Loaded { config, shown })
     }
@@ -137,7 +141,7 @@ mod tests {
     #[test]
     fn the_defaults_are_those_that_are_documented() {
         let config = Config::load(None, std::iter::empty(), &[]).unwrap();
-        let Config { server, publish, outbound, log, store, http, credentials } = &config;
+        let Config { server, publish, outbound, log, store, http, media, credentials } = &config;
         assert_eq!(*credentials, None);
         assert_eq!(server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(server.admin_socket(), Path::new("/var/lib/carillon/admin.sock"));
@@ -146,6 +150,7 @@ mod tests {
         assert!(outbound.allow.is_empty() && outbound.operator_url.is_none());
         assert_eq!((log.format, log.level.as_str(), log.keep), (LogFormat::Json, "info", 14));
         assert_eq!((store.cache_mib, http.connections), (16, 1024));
+        assert_eq!((media.max_mib, media.max_megapixels), (512, 50));
         assert_eq!(config.advice(), [""; 0]);
     }
 

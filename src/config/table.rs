@@ -2,7 +2,7 @@
 //! not read anything.
 
 use super::value::WIDTH;
-use super::{Http, Log, Outbound, Publish, Server, Store};
+use super::{Http, Log, Media, Outbound, Publish, Server, Store};
 
 /// When a change of a setting counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub fn settings() -> Vec<Setting> {
         Log::describe(),
         Store::describe(),
         Http::describe(),
+        Media::describe(),
     ]
     .concat()
 }

@@ -10,6 +10,7 @@ use super::Error;
 use crate::base::{Clock, Live, Rng, SystemRng};
 use crate::config::Config;
 use crate::domain::publish::Timing;
+use crate::media::{self, Blobs, Bounds};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
 use crate::service::{Controls, Services};
@@ -48,11 +49,13 @@ pub(super) fn open(
         system_lookup(),
         Arc::clone(clock),
     )?;
+    let blobs = Blobs::on_disk(&data.join("media"), media(config))?;
     let metrics = Metrics::new()?;
     metrics.started(store.epoch(), clock.now());
     Ok(Services {
         store,
         vault: Arc::new(Vault::new(keyring)),
+        blobs,
         transport: Arc::new(transport),
         guard: Arc::new(guard),
         clock: Arc::clone(clock),
@@ -80,6 +83,18 @@ pub(super) fn identity(config: &Config) -> Result<Identity, Error> {
     match identity_place(config) {
         (place, true) => Ok(Identity::load_or_create(&place)?),
         (place, false) => Ok(Identity::load(&place)?),
+    }
+}
+
+fn media(config: &Config) -> media::Settings {
+    let media = &config.media;
+    let number = |n: usize, unit: u64| u64::try_from(n).unwrap_or(u64::MAX).saturating_mul(unit);
+    let pixels = number(media.max_megapixels, 1_000_000);
+    media::Settings {
+        max_bytes: number(media.max_mib, 1024 * 1024),
+        workspace_bytes: number(media.workspace_mib, 1024 * 1024),
+        bounds: Bounds { pixels, animation_pixels: pixels.saturating_mul(10) },
+        grace: media.grace,
     }
 }
 

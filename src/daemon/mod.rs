@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::base::{Clock, Problem};
 use crate::config::Loaded;
-use crate::{outbound, store, telemetry, vault};
+use crate::{media, outbound, store, telemetry, vault};
 
 pub use demo::DemoOptions;
 pub use doctor::{Finding, Level, doctor};
@@ -37,6 +37,8 @@ pub enum Error {
     Lost { path: PathBuf, needed_by: PathBuf },
     #[error("{}: {source}{}", path.display(), store_hint(source))]
     Store { path: PathBuf, source: store::Error },
+    #[error(transparent)]
+    Media(#[from] media::Error),
     #[error(transparent)]
     Vault(#[from] vault::VaultError),
     #[error(transparent)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{Check, Wrong};
+use crate::domain::media::{Assets, MediaRules};
 use crate::domain::post::{OptionValue, PartDraft};
 use crate::domain::text::Counter;
 
@@ -18,7 +19,10 @@ pub struct Capabilities {
     pub counter: Counter,
     /// Parts of one delivery: 1 when the network has no threads.
     pub parts_max: usize,
+    /// Assets of one part.
     pub media_max: usize,
+    /// What each of them may be.
+    pub media: MediaRules,
     pub options: &'static [OptionSpec],
 }
 
@@ -42,7 +46,14 @@ pub enum Takes {
 
 impl Capabilities {
     /// Notes under `field` (such as `parts`) whatever this network would refuse.
-    pub fn check_parts(&self, field: &str, parts: &[PartDraft], check: &mut Check) {
+    /// An asset that is not among `assets` is not judged.
+    pub fn check_parts(
+        &self,
+        field: &str,
+        parts: &[PartDraft],
+        assets: &Assets,
+        check: &mut Check,
+    ) {
         let over = |max, actual, unit| {
             let network = self.network.to_owned();
             Wrong::OverLimit { network, max, actual, unit }
@@ -62,7 +73,25 @@ impl Capabilities {
             if part.media.len() > self.media_max {
                 let wrong = over(self.media_max, part.media.len(), "assets");
                 check.wrong(format!("{field}[{i}].media"), wrong);
+            } else {
+                self.check_media(&format!("{field}[{i}].media"), part, assets, check);
             }
+        }
+    }
+
+    fn check_media(&self, field: &str, part: &PartDraft, assets: &Assets, check: &mut Check) {
+        let named = |id: &String| id.parse().ok().and_then(|id| assets.get(&id));
+        let mut videos = 0;
+        for (i, id) in part.media.iter().enumerate() {
+            let Some(asset) = named(id) else { continue };
+            videos += usize::from(asset.shape.kind.is_video());
+            for wrong in self.media.misfits(self.network, &asset.shape, &asset.alt) {
+                check.wrong(format!("{field}[{i}]"), wrong);
+            }
+        }
+        if self.media.video_alone && videos > 0 && part.media.len() > 1 {
+            let why = "has a video beside other media; this network takes a video only alone";
+            check.wrong(field, Wrong::NotPossible { why });
         }
     }
 

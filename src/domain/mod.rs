@@ -6,6 +6,7 @@ pub mod capability;
 pub mod channel;
 pub mod delivery;
 pub mod event;
+pub mod media;
 pub mod post;
 pub mod publish;
 pub mod schedule;

@@ -5,6 +5,7 @@ mod lanes;
 mod publisher;
 mod scheduler;
 pub mod wheel;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,5 +41,7 @@ pub async fn run(
     spawner: Spawner,
     stop: CancellationToken,
 ) {
-    Scheduler::new(Arc::new(services), settings, spawner, stop).run().await;
+    let services = Arc::new(services);
+    workers::start(&services, &spawner, &stop);
+    Scheduler::new(services, settings, spawner, stop).run().await;
 }

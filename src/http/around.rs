@@ -8,7 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{Either, select};
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use tracing::Instrument;
 
 use super::Shared;
@@ -39,8 +39,13 @@ pub(super) async fn around(
     request.extensions_mut().insert(asked.clone());
 
     let span = tracing::info_span!("request", correlation_id = %correlation);
+    let limit = if brings_a_file(&request) {
+        face.settings.upload_timeout
+    } else {
+        face.settings.request_timeout
+    };
     let answer = pin!(next.run(request).instrument(span));
-    let mut response = match select(answer, clock.sleep(face.settings.request_timeout)).await {
+    let mut response = match select(answer, clock.sleep(limit)).await {
         Either::Left((response, _)) => response,
         Either::Right(_) => Refusal(Problem::new(Code::Overloaded)).into_response(),
     };
@@ -66,6 +71,12 @@ pub(super) async fn around(
         "request"
     );
     response
+}
+
+/// Its body may be long; a pause in it is not, see [`super::Settings::body_timeout`].
+fn brings_a_file(request: &Request) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
 }
 
 /// The face that a route belongs to; `none` for an address that leads nowhere.

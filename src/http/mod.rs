@@ -6,6 +6,7 @@ mod answer;
 mod api;
 mod around;
 mod extract;
+mod file;
 mod json;
 mod problem;
 mod public;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// From the head to the answer.
     pub request_timeout: Duration,
+    /// The same for a request that brings a file.
+    pub upload_timeout: Duration,
     /// How long a stop waits for requests that are being answered.
     pub stop_wait: Duration,
     /// Open at a time; one more waits in the listener's queue.
@@ -60,6 +63,7 @@ impl Default for Settings {
             keep_alive: Duration::from_mins(1),
             body_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(30),
+            upload_timeout: Duration::from_hours(1),
             stop_wait: Duration::from_secs(10),
             connections: 1_024,
         }

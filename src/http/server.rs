@@ -234,6 +234,13 @@ impl Patience {
         self.socket.wake();
     }
 
+    /// The other end takes the answer, which may be a long file.
+    fn took(&self) {
+        if self.resting.load(Ordering::Relaxed) {
+            self.wait(self.keep_alive);
+        }
+    }
+
     /// Bytes came.
     fn heard(&self) {
         if self.resting.swap(false, Ordering::Relaxed) {
@@ -301,7 +308,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(cx, buf) {
             Poll::Pending => self.poll_patience(cx).map(Err),
-            written @ Poll::Ready(_) => written,
+            written @ Poll::Ready(_) => {
+                self.patience.took();
+                written
+            }
         }
     }
 
@@ -312,7 +322,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write_vectored(cx, bufs) {
             Poll::Pending => self.poll_patience(cx).map(Err),
-            written @ Poll::Ready(_) => written,
+            written @ Poll::Ready(_) => {
+                self.patience.took();
+                written
+            }
         }
     }
 

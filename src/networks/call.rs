@@ -14,7 +14,7 @@ use crate::base::{CorrelationId, Timestamp};
 use crate::domain::channel::Account;
 use crate::domain::publish::{Failure, Outcome, Reading};
 use crate::outbound::redact::scrub;
-use crate::outbound::{Origin, Request, Response, SendError, Transport};
+use crate::outbound::{Body, Origin, Request, Response, SendError, Transport};
 
 /// The credential's field that is sent as a bearer token.
 pub(super) const ACCESS_TOKEN: &str = "access_token";
@@ -76,7 +76,7 @@ impl Call<'_> {
             method,
             url,
             headers,
-            body: Bytes::new(),
+            body: Body::default(),
             deadline: self.deadline,
             origin: Origin::Workspace,
             correlation: self.correlation,

@@ -9,6 +9,7 @@ use super::{Asks, Call, CallError, Connected, Facts, Grant, Network, PartCall, P
 use crate::base::{Timestamp, limits};
 use crate::domain::capability::Capabilities;
 use crate::domain::channel::Account;
+use crate::domain::media::MediaRules;
 use crate::domain::publish::{Outcome, Reading, Receipt, Source};
 use crate::domain::text::Counter;
 
@@ -28,6 +29,10 @@ impl Network for Feed {
         Asks { instance: false, identifier: false, token: false, url: false }
     }
 
+    fn is_served_here(&self) -> bool {
+        true
+    }
+
     fn capabilities(&self, _: &Facts) -> Capabilities {
         Capabilities {
             network: "feed",
@@ -35,7 +40,8 @@ impl Network for Feed {
             text_bytes_max: None,
             counter: Counter::Chars,
             parts_max: limits::PARTS_PER_POST,
-            media_max: 0,
+            media_max: limits::MEDIA_PER_PART,
+            media: MediaRules::anything(),
             options: &[],
         }
     }

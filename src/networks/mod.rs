@@ -6,6 +6,7 @@ mod call;
 mod credential;
 mod feed;
 mod mastodon;
+mod media;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::domain::publish::{Failure, Outcome, ReadBack, Reading, Receipt};
 
 pub use call::{Call, CallError};
 pub use credential::Credential;
+pub use media::Media;
 
 /// Every network, one line each.
 pub static REGISTRY: &[&dyn Network] =
@@ -45,6 +47,11 @@ pub trait Network: Send + Sync {
 
     /// What a channel of this network is made from.
     fn asks(&self) -> Asks;
+
+    /// Whether readers get what is out, and its media, from this installation.
+    fn is_served_here(&self) -> bool {
+        false
+    }
 
     fn capabilities(&self, facts: &Facts) -> Capabilities;
 
@@ -143,7 +150,8 @@ pub enum Connected {
 
 pub enum Prepared {
     Ready,
-    /// Ask again then, with this note.
+    /// Ask again then, with this note. What [`Network::commit`] needs of a preparation must be in
+    /// the note before `Ready` is said.
     NotReady {
         again: Timestamp,
         ticket: Vec<u8>,
@@ -158,12 +166,14 @@ pub struct PartCall<'a> {
     /// Counts from 0.
     pub index: usize,
     pub draft: &'a PartDraft,
+    /// The assets that `draft` names, in its order.
+    pub media: &'a [Media],
     pub options: Option<&'a BTreeMap<String, OptionValue>>,
     /// When it should go out; the same for every attempt.
     pub due: Timestamp,
     /// The same for every attempt of the same words; new after an edit.
     pub key: &'a str,
-    /// What `prepare` noted.
+    /// What `prepare` noted last for these words; it is kept through retries and restarts.
     pub ticket: &'a [u8],
     /// The parts before this one, in order.
     pub before: &'a [Receipt],

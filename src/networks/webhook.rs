@@ -22,6 +22,7 @@ use super::{
 use crate::base::{Rng, Timestamp, limits};
 use crate::domain::capability::Capabilities;
 use crate::domain::channel::Account;
+use crate::domain::media::MediaRules;
 use crate::domain::publish::{Failure, Outcome, Reading, Receipt, Source};
 use crate::domain::text::Counter;
 use crate::outbound::{Request, Response};
@@ -58,7 +59,9 @@ impl Network for Webhook {
             text_bytes_max: None,
             counter: Counter::Chars,
             parts_max: limits::PARTS_PER_POST,
+            // The addresses of assets expire, and so differ between attempts; a message must not.
             media_max: 0,
+            media: MediaRules::anything(),
             options: &[],
         }
     }
@@ -195,7 +198,7 @@ fn signed(call: &Call<'_>, id: &str, body: &Value) -> Option<Request> {
         let name = HeaderName::from_static(name);
         request.headers.insert(name, HeaderValue::from_str(value).ok()?);
     }
-    request.body = body;
+    request.body = body.into();
     Some(request)
 }
 

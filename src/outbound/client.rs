@@ -15,7 +15,7 @@ use url::Url;
 
 use super::guard::{Guard, Lookup, Refusal, Resolver};
 use super::redact::redact_path;
-use super::{Origin, Request, Response, SendError, Transport};
+use super::{Body, Origin, Request, Response, SendError, Transport};
 use crate::base::{Clock, limits};
 
 /// What the operator can set.
@@ -92,10 +92,18 @@ impl HttpTransport {
             // hyper leaves it out of HTTP/1.1, and some servers answer 411 then.
             headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
         }
+        let body = match request.body {
+            Body::Whole(bytes) => reqwest::Body::from(bytes),
+            Body::Stream { bytes, open } => {
+                // Else it would go out in chunks, which many servers do not take.
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+                reqwest::Body::wrap_stream(open())
+            }
+        };
         let mut answer = client
             .request(request.method, request.url)
             .headers(headers)
-            .body(request.body)
+            .body(body)
             .timeout(request.deadline)
             .send()
             .await
@@ -289,7 +297,7 @@ mod tests {
                 method: Method::POST,
                 url: Url::parse(&url).unwrap(),
                 headers: HeaderMap::new(),
-                body: Bytes::from_static(b"a post"),
+                body: Bytes::from_static(b"a post").into(),
                 deadline: Duration::from_mins(1),
                 origin: Origin::Configured,
                 correlation: CorrelationId::new(&SeededRng::new(1)),

@@ -1,7 +1,9 @@
 //! Calls to other people's servers: one HTTP client over a `Transport`, the guard against private
 //! addresses, redaction. Must not know any network's protocol.
 
+mod body;
 pub mod client;
+pub mod form;
 pub mod guard;
 pub mod oauth;
 pub mod redact;
@@ -16,13 +18,15 @@ use url::Url;
 
 use crate::base::CorrelationId;
 
+pub use body::{Body, Pieces};
+
 /// One call. The address and headers may hold secrets: nothing of it is printed whole.
 #[derive(Clone)]
 pub struct Request {
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
-    pub body: Bytes,
+    pub body: Body,
     /// For the whole exchange, from the first connection attempt to the last byte of the answer.
     pub deadline: Duration,
     pub origin: Origin,

@@ -4,7 +4,6 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::future::BoxFuture;
 use oauth2::basic::{BasicClient, BasicTokenResponse};
@@ -156,7 +155,7 @@ impl<'c> AsyncHttpClient<'c> for Carrier<'_> {
             method: parts.method,
             url: self.url.clone(),
             headers: parts.headers,
-            body: Bytes::from(body),
+            body: body.into(),
             deadline: self.exchange.deadline,
             origin: self.origin,
             correlation: self.exchange.correlation,

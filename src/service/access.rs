@@ -37,6 +37,21 @@ impl<R: Right> Access<R> {
         self
     }
 
+    /// The same request is one with the same of these, where its body's bytes do not say it.
+    #[must_use]
+    pub(crate) fn about(mut self, pieces: &[&[u8]]) -> Self {
+        if let Some(repeat) = &mut self.repeat {
+            let mut hash = Sha256::new();
+            hash.update(repeat.request);
+            for piece in pieces {
+                hash.update(u64::try_from(piece.len()).unwrap_or(u64::MAX).to_be_bytes());
+                hash.update(piece);
+            }
+            repeat.request = hash.finalize().into();
+        }
+        self
+    }
+
     /// The same proof, for a second look in the same request.
     pub(crate) fn again(&self) -> Self {
         Self {

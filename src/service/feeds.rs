@@ -2,11 +2,13 @@
 //! gone out, nor anything of another channel.
 
 use super::{Services, not_found, trouble};
-use crate::base::{ChannelId, DeliveryId, Problem, Timestamp, limits};
+use crate::base::{AssetId, ChannelId, DeliveryId, Problem, Timestamp, limits};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::Delivery;
+use crate::domain::media::Asset;
 use crate::domain::post::Post;
 use crate::domain::publish::Phase;
+use crate::media::Blob;
 use crate::store::rows::PublishedEntry;
 use crate::store::{Error, Scope, Span, View};
 
@@ -26,9 +28,16 @@ pub struct FeedEntry {
     pub published_at: Timestamp,
     /// When its last part went out.
     pub updated_at: Timestamp,
-    /// The texts of the parts that are out.
-    pub texts: Vec<String>,
+    /// The parts that are out.
+    pub parts: Vec<FeedPart>,
     pub tags: Vec<String>,
+}
+
+/// One part of an entry.
+#[derive(Clone, Debug)]
+pub struct FeedPart {
+    pub text: String,
+    pub media: Vec<Asset>,
 }
 
 impl Services {
@@ -58,6 +67,26 @@ impl Services {
             Ok(entry.map(|entry| FeedPage { entries: vec![entry], ..page_of(&channel) }))
         });
         found.await.map_err(trouble)?.ok_or_else(not_found)
+    }
+}
+
+impl Services {
+    /// An asset that an entry shows. What is not out yet is as good as missing.
+    pub async fn feed_asset(
+        &self,
+        channel: ChannelId,
+        delivery: DeliveryId,
+        asset: AssetId,
+    ) -> Result<(Asset, Blob), Problem> {
+        let found = self.store.read(move |view| {
+            let Some((scope, channel)) = open(view, channel)? else { return Ok(None) };
+            let entry = entry(view, &scope, channel.id, delivery)?;
+            let mut media = entry.into_iter().flat_map(|e| e.parts).flat_map(|part| part.media);
+            Ok(media.find(|one| one.id == asset).map(|asset| (scope, asset)))
+        });
+        let (scope, asset) = found.await.map_err(trouble)?.ok_or_else(not_found)?;
+        let blob = self.blobs.blob(scope.workspace(), &asset.object, asset.shape.bytes);
+        Ok((asset, blob))
     }
 }
 
@@ -91,11 +120,15 @@ fn entry(
         return Ok(None);
     };
     let mut out = Vec::new();
-    let mut texts = Vec::new();
+    let mut parts = Vec::new();
     for (part, words) in row.flow.parts.iter().zip(post.parts_for(channel)) {
         if let Phase::Published(receipt) = &part.phase {
             out.push(receipt.at);
-            texts.push(words.text.clone());
+            let mut media = Vec::new();
+            for id in words.media.iter().filter_map(|id| id.parse().ok()) {
+                media.extend(view.get::<Asset>(scope, &id)?);
+            }
+            parts.push(FeedPart { text: words.text.clone(), media });
         }
     }
     let (Some(first), Some(last)) = (out.first(), out.last()) else { return Ok(None) };
@@ -103,7 +136,7 @@ fn entry(
         delivery: id,
         published_at: *first,
         updated_at: *last,
-        texts,
+        parts,
         tags: post.tags.iter().cloned().collect(),
     }))
 }

@@ -10,6 +10,7 @@ mod events;
 mod feeds;
 mod idempotency;
 mod keys;
+mod media;
 mod pauses;
 mod planning;
 mod posts;
@@ -25,6 +26,7 @@ use shown::Glance;
 
 use crate::base::{Clock, Code, Live, Problem, Rng, Timestamp};
 use crate::domain::publish::{State, Timing};
+use crate::media::Blobs;
 use crate::outbound::Transport;
 use crate::store::{Backlog, Error, Store, WriteError};
 use crate::telemetry::Metrics;
@@ -36,8 +38,9 @@ pub use channels::{Brought, ChannelChange, Grace};
 pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
-pub use feeds::{FeedEntry, FeedPage};
+pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use idempotency::{Done, Repeat};
+pub use media::{AssetChange, AssetShown, NewAsset};
 pub use pauses::{Level, Pauses};
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
@@ -48,6 +51,8 @@ pub use verbs::{Arg, ArgKind, VERBS, Verb, run as run_verb};
 pub struct Services {
     pub store: Store,
     pub vault: Arc<Vault>,
+    /// The bytes of assets.
+    pub blobs: Blobs,
     pub transport: Arc<dyn Transport>,
     /// Early errors for addresses that people bring; the transport guards by itself.
     pub guard: Arc<crate::outbound::guard::Guard>,

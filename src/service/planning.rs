@@ -1,7 +1,7 @@
 //! From what a person wrote to what will be sent: the checks of every network, and one delivery
 //! per channel. Must not write; the post use cases do, in their one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Services;
 use crate::base::{
@@ -9,6 +9,7 @@ use crate::base::{
 };
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::Delivery;
+use crate::domain::media::Assets;
 use crate::domain::post::{PartDraft, Post, check_parts};
 use crate::domain::publish::Flow;
 use crate::domain::schedule::Schedule;
@@ -37,9 +38,13 @@ pub(super) fn channels_of(
 
 /// All that is wrong with `post`. For a draft, what a network would refuse is only a warning,
 /// which is returned.
-pub(super) fn check(post: &Post, channels: &Channels) -> Result<Vec<FieldProblem>, Problem> {
+pub(super) fn check(
+    post: &Post,
+    channels: &Channels,
+    assets: &Assets,
+) -> Result<Vec<FieldProblem>, Problem> {
     let mut check = Check::default();
-    shape(post, &mut check);
+    shape(post, assets, &mut check);
     for (i, target) in post.targets.iter().enumerate() {
         match channels.get(&target.channel).map(|c| &c.state) {
             None => check.wrong(format!("channels[{i}]"), Wrong::NotFound),
@@ -54,7 +59,7 @@ pub(super) fn check(post: &Post, channels: &Channels) -> Result<Vec<FieldProblem
     let mut networks_say = Check::default();
     for target in &post.targets {
         if let Some(channel) = channels.get(&target.channel) {
-            ask_network(post, channel, &mut networks_say);
+            ask_network(post, channel, assets, &mut networks_say);
         }
     }
     match networks_say.finish() {
@@ -71,7 +76,7 @@ fn oddities(post: &Post) -> Vec<FieldProblem> {
 }
 
 /// What is wrong whatever the network.
-fn shape(post: &Post, check: &mut Check) {
+fn shape(post: &Post, assets: &Assets, check: &mut Check) {
     check_parts("parts", &post.parts, check);
     for (channel, variant) in &post.variants {
         let field = format!("variants.{channel}");
@@ -79,25 +84,30 @@ fn shape(post: &Post, check: &mut Check) {
         check.that(known, &field, Wrong::NotPossible { why: "is not one of `channels`" });
         if let Some(parts) = &variant.parts {
             check_parts(&format!("{field}.parts"), parts, check);
-            no_media(&format!("{field}.parts"), parts, check);
+            check_media(&format!("{field}.parts"), parts, assets, check);
         }
     }
     let variants = post.variants.values().filter_map(|v| v.parts.as_ref());
     let actual = std::iter::once(&post.parts).chain(variants).flatten().map(|p| p.text.len()).sum();
     let max = limits::POST_BYTES;
     check.that(actual <= max, "parts", Wrong::TooLong { max, actual, unit: "bytes in all" });
-    no_media("parts", &post.parts, check);
+    check_media("parts", &post.parts, assets, check);
     if !post.draft {
         check.that(!post.targets.is_empty(), "channels", Wrong::Empty);
         check.that(post.schedule.is_some(), "schedule", Wrong::Missing);
     }
 }
 
-/// There are no assets to name yet.
-fn no_media(field: &str, parts: &[PartDraft], check: &mut Check) {
+/// Every asset must be there, and be named once in its part.
+fn check_media(field: &str, parts: &[PartDraft], assets: &Assets, check: &mut Check) {
     for (i, part) in parts.iter().enumerate() {
-        for j in 0..part.media.len().min(limits::MEDIA_PER_PART) {
-            check.wrong(format!("{field}[{i}].media[{j}]"), Wrong::NotFound);
+        let mut seen = BTreeSet::new();
+        for (j, id) in part.media.iter().take(limits::MEDIA_PER_PART).enumerate() {
+            let field = format!("{field}[{i}].media[{j}]");
+            match id.parse().ok().filter(|id| assets.contains_key(id)) {
+                Some(id) => check.that(seen.insert(id), field, Wrong::Twice),
+                None => check.wrong(field, Wrong::NotFound),
+            }
         }
     }
 }
@@ -119,7 +129,7 @@ pub(super) fn check_tags(tags: &[String]) -> Result<(), Problem> {
     check.finish()
 }
 
-fn ask_network(post: &Post, channel: &Channel, check: &mut Check) {
+fn ask_network(post: &Post, channel: &Channel, assets: &Assets, check: &mut Check) {
     let Some(network) = networks::named(&channel.network) else { return };
     let capabilities = network.capabilities(&channel.facts);
     let own = post.variants.get(&channel.id);
@@ -127,7 +137,7 @@ fn ask_network(post: &Post, channel: &Channel, check: &mut Check) {
         Some(variant) if variant.parts.is_some() => format!("variants.{}.parts", channel.id),
         _ => "parts".to_owned(),
     };
-    capabilities.check_parts(&field, post.parts_for(channel.id), check);
+    capabilities.check_parts(&field, post.parts_for(channel.id), assets, check);
     if let Some(variant) = own {
         let field = format!("variants.{}.options", channel.id);
         capabilities.check_options(&field, &variant.options, check);

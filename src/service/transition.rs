@@ -10,7 +10,7 @@ use crate::domain::event::{Actor, Event as ChangeEvent};
 use crate::domain::publish::{Event, Moment, Next, Phase, Policy, Refusal, State, Timing, step};
 use crate::domain::workspace::Workspace;
 use crate::networks;
-use crate::store::rows::{Attention, Inflight, PublishedEntry, TimerKey};
+use crate::store::rows::{Attention, Inflight, Preparation, PublishedEntry, TimerKey};
 use crate::store::{Error, Scope, Span, Tx, View};
 
 /// What moves, who moves it, and when.
@@ -64,7 +64,12 @@ pub fn transition(
         return Ok(Err(Refused::Missing));
     };
     let policy = policy(&tx.view(), scope, &channel, timing)?;
-    let (flow, next) = match step(&before.flow, &policy, change.moment, change.event.clone()) {
+    let mut event = change.event.clone();
+    let noted = match &mut event {
+        Event::NotReady { ticket, .. } => Some(std::mem::take(ticket)),
+        _ => None,
+    };
+    let (flow, next) = match step(&before.flow, &policy, change.moment, event) {
         Ok(stepped) => stepped,
         Err(Refusal::Stale) if change.note.is_some() => {
             // Too late to count, but worth knowing.
@@ -85,7 +90,8 @@ pub fn transition(
     let now = change.moment.now;
     after.finished_at = after.flow.is_over().then_some(after.finished_at.unwrap_or(now));
     save(tx, scope, Some(&before), &after)?;
-    tx.append_event(scope, event(&after, change))?;
+    keep_note(tx, scope, &after, noted)?;
+    tx.append_event(scope, said(&after, change))?;
     Ok(Ok((after, next)))
 }
 
@@ -171,7 +177,24 @@ fn late(
     Ok(Err(Refused::Step(Refusal::Stale)))
 }
 
-fn event(after: &Delivery, change: &Change) -> ChangeEvent {
+/// What its network noted while preparing stays until the delivery is over.
+fn keep_note(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    after: &Delivery,
+    noted: Option<Vec<u8>>,
+) -> Result<(), Error> {
+    if let (Some(ticket), Some(part)) = (noted, after.flow.current_part()) {
+        let (part, content_revision) = (part.id, after.content_revision);
+        let row = Preparation { part, content_revision, ticket };
+        tx.put(scope, &after.id, &row)?;
+    } else if after.flow.is_over() && tx.get::<Preparation>(scope, &after.id)?.is_some() {
+        tx.delete::<Preparation>(scope, &after.id);
+    }
+    Ok(())
+}
+
+fn said(after: &Delivery, change: &Change) -> ChangeEvent {
     let state = after.flow.state();
     let mut data = BTreeMap::from([("network".to_owned(), after.network.clone())]);
     let mut say = |name: &str, value: String| drop(data.insert(name.to_owned(), value));

@@ -17,6 +17,7 @@ use crate::base::{
 use crate::domain::access::Right;
 use crate::domain::publish::Timing;
 use crate::engine;
+use crate::media::{self, Blobs};
 use crate::outbound::guard::Guard;
 use crate::practice::World;
 use crate::service::{Access, Services};
@@ -36,6 +37,7 @@ pub struct Simulation {
     pub timing: Timing,
     world: Arc<Mutex<World>>,
     vault: Arc<Vault>,
+    blobs: Blobs,
     hosts: BTreeSet<String>,
     executor: Executor,
     stop: CancellationToken,
@@ -65,7 +67,9 @@ impl Simulation {
         let world = Arc::new(Mutex::new(world));
         let vault = Arc::new(Vault::new(Keyring::fresh(rng.as_ref())));
         let hosts = hosts.iter().map(|&host| host.to_owned()).collect();
-        let services = boot(&clock, &rng, &disk, &world, &vault, (timing, &hosts))?;
+        let blobs = Blobs::in_memory(media::Settings::default());
+        let kept = (&vault, &blobs);
+        let services = boot(&clock, &rng, &disk, &world, kept, (timing, &hosts))?;
         let mut simulation = Self {
             clock,
             rng,
@@ -74,6 +78,7 @@ impl Simulation {
             timing,
             world,
             vault,
+            blobs,
             hosts,
             executor: Executor::new(),
             stop: CancellationToken::new(),
@@ -158,7 +163,8 @@ impl Simulation {
         self.executor.clear();
         self.disk.cut_power(self.rng.as_ref());
         let hosts = (self.timing, &self.hosts);
-        self.services = boot(&self.clock, &self.rng, &self.disk, &self.world, &self.vault, hosts)?;
+        let kept = (&self.vault, &self.blobs);
+        self.services = boot(&self.clock, &self.rng, &self.disk, &self.world, kept, hosts)?;
         self.start_engine();
         Ok(())
     }
@@ -184,7 +190,7 @@ fn boot(
     rng: &Arc<SeededRng>,
     disk: &FaultDisk,
     world: &Arc<Mutex<World>>,
-    vault: &Arc<Vault>,
+    (vault, blobs): (&Arc<Vault>, &Blobs),
     (timing, hosts): (Timing, &BTreeSet<String>),
 ) -> Result<Services, SetupError> {
     let options = Options { inline: true, ..Options::default() };
@@ -195,6 +201,7 @@ fn boot(
     Ok(Services {
         store,
         vault: Arc::clone(vault),
+        blobs: blobs.clone(),
         transport: Arc::new(InProcess::new(Arc::clone(world), Arc::clone(&clock), hosts.clone())),
         guard: Arc::new(guard),
         clock,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::base::Clock;
 use crate::outbound::{Request, Response, SendError, Transport};
@@ -26,14 +27,14 @@ impl InProcess {
         Self { world, clock, hosts }
     }
 
-    fn hand_over(&self, request: &Request) -> Option<Answer> {
+    fn hand_over(&self, request: &Request, body: Bytes) -> Option<Answer> {
         let host = request.url.host_str().filter(|host| self.hosts.contains(*host))?;
         let handed = practice::Request {
             method: request.method.clone(),
             path: request.url.path().to_owned(),
             query: request.url.query().unwrap_or_default().to_owned(),
             headers: request.headers.clone(),
-            body: request.body.clone(),
+            body,
         };
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         Some(practice::handle(&mut world, host, &handed, self.clock.now()))
@@ -43,7 +44,10 @@ impl InProcess {
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, request: Request) -> Result<Response, SendError> {
-        let Some(answer) = self.hand_over(&request) else {
+        let Ok(body) = request.body.collect().await else {
+            return Err(SendError::Lost { status: None, why: "the body broke off" });
+        };
+        let Some(answer) = self.hand_over(&request, body) else {
             return Err(SendError::NotSent { why: "no such host" });
         };
         if answer.delay > request.deadline {

@@ -6,12 +6,14 @@ use redb::TableDefinition;
 use crate::domain::access::Key;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
+use crate::domain::media::Asset;
 use crate::domain::post::Post;
 use crate::domain::workspace::Workspace;
 
 use super::record::Row;
 use super::rows::{
-    access, channels, deliveries, events, idempotency, installation, posts, timers, workspaces,
+    access, assets, channels, deliveries, events, idempotency, installation, posts, timers,
+    workspaces,
 };
 
 /// Names a row of [`CATALOGUE`].
@@ -36,6 +38,13 @@ pub enum Table {
     Published,
     Events,
     Idempotency,
+    Assets,
+    AssetUses,
+    ObjectUses,
+    Orphans,
+    MediaTotals,
+    Preparations,
+    AssetHomes,
 }
 
 /// Whose data a table holds.
@@ -83,6 +92,13 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<deliveries::PublishedEntry>("published", Scoped, "(channel, time, delivery)"),
     row::<events::ChainedEvent>("events", Scoped, "sequence -> event, hash-chained"),
     row::<idempotency::Remembered>("idempotency", Scoped, "hash of an Idempotency-Key -> what it made"),
+    row::<Asset>("assets", Scoped, "uploaded files, in order of making"),
+    row::<assets::AssetUse>("asset_uses", Scoped, "(asset, post) while the post names it"),
+    row::<assets::ObjectUse>("object_uses", Scoped, "(hash, asset) while the asset needs the object"),
+    row::<assets::Orphan>("orphans", Global, "(due, workspace, hash): objects that may be removed then"),
+    row::<assets::MediaTotal>("media_totals", Scoped, "() -> number and bytes of assets"),
+    row::<assets::Preparation>("preparations", Scoped, "delivery -> what its network noted while preparing"),
+    row::<assets::AssetHome>("asset_homes", Global, "asset -> workspace, for signed addresses"),
 ];
 
 impl Table {
@@ -105,6 +121,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Idempotency as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::AssetHomes as usize + 1);
     }
 }

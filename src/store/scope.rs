@@ -1,15 +1,15 @@
 //! Handles: who may form which keys. A [`Scope`] is bound to one workspace and comes only from
-//! proof: a key's hash, a timer, a public feed, or an [`Operator`]. Must not be made otherwise.
+//! proof: a key's hash, a timer, a public feed, a signed address, or an [`Operator`]. Must not be made otherwise.
 
 use std::collections::BTreeMap;
 
-use crate::base::{ChannelId, KeyId, WorkspaceId, limits};
+use crate::base::{AssetId, ChannelId, KeyId, WorkspaceId, limits};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::publish::State;
 use crate::domain::workspace::Workspace;
 
-use super::rows::{Attention, Feed, Inflight, KeyHash, Slug};
+use super::rows::{AssetHome, Attention, Feed, Inflight, KeyHash, Slug};
 use super::tx::{Span, Tx, View};
 use super::{Error, WriteError};
 
@@ -35,6 +35,11 @@ impl Scope {
     pub fn by_key_hash(view: &View<'_>, hash: &[u8; 32]) -> Result<Option<(Self, KeyId)>, Error> {
         let found = view.get_global::<KeyHash>(hash)?;
         Ok(found.map(|row| (Self(row.workspace), row.key)))
+    }
+
+    /// The workspace of an asset, for whoever holds a signed address of it.
+    pub fn by_asset(view: &View<'_>, asset: AssetId) -> Result<Option<Self>, Error> {
+        Ok(view.get_global::<AssetHome>(&asset)?.map(|row| Self(row.workspace)))
     }
 
     /// The workspace of a public feed.

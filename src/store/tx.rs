@@ -11,7 +11,7 @@ use crate::domain::event::Event;
 
 use super::key::{Key, after_prefix};
 use super::record::{self, DecodeError, Global, Row, Scoped};
-use super::rows::{ChainedEvent, Timer, TimerKey, chain_start};
+use super::rows::{ChainedEvent, Orphan, OrphanKey, Timer, TimerKey, chain_start};
 use super::schema::Table;
 use super::{Error, Scope, WriteError};
 
@@ -159,6 +159,13 @@ impl<'a> View<'a> {
         Ok(rows.into_iter().map(|(key, _)| TimerKey::of_stored(key)).collect())
     }
 
+    /// Orphans due before `until`, in due order.
+    pub fn orphans(&self, until: Timestamp, limit: usize) -> Result<Vec<OrphanKey>, Error> {
+        let span = Span::first(limit).to(&until);
+        let rows = self.collect::<Orphan, Orphan>(&[], &span, record::decode)?;
+        Ok(rows.into_iter().map(|(key, _)| OrphanKey::of_stored(key)).collect())
+    }
+
     fn fetch<R: Row>(&self, key: &[u8]) -> Result<Option<R>, Error> {
         let Some(bytes) = self.source.get(R::TABLE, key)? else {
             return Ok(None);
@@ -249,6 +256,14 @@ impl<'a> Tx<'a> {
 
     pub fn delete_timer(&mut self, timer: &TimerKey) {
         self.delete_global::<Timer>(&timer.stored());
+    }
+
+    pub fn put_orphan(&mut self, orphan: &OrphanKey) -> Result<(), Error> {
+        self.put_global(&orphan.stored(), &Orphan)
+    }
+
+    pub fn delete_orphan(&mut self, orphan: &OrphanKey) {
+        self.delete_global::<Orphan>(&orphan.stored());
     }
 
     /// Appends to the workspace's chain: the row holds the hash of the row before it.

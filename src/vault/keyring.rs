@@ -49,6 +49,11 @@ impl Keyring {
         (self.current.0, &self.current.1)
     }
 
+    /// All of them, the present one first.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.current.1).chain(self.older.values())
+    }
+
     pub(super) fn key(&self, number: u32) -> Result<&Key, VaultError> {
         if number == self.current.0 {
             return Ok(&self.current.1);

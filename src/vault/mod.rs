@@ -5,6 +5,7 @@ mod file;
 mod identity;
 mod keyring;
 mod seal;
+mod sign;
 
 use std::io;
 use std::path::PathBuf;

@@ -39,6 +39,10 @@ impl Vault {
         Self { keyring }
     }
 
+    pub(super) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
     /// A fresh data key. `number` tells a workspace's keys apart: 1 for its first, then counting.
     pub fn new_workspace_key(
         &self,

@@ -14,6 +14,7 @@ use carillon::base::{
 use carillon::domain::event::Actor;
 use carillon::domain::publish::{Event, Moment, Outcome, Receipt, Source, Timing};
 use carillon::http::{Face, Readiness, Settings, admin_router, public_router};
+use carillon::media::{self, Blobs};
 use carillon::outbound::guard::Guard;
 use carillon::practice::World;
 use carillon::practice::bluesky::Settings as Bluesky;
@@ -105,6 +106,21 @@ impl House {
         let args = json!({ "network": "feed", "name": "News" });
         let made = self.verb(("channel", "add"), Some(&self.workspace), args).await;
         made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Uploads a file as a form would.
+    pub async fn upload(&self, name: &str, mime: &str, bytes: &[u8], alt: &str) -> Answer {
+        self.upload_call(name, mime, bytes, alt).send().await
+    }
+
+    pub fn upload_call(&self, name: &str, mime: &str, bytes: &[u8], alt: &str) -> Call<'_> {
+        let head = format!(
+            "--b\r\ncontent-disposition: form-data; name=\"alt\"\r\n\r\n{alt}\r\n\
+             --b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             content-type: {mime}\r\n\r\n"
+        );
+        let body = [head.as_bytes(), bytes, b"\r\n--b--\r\n"].concat();
+        self.call(Method::POST, "/media").raw("multipart/form-data; boundary=b", body)
     }
 
     /// Writes a post to a feed; returns it.
@@ -216,6 +232,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
     Services {
         store: Store::open(Disk::Memory(disk.clone()), options).unwrap(),
         vault: Arc::new(Vault::new(Keyring::fresh(rng.as_ref()))),
+        blobs: Blobs::in_memory(media::Settings::default()),
         transport: Arc::new(InProcess::new(
             Arc::new(Mutex::new(world)),
             Arc::new(clock.clone()),

@@ -11,6 +11,8 @@ mod harness;
 mod idempotency;
 mod lists;
 mod log;
+mod media;
+mod media_formats;
 mod operations;
 mod problems;
 mod public;

@@ -41,7 +41,7 @@ async fn networks_and_workspaces_are_listed() {
     assert_eq!(
         mastodon["limits"],
         json!({
-            "media_max": 0, "parts_max": 50, "text_max": 500, "text_bytes_max": null,
+            "media_max": 4, "parts_max": 50, "text_max": 500, "text_bytes_max": null,
         })
     );
     assert_eq!(names(&mastodon["options"][0]), ["about", "choices", "name", "takes"]);
@@ -74,7 +74,7 @@ async fn a_feed_is_connected_changed_and_removed() {
         "reason": null, "paused": false, "instance": null, "handle": null,
         "url": format!("{PUBLIC_URL}/feed/{id}"), "authorize_url": null, "grace_minutes": null,
         "limits": {
-            "text_max": 40_000, "text_bytes_max": null, "parts_max": 50, "media_max": 0,
+            "text_max": 40_000, "text_bytes_max": null, "parts_max": 50, "media_max": 20,
         },
         "created_at": "2026-11-22T09:00:00.000Z",
     });

@@ -7,6 +7,7 @@
 mod connect;
 mod demo;
 mod folder;
+mod media;
 mod outside;
 mod program;
 mod settings;

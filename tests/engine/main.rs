@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly and talk")]
 
 mod faults;
+mod media;
 mod model;
 mod runs;
 mod sessions;

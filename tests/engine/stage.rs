@@ -10,7 +10,7 @@ use carillon::domain::publish::{Decision, Timing};
 use carillon::practice::mastodon::Settings;
 use carillon::practice::{Act, Effect, Fault, Matcher, World, bluesky};
 use carillon::service::shown::{DeliveryShown, PostShown};
-use carillon::service::{Brought, DeliveryFilter, NewPost, When};
+use carillon::service::{Brought, DeliveryFilter, NewAsset, NewPost, When};
 use carillon::simulator::Simulation;
 use carillon::store::Operator;
 
@@ -47,11 +47,16 @@ impl Stage {
     }
 
     pub fn with(seed: u64, timing: Timing) -> Self {
+        Self::changed(seed, timing, |settings| settings)
+    }
+
+    /// With other servers than the usual ones.
+    pub fn changed(seed: u64, timing: Timing, change: fn(Settings) -> Settings) -> Self {
         let mut world = World::new(seed);
         let plenty = |settings: Settings| Settings {
             requests_per_window: 1_000_000,
             statuses_per_window: 1_000_000,
-            ..settings
+            ..change(settings)
         };
         world.add_mastodon(KEYED, plenty(Settings::new("https://keyed.test")));
         world.add_mastodon(LISTED, plenty(Settings::compat("https://listed.test")));
@@ -133,6 +138,39 @@ impl Stage {
         let services = self.sim.services.clone();
         let made = self.sim.run(async move { services.create_post(access, new).await });
         made.unwrap().map(|done| done.value)
+    }
+
+    /// Uploads a picture; its id.
+    pub fn picture(&mut self, alt: &str) -> String {
+        let access = self.sim.access::<Write>(self.workspace).unwrap();
+        let services = self.sim.services.clone();
+        let (png, alt) = (support::media::png(40, 30), alt.to_owned());
+        let added = self.sim.run(async move {
+            let mut staging = services.stage().await?;
+            services.fill(&mut staging, &png).await?;
+            let (staged, name) = (services.staged(staging).await?, "a.png".to_owned());
+            services.add_asset(access, NewAsset { staged, name, mime: None, alt }).await
+        });
+        added.unwrap().unwrap().value.id
+    }
+
+    /// Schedules one part with pictures, `after` from now.
+    pub fn post_pictures(&mut self, channel: ChannelId, pictures: &[String], after: Duration) {
+        let due = self.sim.now().plus(after).to_string();
+        let part =
+            PartDraft { text: "look".to_owned(), media: pictures.to_vec(), delay_minutes: 0 };
+        let new = NewPost {
+            parts: vec![part],
+            channels: vec![channel],
+            when: Some(When::At {
+                local: due.trim_end_matches('Z').to_owned(),
+                zone: "UTC".to_owned(),
+            }),
+            ..NewPost::default()
+        };
+        let access = self.sim.access::<Write>(self.workspace).unwrap();
+        let services = self.sim.services.clone();
+        self.sim.run(async move { services.create_post(access, new).await }).unwrap().unwrap();
     }
 
     pub fn delivery(&mut self, id: &str) -> DeliveryShown {

@@ -107,7 +107,7 @@ impl Client {
             method: Method::GET,
             url,
             headers: HeaderMap::new(),
-            body: bytes::Bytes::new(),
+            body: carillon::outbound::Body::Whole(bytes::Bytes::new()),
             deadline: Duration::from_secs(20),
             origin: Origin::Workspace,
             correlation: CorrelationId::new(&SystemRng),
@@ -162,6 +162,7 @@ impl Thread {
             options: None,
             key: &self.keys[index],
             ticket: &[],
+            media: &[],
             before,
             known: &[],
         }

@@ -64,10 +64,10 @@ async fn a_whole_answer_comes_through_and_the_request_is_as_given() {
     assert_eq!((response.status, &*response.body), (201, b"hello".as_slice()));
     assert_eq!(response.headers["x-id"], "7");
     let mut empty = post(server.url("/empty"));
-    empty.body = Bytes::new();
+    empty.body = Bytes::new().into();
     transport.send(empty).await.unwrap();
     let mut get = post(server.url("/get"));
-    (get.method, get.body) = (Method::GET, Bytes::new());
+    (get.method, get.body) = (Method::GET, Bytes::new().into());
     transport.send(get).await.unwrap();
 
     let seen = seen.lock().unwrap();
@@ -364,7 +364,7 @@ async fn the_log_has_the_call_and_none_of_its_secrets() {
     let guard = tracing::subscriber::set_default(subscriber);
     let mut request = post(server.url("/bot1:canary-canary-canary-canary/send?q=canary#canary"));
     request.headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer canary"));
-    request.body = Bytes::from_static(b"canary");
+    request.body = Bytes::from_static(b"canary").into();
     transport().send(request).await.unwrap();
     drop(guard);
 

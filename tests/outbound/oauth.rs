@@ -121,7 +121,7 @@ async fn a_code_becomes_a_token() {
     assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
     assert_eq!(request.headers["accept"], "application/json");
     assert!(!request.headers.contains_key("authorization"));
-    let form = pairs(&request.body);
+    let form = pairs(&request.body.collect().await.unwrap());
     for (name, expected) in [
         ("grant_type", "authorization_code"),
         ("code", "the code"),
@@ -140,7 +140,7 @@ async fn a_mastodon_answer_without_expiry_is_enough() {
     let (token, request) = exchange(Ok((200, "application/json", body)), None).await;
     let token = token.unwrap();
     assert!(token.refresh.is_none() && token.expires_in.is_none());
-    assert_eq!(value(&pairs(&request.body), "code_verifier"), None);
+    assert_eq!(value(&pairs(&request.body.collect().await.unwrap()), "code_verifier"), None);
 }
 
 #[tokio::test]

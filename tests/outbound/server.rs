@@ -107,7 +107,7 @@ pub fn post(url: Url) -> Request {
         method: Method::POST,
         url,
         headers: HeaderMap::new(),
-        body: Bytes::from_static(b"a post"),
+        body: Bytes::from_static(b"a post").into(),
         // Long enough that only a test about deadlines, which shortens it, can reach it.
         deadline: Duration::from_mins(1),
         origin: Origin::Configured,

@@ -8,6 +8,7 @@ use carillon::domain::access;
 use carillon::domain::channel::{Account, Channel, ChannelState};
 use carillon::domain::delivery::{Delivery, Note, NoteKind};
 use carillon::domain::event::{Actor, Event};
+use carillon::domain::media::{Asset, MediaKind, Shape, Thumbnail};
 use carillon::domain::post::{OptionValue, PartDraft, Post, Target, Variant};
 use carillon::domain::publish::{
     Doubt, Failure, Flow, Hold, HoldReason, Part, Phase, Receipt, Source, State, Wait,
@@ -15,8 +16,9 @@ use carillon::domain::publish::{
 use carillon::domain::schedule::Schedule;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash, Meta, Pause, PublishedEntry,
-    Remembered, SealedCredential, Slug, Timer, WrappedKey,
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash,
+    MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    SealedCredential, Slug, Timer, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -48,7 +50,44 @@ pub fn all() -> Vec<Golden> {
             object: "post 1".to_owned(),
             at: at(2),
         }]),
+        Golden::scoped(&assets()),
+        Golden::scoped(&[AssetUse]),
+        Golden::scoped(&[ObjectUse { until: None }, ObjectUse { until: Some(at(1)) }]),
+        Golden::global(&[Orphan]),
+        Golden::scoped(&[MediaTotal { assets: 1, bytes: u64::MAX }]),
+        Golden::global(&[AssetHome { workspace: id(1) }]),
+        Golden::scoped(&[Preparation { part: id(1), content_revision: 2, ticket: bytes() }]),
     ]
+}
+
+fn assets() -> Vec<Asset> {
+    let asset = |kind: MediaKind| Asset {
+        id: id(1),
+        revision: 2,
+        created_at: at(3),
+        author: Actor::Key(id(4)),
+        name: "a b.jpg".to_owned(),
+        alt: "A red bicycle".to_owned(),
+        shape: Shape {
+            kind,
+            bytes: u64::MAX,
+            width: 1_920,
+            height: 1_080,
+            rotation: 90,
+            frames: 300,
+            duration_ms: kind.is_video().then_some(10_000),
+            video_codec: kind.is_video().then(|| "avc1".to_owned()),
+            audio_codec: kind.is_video().then(|| "mp4a".to_owned()),
+        },
+        object: [0xab; 32],
+        thumbnail: (!kind.is_video()).then_some(Thumbnail {
+            object: [0xcd; 32],
+            bytes: 1_000,
+            width: 480,
+            height: 270,
+        }),
+    };
+    MediaKind::ALL.map(asset).to_vec()
 }
 
 /// Milliseconds that take all the bytes that today's take.

@@ -2,6 +2,7 @@
 //! driver for the real binary. Must not know what Carillon does, or depend on it.
 
 mod carillon;
+pub mod media;
 mod parts;
 
 use std::path::{Path, PathBuf};

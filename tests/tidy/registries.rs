@@ -19,7 +19,7 @@ const REGISTRIES: &[Registry] = &[
     Registry {
         folder: "src/networks/",
         file: "src/networks/mod.rs",
-        helpers: &["call", "credential"],
+        helpers: &["call", "credential", "media"],
     },
     Registry { folder: "src/practice/", file: "src/practice/mod.rs", helpers: &[] },
     Registry { folder: "src/engine/workers/", file: "src/engine/workers/mod.rs", helpers: &[] },

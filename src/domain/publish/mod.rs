@@ -43,7 +43,8 @@ pub struct Part {
 pub enum Phase {
     /// Nothing is under way; the reason says what the wait is for.
     Waiting(Wait),
-    /// The network is getting ready (media being processed); `ticket` is the network's own note.
+    /// The network is getting ready (media being processed). `ticket` is empty: the network's note
+    /// has a row of its own, which outlives this phase.
     Preparing {
         ticket: Vec<u8>,
     },

@@ -20,7 +20,7 @@ use crate::domain::event::Actor;
 use crate::domain::publish::{
     Doubt, Event, Failure, Moment, Next, Outcome, Phase, Reading, Receipt, Refusal, step,
 };
-use crate::networks::{Call, CallError, Network, PartCall, Prepared};
+use crate::networks::{Call, CallError, Media, Network, PartCall, Prepared};
 use crate::service::{Change, Changed, OpenedChannel, Refused, Renewal, Services, transition};
 
 use rows::Rows;
@@ -130,16 +130,16 @@ impl Run<'_> {
 
     /// Prepares the current part, arms it, and commits it once.
     async fn send(&self, rows: Rows) -> Result<Sent, Problem> {
-        if rows.paused {
+        if rows.waits.paused {
             return Ok(Sent::Not(Done::Paused));
         }
         if !self.ticket.sends {
             return Ok(Sent::Not(Done::WantsLane));
         }
-        if let Some(until) = rows.blocked {
+        if let Some(until) = rows.waits.blocked {
             return Ok(Sent::Not(Done::Blocked { until }));
         }
-        let Rows { delivery, post, found, known, network, .. } = rows;
+        let Rows { delivery, post, found, known, network, media, noted, .. } = rows;
         if let Some(event) = unusable(&found.channel.state) {
             return Ok(Sent::Moved(self.persist(&delivery, event, None).await));
         }
@@ -147,13 +147,15 @@ impl Run<'_> {
         let opened = self.services.open_fresh(&scope, found, delivery.correlation).await?;
         let instance = opened.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
         let call = self.call(&opened, instance.as_ref(), &delivery);
-        let Some(facts) = rows::part_facts(&delivery, &post) else {
-            let failure = Failure::new("no_words", "the post has no such part");
+        let (Some(facts), Some(media)) = (rows::part_facts(&delivery, &post, noted), media) else {
+            let failure =
+                Failure::new("no_words", "the post has no such part, or an asset is gone");
             let event = Event::Unprepared(Outcome::Refused(failure));
             return Ok(Sent::Moved(self.persist(&delivery, event, None).await));
         };
-        let part = facts.call(&delivery, &post, &known);
-        let prepared = self.guarded("prepare", network.prepare(&call, &part)).await;
+        let part = facts.call(&delivery, &post, (&media, &known));
+        let longer = media.iter().map(Media::time).sum();
+        let prepared = self.guarded_for("prepare", longer, network.prepare(&call, &part)).await;
         let event = match prepared {
             Some(Prepared::Ready) => {
                 return self.commit(&delivery, &opened, network, &call, &part).await;
@@ -224,18 +226,19 @@ impl Run<'_> {
     }
 
     async fn read_back(&self, rows: Rows) -> Result<Option<Box<Delivery>>, Problem> {
-        let Rows { delivery, post, found, known, network, .. } = rows;
+        let Rows { delivery, post, found, known, network, media, noted, .. } = rows;
         let scope = self.ticket.timer.scope;
         let opened = self.services.open(&scope, found)?;
         let instance = opened.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
         let call = self.call(&opened, instance.as_ref(), &delivery);
         let doubt = delivery.flow.current_part().map(|part| part.doubt);
         let (Some(facts), Some(Doubt::Open { armed, .. })) =
-            (rows::part_facts(&delivery, &post), doubt)
+            (rows::part_facts(&delivery, &post, noted), doubt)
         else {
             return Ok(None);
         };
-        let part = facts.call(&delivery, &post, &known);
+        let media = media.unwrap_or_default();
+        let part = facts.call(&delivery, &post, (&media, &known));
         let asked = self.services.now();
         let reading = self.guarded("read_back", network.read_back(&call, &part, armed)).await;
         let reading = reading.unwrap_or_else(|| {
@@ -273,9 +276,19 @@ impl Run<'_> {
     /// A network's call, with a limit in time, and with a wall around its panics. `None` is "no
     /// answer", which for a commit means that it may have happened.
     async fn guarded<T>(&self, operation: &str, call: impl Future<Output = T>) -> Option<T> {
+        self.guarded_for(operation, Duration::ZERO, call).await
+    }
+
+    /// Like [`Run::guarded`], for a call that may take longer.
+    async fn guarded_for<T>(
+        &self,
+        operation: &str,
+        longer: Duration,
+        call: impl Future<Output = T>,
+    ) -> Option<T> {
         let clock = &self.services.clock;
         let begun = clock.monotonic();
-        let limit = clock.sleep(self.services.timing.get().deadline * 2 + OVERTIME);
+        let limit = clock.sleep(self.services.timing.get().deadline * 2 + OVERTIME + longer);
         let answer = tokio::select! {
             biased;
             answer = AssertUnwindSafe(call).catch_unwind() => {

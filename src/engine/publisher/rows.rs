@@ -6,11 +6,12 @@ use sha2::{Digest, Sha256};
 use super::super::lanes::Ticket;
 use crate::base::{Problem, Timestamp};
 use crate::domain::delivery::Delivery;
+use crate::domain::media::Asset;
 use crate::domain::post::{PartDraft, Post};
 use crate::domain::publish::{Doubt, Phase, Policy, Receipt};
-use crate::networks::{self, Known, Network, PartCall};
+use crate::networks::{self, Known, Media, Network, PartCall};
 use crate::service::{Found, Pauses, Services, lane_blocker, policy, trouble};
-use crate::store::rows::PublishedEntry;
+use crate::store::rows::{Preparation, PublishedEntry};
 use crate::store::{Error, Scope, Span, View};
 
 /// Published deliveries of a channel that are looked through for remote ids.
@@ -22,17 +23,26 @@ pub(super) struct Rows {
     pub found: Found,
     pub policy: Policy,
     pub network: &'static dyn Network,
+    pub waits: Waits,
+    /// What the current part shows; `None` when one of its assets is gone.
+    pub media: Option<Vec<Media>>,
+    /// What its network noted last.
+    pub noted: Option<Preparation>,
+    /// The channel's other parts, newest first, when this one is in doubt.
+    pub known: Vec<Known>,
+}
+
+/// What holds it back.
+pub(super) struct Waits {
     pub paused: bool,
     /// Another delivery holds the lane; look again then.
     pub blocked: Option<Timestamp>,
-    /// The channel's other parts, newest first, when this one is in doubt.
-    pub known: Vec<Known>,
 }
 
 /// `None` when the delivery is gone.
 pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<Rows>, Problem> {
     let (scope, id, now) = (ticket.timer.scope, ticket.delivery(), services.now());
-    let timing = services.timing.get();
+    let (timing, handle) = (services.timing.get(), services.clone());
     let read = services.store.read(move |view| {
         let Some(delivery) = view.get::<Delivery>(&scope, &id)? else { return Ok(None) };
         let Some(post) = view.get::<Post>(&scope, &delivery.post)? else { return Ok(None) };
@@ -48,9 +58,37 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
         let blocked = blocker.map(|other| other.flow.wake.unwrap_or(late).clamp(soon, late));
         let known = known(view, &scope, &delivery)?;
         let paused = level.is_some();
-        Ok(Some(Rows { delivery, post, found, policy, network, paused, blocked, known }))
+        let media = media(view, &scope, &handle, (&delivery, &post))?;
+        let noted = view.get::<Preparation>(&scope, &id)?;
+        let waits = Waits { paused, blocked };
+        Ok(Some(Rows { delivery, post, found, policy, network, waits, media, noted, known }))
     });
     read.await.map_err(trouble)
+}
+
+/// The assets of the current part, in its order.
+fn media(
+    view: &View<'_>,
+    scope: &Scope,
+    services: &Services,
+    (delivery, post): (&Delivery, &Post),
+) -> Result<Option<Vec<Media>>, Error> {
+    let index = delivery.flow.current().unwrap_or(0);
+    let Some(part) = post.parts_for(delivery.channel).get(index) else {
+        return Ok(Some(Vec::new()));
+    };
+    let mut media = Vec::with_capacity(part.media.len());
+    for id in &part.media {
+        let asset = match id.parse() {
+            Ok(id) => view.get::<Asset>(scope, &id)?,
+            Err(_) => None,
+        };
+        let Some(asset) = asset else { return Ok(None) };
+        let blob = services.blobs.blob(scope.workspace(), &asset.object, asset.shape.bytes);
+        let url = services.media_link(asset.id, delivery.id);
+        media.push(Media { asset, blob, url });
+    }
+    Ok(Some(media))
 }
 
 /// Only a part in doubt is looked for, and only there do other parts matter.
@@ -83,7 +121,11 @@ pub(super) struct PartFacts {
 }
 
 /// `None` when the post has no words for the current part.
-pub(super) fn part_facts(delivery: &Delivery, post: &Post) -> Option<PartFacts> {
+pub(super) fn part_facts(
+    delivery: &Delivery,
+    post: &Post,
+    noted: Option<Preparation>,
+) -> Option<PartFacts> {
     let index = delivery.flow.current()?;
     post.parts_for(delivery.channel).get(index)?;
     let part = delivery.flow.parts.get(index)?;
@@ -91,10 +133,9 @@ pub(super) fn part_facts(delivery: &Delivery, post: &Post) -> Option<PartFacts> 
         Phase::Published(receipt) => Some(receipt.clone()),
         _ => None,
     });
-    let ticket = match &part.phase {
-        Phase::Preparing { ticket } => ticket.clone(),
-        _ => Vec::new(),
-    };
+    let these = (part.id, delivery.content_revision);
+    let noted = noted.filter(|noted| (noted.part, noted.content_revision) == these);
+    let ticket = noted.map(|noted| noted.ticket).unwrap_or_default();
     // The same for every attempt of these words, and new after an edit.
     let mut hash = Sha256::new();
     hash.update(delivery.id.as_bytes());
@@ -109,7 +150,7 @@ impl PartFacts {
         &'a self,
         delivery: &Delivery,
         post: &'a Post,
-        known: &'a [Known],
+        (media, known): (&'a [Media], &'a [Known]),
     ) -> PartCall<'a> {
         static NOTHING: PartDraft =
             PartDraft { text: String::new(), media: Vec::new(), delay_minutes: 0 };
@@ -120,6 +161,7 @@ impl PartFacts {
             due: delivery.flow.due,
             // `part_facts` has seen to it that the words are there.
             draft: post.parts_for(delivery.channel).get(self.index).unwrap_or(&NOTHING),
+            media,
             options: post.options_for(delivery.channel),
             key: &self.key,
             ticket: &self.ticket,

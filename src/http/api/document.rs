@@ -31,6 +31,7 @@ const TAGS: &[(&str, &str)] = &[
     ("channels", "Connected accounts."),
     ("posts", "What is to be said, where and when."),
     ("deliveries", "One post to one channel, and what became of it."),
+    ("media", "Images and videos that posts show."),
     ("keys", "API keys; shown once, stored as hashes."),
 ];
 

@@ -8,6 +8,7 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -41,6 +42,13 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::deliveries::list::list_deliveries))
         .routes(routes!(v1::deliveries::show::show_delivery))
         .routes(routes!(v1::deliveries::resolve::resolve_delivery))
+        .routes(routes!(v1::media::list::list_assets, v1::media::upload::upload_asset))
+        .routes(routes!(
+            v1::media::show::show_asset,
+            v1::media::change::change_asset,
+            v1::media::delete::delete_asset
+        ))
+        .routes(routes!(v1::media::file::read_asset))
         .routes(routes!(v1::keys::list::list_keys, v1::keys::create::create_key))
         .routes(routes!(v1::keys::revoke::revoke_key))
 }
@@ -53,6 +61,8 @@ pub(super) fn router() -> Router<Shared> {
     let document =
         move || async move { ([(CONTENT_TYPE, "application/json")], text).into_response() };
     router
+        // The readers of bodies have limits of their own; axum's would cut uploads.
+        .layer(DefaultBodyLimit::disable())
         .route_layer(from_fn_with_state(parameters, document::refuse_unknown_parameters))
         .route("/api/openapi.json", get(document))
 }

@@ -7,10 +7,11 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::html::{HTML, STYLE, document, fresh};
-use super::item::{Item, Span, clean};
+use super::item::{Item, Picture, Span, clean};
 use crate::base::{Timestamp, kind};
 use crate::http::Shared;
 use crate::http::extract::{Named, Seen};
+use crate::http::file::Asked;
 use crate::http::problem::Refusal;
 use crate::service::FeedPage;
 
@@ -86,6 +87,27 @@ pub(super) async fn atom(
     document(&Atom { feed }, "application/atom+xml; charset=utf-8", &seen)
 }
 
+fn attachment(picture: &Picture) -> serde_json::Value {
+    json!({
+        "url": picture.url,
+        "mime_type": picture.mime,
+        "title": picture.alt,
+        "size_in_bytes": picture.bytes,
+    })
+}
+
+/// The file of a picture that an entry shows.
+pub(super) async fn media(
+    State(face): State<Shared>,
+    channel: Named<kind::Channel>,
+    delivery: Named<kind::Delivery>,
+    asset: Named<kind::Asset>,
+    asked: Asked,
+) -> Result<Response, Refusal> {
+    let (asset, blob) = face.services.feed_asset(channel.0, delivery.0, asset.0).await?;
+    Ok(asked.answer(&asset, &blob))
+}
+
 pub(super) async fn json(
     State(face): State<Shared>,
     channel: Named<kind::Channel>,
@@ -101,6 +123,7 @@ pub(super) async fn json(
             "date_published": item.published,
             "date_modified": item.updated,
             "tags": item.tags,
+            "attachments": item.pictures().map(attachment).collect::<Vec<_>>(),
         })
     };
     let document = json!({

@@ -5,7 +5,8 @@ use askama::Template;
 use linkify::{LinkFinder, LinkKind};
 
 use crate::base::Timestamp;
-use crate::service::FeedEntry;
+use crate::domain::media::Asset;
+use crate::service::{FeedEntry, FeedPart};
 
 /// Characters of a title made from the first line.
 const TITLE_CHARS: usize = 80;
@@ -24,6 +25,33 @@ pub(super) struct Part {
     /// Counts from 1.
     pub number: usize,
     pub paragraphs: Vec<Vec<Span>>,
+    pub pictures: Vec<Picture>,
+}
+
+/// An image or a video, at an address of this installation.
+pub(super) struct Picture {
+    pub url: String,
+    pub alt: String,
+    pub mime: &'static str,
+    pub video: bool,
+    pub bytes: u64,
+    pub width: u32,
+    pub height: u32,
+}
+
+impl Picture {
+    fn new(entry: &str, asset: &Asset) -> Self {
+        let shape = &asset.shape;
+        Self {
+            url: format!("{entry}/media/{}", asset.id),
+            alt: clean(&asset.alt),
+            mime: shape.kind.mime(),
+            video: shape.kind.is_video(),
+            bytes: shape.bytes,
+            width: shape.width,
+            height: shape.height,
+        }
+    }
 }
 
 pub(super) enum Span {
@@ -41,16 +69,22 @@ struct Words<'a> {
 impl Item {
     /// `feed` is the address of the feed's page.
     pub(super) fn new(feed: &str, entry: &FeedEntry) -> Self {
-        let texts: Vec<String> = entry.texts.iter().map(|text| clean(text)).collect();
-        let part =
-            |(i, text): (usize, &String)| Part { number: i + 1, paragraphs: paragraphs(text) };
+        let url = format!("{feed}/{}", entry.delivery);
+        let first = entry.parts.first();
+        let shown = first.and_then(|part| part.media.first()).map_or("", |asset| &asset.alt);
+        let words = first.map_or("", |part| &part.text);
+        let part = |(i, part): (usize, &FeedPart)| Part {
+            number: i + 1,
+            paragraphs: paragraphs(&clean(&part.text)),
+            pictures: part.media.iter().map(|asset| Picture::new(&url, asset)).collect(),
+        };
         Self {
             id: entry.delivery.to_string(),
-            url: format!("{feed}/{}", entry.delivery),
-            title: title(texts.first().map_or("", String::as_str)),
+            title: title(&clean(if words.trim().is_empty() { shown } else { words })),
             published: entry.published_at,
             updated: entry.updated_at,
-            parts: texts.iter().enumerate().map(part).collect(),
+            parts: entry.parts.iter().enumerate().map(part).collect(),
+            url,
             tags: entry.tags.iter().map(|tag| clean(tag)).collect(),
         }
     }
@@ -59,6 +93,10 @@ impl Item {
     pub(super) fn html(&self) -> String {
         // Rendering into a string fails only when a value's own formatting does; none here can.
         Words { parts: &self.parts }.render().unwrap_or_default()
+    }
+
+    pub(super) fn pictures(&self) -> impl Iterator<Item = &Picture> {
+        self.parts.iter().flat_map(|part| &part.pictures)
     }
 
     pub(super) fn day(&self) -> String {
@@ -119,7 +157,8 @@ mod tests {
     use super::*;
 
     fn html(text: &str) -> String {
-        let parts = [Part { number: 1, paragraphs: paragraphs(&clean(text)) }];
+        let paragraphs = paragraphs(&clean(text));
+        let parts = [Part { number: 1, paragraphs, pictures: Vec::new() }];
         Words { parts: &parts }.render().unwrap().trim().to_owned()
     }
 

@@ -21,6 +21,7 @@ use super::{
 use crate::base::{Timestamp, limits};
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
 use crate::domain::channel::Account;
+use crate::domain::media::MediaRules;
 use crate::domain::publish::{Outcome, ReadBack, Reading, Receipt, Source};
 use crate::domain::text::Counter;
 use crate::outbound::Response;
@@ -87,6 +88,7 @@ impl Network for Bluesky {
             counter: Counter::Graphemes,
             parts_max: limits::PARTS_PER_POST,
             media_max: 0,
+            media: MediaRules::anything(),
             options: OPTIONS,
         }
     }

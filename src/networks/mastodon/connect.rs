@@ -8,9 +8,13 @@ use url::Url;
 
 use super::super::call::{ACCESS_TOKEN, unanswered};
 use super::super::{Call, CallError, Connected, Credential, Facts, Grant, failure};
-use super::{HONOURS_KEY, MAX_CHARACTERS, URL_LENGTH, web_url};
+use super::{
+    ALT_MAX, HONOURS_KEY, IMAGE_BYTES, IMAGE_PIXELS, MAX_CHARACTERS, MAX_MEDIA, MEDIA_TYPES,
+    URL_LENGTH, VIDEO_BYTES, VIDEO_PIXELS, web_url,
+};
 use crate::base::{Rng, Secret};
 use crate::domain::channel::Account;
+use crate::domain::media::MediaKind;
 use crate::outbound::Origin;
 use crate::outbound::oauth::{Exchange, OauthApp, OauthError};
 
@@ -58,13 +62,25 @@ async fn facts(call: &Call<'_>) -> Result<Facts, CallError> {
         Err(CallError::Refused(_)) => call.get("/api/v1/instance").await?,
         answer => answer?,
     };
-    let statuses = &instance["configuration"]["statuses"];
+    let (statuses, media) =
+        (&instance["configuration"]["statuses"], &instance["configuration"]["media_attachments"]);
     let mut facts = Facts::new();
-    for name in [MAX_CHARACTERS, URL_LENGTH] {
+    let mut number = |from: &Value, name: &str, most: u64| {
         // Zero would make every post too long; nonsense is as good as silence.
-        if let Some(number) = statuses[name].as_u64().filter(|n| (1..=1_000_000).contains(n)) {
+        if let Some(number) = from[name].as_u64().filter(|n| (1..=most).contains(n)) {
             facts.insert(name.to_owned(), number.to_string());
         }
+    };
+    for name in [MAX_CHARACTERS, URL_LENGTH, MAX_MEDIA] {
+        number(statuses, name, 1_000_000);
+    }
+    for name in [ALT_MAX, IMAGE_BYTES, IMAGE_PIXELS, VIDEO_BYTES, VIDEO_PIXELS] {
+        number(media, name, u64::from(u32::MAX));
+    }
+    if let Some(types) = media[MEDIA_TYPES].as_array() {
+        let ours = types.iter().filter_map(Value::as_str).filter_map(MediaKind::from_mime);
+        let ours: Vec<_> = ours.map(MediaKind::mime).collect();
+        facts.insert(MEDIA_TYPES.to_owned(), ours.join(","));
     }
     if let Some(version) = instance["version"].as_str() {
         facts.insert("version".to_owned(), version.chars().take(60).collect());

@@ -2,21 +2,24 @@
 //! Must not trust a server to be Mastodon itself unless it says so.
 
 mod connect;
+mod media;
 mod read_back;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
 
 use super::call::Answered;
-use super::{Asks, Call, CallError, Connected, Facts, Grant, Network, PartCall, Proof, failure};
+use super::{
+    Asks, Call, CallError, Connected, Facts, Grant, Network, PartCall, Prepared, Proof, failure,
+};
 use crate::base::Timestamp;
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
 use crate::domain::channel::Account;
+use crate::domain::media::{MediaKind, MediaRules};
 use crate::domain::publish::{Outcome, ReadBack, Reading, Receipt, Source};
 use crate::domain::text::Counter;
 use crate::outbound::Response;
@@ -30,6 +33,13 @@ const KEY_MEMORY: Duration = Duration::from_mins(50);
 const MAX_CHARACTERS: &str = "max_characters";
 const URL_LENGTH: &str = "characters_reserved_per_url";
 const HONOURS_KEY: &str = "honours_idempotency_key";
+const MAX_MEDIA: &str = "max_media_attachments";
+const MEDIA_TYPES: &str = "supported_mime_types";
+const ALT_MAX: &str = "description_limit";
+const IMAGE_BYTES: &str = "image_size_limit";
+const IMAGE_PIXELS: &str = "image_matrix_limit";
+const VIDEO_BYTES: &str = "video_size_limit";
+const VIDEO_PIXELS: &str = "video_matrix_limit";
 
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -74,7 +84,8 @@ impl Network for Mastodon {
             text_bytes_max: None,
             counter: Counter::Mastodon { url: fact(URL_LENGTH, 23) },
             parts_max: 50,
-            media_max: 0,
+            media_max: fact(MAX_MEDIA, 4),
+            media: media_rules(facts),
             options: OPTIONS,
         }
     }
@@ -94,17 +105,21 @@ impl Network for Mastodon {
         connect::identify(call).await
     }
 
+    async fn prepare(&self, call: &Call<'_>, part: &PartCall<'_>) -> Prepared {
+        media::prepare(call, part).await
+    }
+
     async fn commit(&self, call: &Call<'_>, part: &PartCall<'_>) -> Outcome {
         let Ok(url) = call.at("/api/v1/statuses") else {
             return Outcome::Refused(failure("missing", "instance", None));
         };
         let mut request = call.request(Method::POST, url);
-        let body = status(part);
+        let body = status(call, part);
         request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Ok(key) = HeaderValue::from_str(part.key) {
             request.headers.insert("idempotency-key", key);
         }
-        request.body = Bytes::from(body.to_string());
+        request.body = body.to_string().into();
         match call.commit(request).await {
             Answered::Never(outcome) => outcome,
             Answered::Whole(response) => outcome(call, &response),
@@ -116,8 +131,32 @@ impl Network for Mastodon {
     }
 }
 
-fn status(part: &PartCall<'_>) -> Value {
+/// networks.md 11.4, where the instance does not say otherwise.
+fn media_rules(facts: &Facts) -> MediaRules {
+    let fact = |name: &str, default: u64| {
+        Some(facts.get(name).and_then(|value| value.parse().ok()).unwrap_or(default))
+    };
+    let kinds = facts.get(MEDIA_TYPES).map(|types| {
+        let kinds: Vec<_> = types.split(',').filter_map(MediaKind::from_mime).collect();
+        kinds
+    });
+    MediaRules {
+        kinds: kinds.unwrap_or_else(|| MediaKind::ALL.to_vec()),
+        image_bytes: fact(IMAGE_BYTES, 16 * 1024 * 1024),
+        image_pixels: fact(IMAGE_PIXELS, 33_177_600),
+        video_bytes: fact(VIDEO_BYTES, 99 * 1024 * 1024),
+        video_pixels: fact(VIDEO_PIXELS, 8_294_400),
+        video_seconds: None,
+        alt_chars: fact(ALT_MAX, 1_500).and_then(|max| usize::try_from(max).ok()),
+        video_alone: true,
+    }
+}
+
+fn status(call: &Call<'_>, part: &PartCall<'_>) -> Value {
     let mut body = json!({ "status": part.draft.text });
+    if !part.media.is_empty() {
+        body["media_ids"] = json!(media::ids(part, call.now));
+    }
     if let Some(parent) = part.before.last() {
         body["in_reply_to_id"] = json!(parent.remote_id);
     }
@@ -148,6 +187,10 @@ fn outcome(call: &Call<'_>, response: &Response) -> Outcome {
         408 | 500.. => Outcome::Lost(failed("network_error")),
         429 => {
             Outcome::RateLimited { until: reset(call, response), failure: failed("rate_limited") }
+        }
+        // networks.md 11.6: it was told ready, and is not.
+        422 if said.contains("not finished processing") => {
+            Outcome::Transient(failed("media_not_ready"))
         }
         _ => Outcome::Refused(failed("validation")),
     }

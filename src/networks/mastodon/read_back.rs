@@ -81,12 +81,14 @@ fn identity(status: &Value) -> Option<(String, Timestamp)> {
     plain.then(|| (id.to_owned(), created))
 }
 
-/// The same words in the same place of a thread.
+/// The same words, with as many pictures, in the same place of a thread.
 fn is_this(status: &Value, part: &PartCall<'_>) -> bool {
     let parent = status.get("in_reply_to_id").and_then(Value::as_str);
     let expected = part.before.last().map(|receipt| receipt.remote_id.as_str());
     let content = status.get("content").and_then(Value::as_str).unwrap_or_default();
-    parent == expected && essence(&text_of(content)) == essence(&part.draft.text)
+    let pictures = status.get("media_attachments").and_then(Value::as_array).map_or(0, Vec::len);
+    let pictures = pictures == part.media.len();
+    pictures && parent == expected && essence(&text_of(content)) == essence(&part.draft.text)
 }
 
 /// The text of a status's HTML; entities resolved, tags dropped.

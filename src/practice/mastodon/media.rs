@@ -1,5 +1,7 @@
 //! Uploads and their life until they are attached. Must not look into the bytes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -32,14 +34,26 @@ pub(super) const MIME_TYPES: &[&str] = &[
     "audio/mp4",
 ];
 
+/// What is attached to nothing is removed after a day (networks.md 11.6: 404 and 422, "media
+/// expired").
+const KEPT: Duration = Duration::from_hours(24);
+
 pub(super) struct Media {
     account: u64,
+    at: Timestamp,
     mime: String,
     bytes: Bytes,
     description: Option<String>,
     ready_at: Timestamp,
     /// The status that shows it; nothing can be attached twice.
     status: Option<u64>,
+}
+
+impl Media {
+    /// Whether it waits to be attached.
+    fn is_loose(&self, now: Timestamp) -> bool {
+        self.status.is_none() && now < self.at.plus(KEPT)
+    }
 }
 
 impl Server {
@@ -75,6 +89,7 @@ impl Server {
         m.note(self.username(account), effect);
         let media = Media {
             account,
+            at: m.now,
             mime: file.mime,
             bytes: file.bytes,
             description,
@@ -92,7 +107,7 @@ impl Server {
         let id: u64 = id.parse().map_err(|_| Refusal::not_found())?;
         let media = self.media.get(&id).filter(|media| media.account == account);
         // networks.md 11.7 (4): what is attached is not found here any more.
-        let media = media.filter(|media| media.status.is_none()).ok_or_else(Refusal::not_found)?;
+        let media = media.filter(|media| media.is_loose(now)).ok_or_else(Refusal::not_found)?;
         if media.ready_at > now {
             return Ok(Answer::json(206, &self.attachment_at(id, false)));
         }
@@ -119,7 +134,7 @@ impl Server {
             let id = name.parse().ok();
             let media = id.and_then(|id: u64| self.media.get(&id)).filter(|m| m.account == account);
             match (id, media) {
-                (Some(id), Some(media)) if media.status.is_none() => found.push((id, media)),
+                (Some(id), Some(media)) if media.is_loose(now) => found.push((id, media)),
                 _ => missing.push(name.as_str()),
             }
         }

@@ -6,7 +6,7 @@ use super::super::idempotency::{recall, remember};
 use super::super::planning::{self, Ids};
 use super::super::shown::{self, PostShown};
 use super::super::transition::{self, Change, Refused};
-use super::super::{Access, Done, Services, no, refused};
+use super::super::{Access, Done, Services, media, no, refused};
 use super::create::{replay, with_warnings};
 use super::{PostChange, channel_of, check_channels, must, resolve, save, unchanged};
 use crate::base::{ChannelId, Code, PartId, PostId, Problem, TargetId, Timestamp, limits};
@@ -56,7 +56,9 @@ impl Services {
                 }
                 let wanted = after.targets.iter().map(|t| t.channel);
                 let channels = planning::channels_of(&tx.view(), &access.scope, wanted)?;
-                let warnings = planning::check(&after, &channels).map_err(WriteError::Refused)?;
+                let assets = media::assets_of(&tx.view(), &access.scope, &after)?;
+                let warnings =
+                    planning::check(&after, &channels, &assets).map_err(WriteError::Refused)?;
                 let moment = Moment { now, epoch: glance.epoch, dice };
                 follow(tx, &services, &access, (&before, &mut after), (&channels, &fresh, moment))?;
                 save(tx, &access, Some(&before), &after)?;

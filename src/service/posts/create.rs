@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::idempotency::{recall, remember};
 use super::super::planning::{self, Channels, Ids};
 use super::super::shown::{self, Glance, PostShown};
-use super::super::{Access, Done, Services, no, refused, transition, trouble};
+use super::super::{Access, Done, Services, media, no, refused, transition, trouble};
 use super::{NewPost, channel_of, check_channels, live, resolve, save};
 use crate::base::{FieldProblem, PostId, Problem, TargetId};
 use crate::domain::access::Write;
@@ -60,11 +60,14 @@ impl Services {
         let post = self.compose(access, new)?;
         let scope = access.scope;
         let wanted: BTreeSet<_> = post.targets.iter().map(|t| t.channel).collect();
-        let channels = self
+        let (channels, assets) = self
             .store
-            .read_now(|view| planning::channels_of(view, &scope, wanted.into_iter()))
+            .read_now(|view| {
+                let channels = planning::channels_of(view, &scope, wanted.into_iter())?;
+                Ok((channels, media::assets_of(view, &scope, &post)?))
+            })
             .map_err(trouble)?;
-        let warnings = planning::check(&post, &channels)?;
+        let warnings = planning::check(&post, &channels, &assets)?;
         let ids: Vec<Ids> = post
             .targets
             .iter()

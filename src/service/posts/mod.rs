@@ -8,7 +8,7 @@ mod remove;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::planning::Channels;
-use super::{Access, Services, not_found};
+use super::{Access, Services, media, not_found};
 use crate::base::{ChannelId, Check, Code, PostId, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Right;
 use crate::domain::post::{PartDraft, Post, Variant};
@@ -85,13 +85,13 @@ fn unchanged(post: &Post, seen: Option<u64>) -> Result<(), WriteError<Problem>> 
     }
 }
 
-/// Writes the post and its place in the calendar.
+/// Writes the post, its place in the calendar, and its claim on its assets.
 fn save<R: Right>(
     tx: &mut Tx<'_>,
     access: &Access<R>,
     before: Option<&Post>,
     after: &Post,
-) -> Result<(), Error> {
+) -> Result<(), WriteError<Problem>> {
     let place = |post: &Post| {
         let due = post.schedule.as_ref().filter(|_| post.deleted_at.is_none()).map(Schedule::due);
         due.map(|due| (due, post.id))
@@ -105,7 +105,8 @@ fn save<R: Right>(
             tx.put(&access.scope, &key, &CalendarEntry)?;
         }
     }
-    tx.put(&access.scope, &after.id, after)
+    media::follow(tx, &access.scope, before, after)?;
+    Ok(tx.put(&access.scope, &after.id, after)?)
 }
 
 /// Too many channels, or one named twice, told by its place in the list.

@@ -2,6 +2,7 @@
 //! with their table, key and version.
 
 pub(super) mod access;
+pub(super) mod assets;
 pub(super) mod channels;
 pub(super) mod deliveries;
 pub(super) mod events;
@@ -12,6 +13,7 @@ pub(super) mod timers;
 pub(super) mod workspaces;
 
 pub use access::KeyHash;
+pub use assets::{AssetHome, AssetUse, MediaTotal, ObjectUse, Orphan, OrphanKey, Preparation};
 pub use channels::{Feed, SealedCredential};
 pub use deliveries::{Attention, Inflight, PublishedEntry};
 pub use events::{ChainFault, ChainedEvent, chain_start, verify_chain};

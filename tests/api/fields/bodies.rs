@@ -15,6 +15,7 @@ struct Fixture {
     house: House,
     feed: String,
     post: String,
+    asset: String,
     /// A held delivery; used up by a decision.
     held: Option<String>,
 }
@@ -25,7 +26,10 @@ impl Fixture {
         let feed = house.new_feed().await;
         let later = json!({ "at": "2027-06-01T09:00", "zone": "Europe/Berlin" });
         let post = house.new_post(&feed, later).await["id"].as_str().unwrap().to_owned();
-        Self { house, feed, post, held: None }
+        let png = support::media::png(4, 3);
+        let asset = house.upload("a.png", "image/png", &png, "").await.json();
+        let asset = asset["id"].as_str().unwrap().to_owned();
+        Self { house, feed, post, asset, held: None }
     }
 
     async fn held(&mut self) -> String {
@@ -55,6 +59,7 @@ impl Fixture {
             "create_key" => {
                 json!({ "name": "k", "scopes": ["read"], "expires_at": "2028-01-01T00:00:00Z" })
             }
+            "change_asset" => json!({ "alt": "A red bicycle" }),
             "resolve_delivery" => {
                 json!({ "decision": "it_is_there", "url": "https://x.example/1" })
             }
@@ -66,7 +71,8 @@ impl Fixture {
         let mut path = path
             .replace("{workspace}", &self.house.workspace)
             .replace("{channel}", &self.feed)
-            .replace("{post}", &self.post);
+            .replace("{post}", &self.post)
+            .replace("{asset}", &self.asset);
         if path.contains("{delivery}") {
             path = path.replace("{delivery}", &self.held().await);
         }

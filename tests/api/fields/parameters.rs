@@ -94,11 +94,14 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
     let house = House::new().await;
     let feed = house.new_feed().await;
     let post = house.new_post(&feed, json!({ "at": "2027-06-01T09:00", "zone": "UTC" })).await;
+    let png = support::media::png(4, 3);
+    let asset = house.upload("a.png", "image/png", &png, "").await.json();
     let path = path
         .replace("{workspace}", &house.workspace)
         .replace("{channel}", &feed)
         .replace("{post}", post["id"].as_str().unwrap())
         .replace("{delivery}", post["targets"][0]["delivery"].as_str().unwrap())
+        .replace("{asset}", asset["id"].as_str().unwrap())
         .replace("{key}", "01890a5d-ac96-774b-bcce-b302099a8057");
     let body = !operation["requestBody"].is_null();
     Target { house, path, method: method.clone(), body }

@@ -3,6 +3,7 @@
 pub mod channels;
 pub mod deliveries;
 pub mod keys;
+pub mod media;
 pub mod networks;
 pub mod posts;
 mod schemas;

@@ -1,0 +1,21 @@
+//! What is kept of uploads, and for how long.
+
+use std::time::Duration;
+
+use super::rule::{between, up_to};
+use super::section::section;
+use super::value::hours;
+
+section! {
+    /// `[media]`
+    Media in "media" {
+        /// The largest file that is taken, in MiB.
+        max_mib: usize = 512, between(1, 1024 * 1024), Restart;
+        /// All files of one workspace together, in MiB.
+        workspace_mib: usize = 10 * 1024, between(1, 1024 * 1024 * 1024), Restart;
+        /// The largest picture that is taken, in millions of pixels.
+        max_megapixels: usize = 50, between(1, 1000), Restart;
+        /// How long bytes stay after nothing needs them; a backup must be done within it.
+        grace: Duration = hours(24), up_to(hours(90 * 24)), Restart;
+    }
+}

@@ -1,0 +1,22 @@
+//! Work that is done now and then, apart from publishing.
+
+mod media;
+
+use std::sync::Arc;
+
+use futures_util::future::{Either, select};
+use tokio_util::sync::CancellationToken;
+
+use crate::base::Spawner;
+use crate::service::Services;
+
+/// Starts every worker; each ends at `stop`, between two rounds.
+pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &CancellationToken) {
+    spawner(Box::pin(media::run(Arc::clone(services), stop.clone())));
+}
+
+/// Waits; `false` when it is time to stop.
+async fn rest(services: &Services, stop: &CancellationToken, wait: std::time::Duration) -> bool {
+    let stopped = std::pin::pin!(stop.cancelled());
+    matches!(select(stopped, services.clock.sleep(wait)).await, Either::Right(_))
+}

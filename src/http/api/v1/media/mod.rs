@@ -1,0 +1,8 @@
+//! Media: images and videos that posts show.
+
+pub mod change;
+pub mod delete;
+pub mod file;
+pub mod list;
+pub mod show;
+pub mod upload;

@@ -1,0 +1,184 @@
+//! Every format: what is read from it, what is taken out of it, what is refused; and what programs
+//! that others wrote say to the files that are kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use support::Tool;
+use support::media::{exif, gif, jpeg, jpeg_with, mp4, png, png_with, webp, webp_with};
+
+use super::harness::House;
+
+const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>Ann was here</x:xmpmeta>";
+
+/// Name, type and bytes of a file of each format that tells where, when and by whom it was made.
+fn tellers() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let block = exif(6);
+    let app1 = [b"Exif\0\0", &block[..]].concat();
+    let mut moving = gif(40, 30);
+    let end = moving.len() - 1;
+    let comment = b"\x21\xfe\x0cAnn was here\0\x21\xff\x0bXMP DataXMP\x03Ann\0";
+    moving.splice(end..end, comment.iter().copied());
+    vec![
+        ("a.jpg", "image/jpeg", jpeg_with(&jpeg(40, 30), &[(0xe1, &app1), (0xe1, XMP)])),
+        ("a.png", "image/png", png_with(&png(40, 30), &[(b"eXIf", &block), (b"tEXt", XMP)])),
+        ("a.gif", "image/gif", moving),
+        ("a.webp", "image/webp", webp_with(&webp(40, 30), (40, 30), &block, XMP)),
+        ("a.mp4", "video/mp4", mp4(b"isom", 40, 30, 2)),
+        ("a.mov", "video/quicktime", mp4(b"qt  ", 40, 30, 2)),
+    ]
+}
+
+async fn keep(house: &House, name: &str, mime: &str, bytes: &[u8]) -> (Value, Bytes) {
+    let made = house.upload(name, mime, bytes, "").await;
+    assert_eq!(made.status, 201, "{name}: {}", made.text());
+    let asset = made.json();
+    let file = house.get(&format!("/media/{}/file", asset["id"].as_str().unwrap())).await;
+    assert_eq!((file.status, file.header("content-type")), (200, mime));
+    (asset, file.body)
+}
+
+fn holds(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|at| at == needle)
+}
+
+#[tokio::test]
+async fn every_format_is_measured_and_kept_without_what_it_tells() {
+    let house = House::new().await;
+    for (name, mime, bytes) in tellers() {
+        let told = [&b"Ann"[..], b"Acm", b"+48.8583"];
+        assert!(told.iter().any(|needle| holds(&bytes, needle)), "{name} tells something");
+        let (asset, kept) = keep(&house, name, mime, &bytes).await;
+        for needle in told {
+            assert!(!holds(&kept, needle), "{name}: {}", String::from_utf8_lossy(needle));
+        }
+        let turned = if name == "a.gif" { [40, 30, 0] } else { [30, 40, 90] };
+        let read = ["width", "height", "rotation"].map(|field| asset[field].as_u64().unwrap());
+        assert_eq!(read, turned, "{name}");
+        let (frames, duration) = match name {
+            "a.gif" => (3, json!(300)),
+            "a.mp4" | "a.mov" => (50, json!(2_000)),
+            _ => (1, Value::Null),
+        };
+        assert_eq!(
+            (&asset["frames"], &asset["duration_ms"]),
+            (&json!(frames), &duration),
+            "{name}"
+        );
+        let video = mime.starts_with("video/");
+        assert_eq!(asset["video_codec"] == "jpeg", video, "{name}");
+        assert_eq!(asset["thumbnail"].is_null(), video, "{name}");
+        // What is kept can be kept again and stays what it is.
+        let (again, same) = keep(&house, name, mime, &kept).await;
+        assert_eq!((&again["sha256"], same), (&asset["sha256"], kept), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_format_is_refused_when_it_is_cut_or_something_is_put_behind_it() {
+    let house = House::new().await;
+    for (name, mime, bytes) in tellers() {
+        for end in [12, bytes.len() / 2, bytes.len() - 1] {
+            let cut = house.upload(name, mime, &bytes[..end], "").await;
+            assert_eq!(cut.said(), "422 invalid_field file", "{name} {end}");
+        }
+        for behind in [&b"PK\x03\x04 a zip"[..], b"<html><script>x</script>", b"%PDF-1.7 more"] {
+            let two = [&bytes[..], behind].concat();
+            let two = house.upload(name, mime, &two, "").await;
+            assert_eq!(two.said(), "422 invalid_field file", "{name}");
+        }
+        // Any byte changed: never a fault of ours.
+        for at in (0..bytes.len().min(3_000)).step_by(7) {
+            let mut odd = bytes.clone();
+            odd[at] ^= 0xff;
+            let answer = house.upload(name, mime, &odd, "").await;
+            assert!(answer.status < 500, "{name} at {at}: {}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn pictures_that_are_larger_than_they_may_be_are_refused_before_they_are_unpacked() {
+    let house = House::new().await;
+    let refused = async |name: &str, mime: &str, bytes: &[u8]| {
+        let answer = house.upload(name, mime, bytes, "").await;
+        answer.json()["errors"][0]["code"].as_str().unwrap_or_default().to_owned()
+    };
+    let wide = 30_000_u16.to_be_bytes();
+    let mut bomb = jpeg(8, 8);
+    let sof = bomb.windows(2).position(|at| at == [0xff, 0xc0]).unwrap();
+    bomb[sof + 5..sof + 9].copy_from_slice(&[wide, wide].concat());
+    assert_eq!(refused("a.jpg", "image/jpeg", &bomb).await, "too_many_pixels");
+    let mut bomb = gif(8, 8);
+    bomb[6..10].copy_from_slice(&[0xff; 4]);
+    assert_eq!(refused("a.gif", "image/gif", &bomb).await, "too_many_pixels");
+    assert_eq!(
+        refused("a.mp4", "video/mp4", &mp4(b"isom", 30_000, 30_000, 1)).await,
+        "too_many_pixels"
+    );
+    let mut heic = mp4(b"heic", 8, 8, 1);
+    assert_eq!(refused("a.mp4", "video/mp4", &heic).await, "not_media");
+    heic[8..12].copy_from_slice(b"isom");
+    let fragment = [&heic[..], b"\0\0\0\x08moof"].concat();
+    assert_eq!(refused("a.mp4", "video/mp4", &fragment).await, "unusual_file");
+}
+
+/// A file in the folder of the test's own output.
+fn written(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn said(program: &str, args: &[&str], path: &Path) -> Value {
+    let output = Command::new(program).args(args).arg(path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{program}: {e}: {text}"))
+}
+
+#[tokio::test]
+async fn exiftool_finds_nothing_that_tells() {
+    if !Tool::Program("exiftool").available_or_skip() {
+        return;
+    }
+    let house = House::new().await;
+    for (name, mime, bytes) in tellers() {
+        let before = said("exiftool", &["-j", "-n"], &written(&format!("before_{name}"), &bytes));
+        let tells = |tags: &Value| {
+            let words = ["GPSLatitude", "GPSCoordinates", "Make", "Comment", "XMP", "Author"];
+            let tags = tags[0].as_object().unwrap().clone();
+            words.iter().filter(|word| tags.keys().any(|tag| tag.contains(*word))).count()
+        };
+        assert!(tells(&before) > 0 || name == "a.png", "{name}: {before}");
+        let (asset, kept) = keep(&house, name, mime, &bytes).await;
+        let after = said("exiftool", &["-j", "-n"], &written(&format!("after_{name}"), &kept));
+        assert_eq!(tells(&after), 0, "{name}: {after}");
+        assert_eq!(after[0]["MIMEType"], mime);
+        assert!(after[0].get("Warning").is_none(), "{name}: {after}");
+        let turned = after[0]["Orientation"] == 6 || after[0]["Rotation"] == 90;
+        assert_eq!(turned, asset["rotation"] == 90, "{name}: {after}");
+    }
+}
+
+#[tokio::test]
+async fn ffprobe_measures_the_same() {
+    if !Tool::Program("ffprobe").available_or_skip() {
+        return;
+    }
+    let house = House::new().await;
+    let args = ["-v", "error", "-of", "json", "-show_streams", "-show_format"];
+    for (name, mime, bytes) in tellers().into_iter().filter(|(_, mime, _)| mime.starts_with('v')) {
+        let (asset, kept) = keep(&house, name, mime, &bytes).await;
+        let probed = said("ffprobe", &args, &written(&format!("probed_{name}"), &kept));
+        let stream = &probed["streams"][0];
+        assert_eq!((&stream["width"], &stream["height"]), (&asset["height"], &asset["width"]));
+        assert_eq!(stream["codec_tag_string"], asset["video_codec"]);
+        assert_eq!(stream["nb_frames"], asset["frames"].to_string());
+        let seconds: f64 = probed["format"]["duration"].as_str().unwrap().parse().unwrap();
+        assert!((seconds - 2.0).abs() < 0.001, "{probed}");
+        assert!(probed["format"]["tags"].get("location").is_none(), "{probed}");
+    }
+}
