@@ -7,6 +7,7 @@ mod code;
 mod correlation;
 mod id;
 pub mod limits;
+mod live;
 mod problem;
 mod rng;
 mod secret;
@@ -21,6 +22,7 @@ pub use id::{
     AssetId, ChannelId, CredentialId, DeliveryId, Id, KeyId, Kind, PartId, PostId, TargetId,
     WorkspaceId, kind,
 };
+pub use live::Live;
 pub use problem::{Check, FieldProblem, Problem, Wrong};
 pub use rng::{Rng, SeededRng, SystemRng};
 pub use secret::Secret;

@@ -2,6 +2,9 @@
 //! table and goes through the admin socket. Must not hold rules; it parses, asks and shows.
 
 mod ask;
+mod config;
+mod doctor;
+mod paper;
 mod show;
 mod verbs;
 
@@ -14,7 +17,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::base::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::daemon;
 
 /// Failed; more precise codes come from `base::CODES`.
@@ -35,6 +38,10 @@ pub fn run() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", given)) => serve(given),
         Some(("demo", given)) => demo(given),
+        Some(("doctor", given)) => doctor::run(given),
+        Some(("completions", given)) => paper::completions(given, command()),
+        Some(("man", given)) => paper::man(given, command()),
+        Some(("config", given)) => config::run(given),
         Some((noun, given)) => verbs::run(noun, given),
         None => {
             drop(command().print_help());
@@ -66,6 +73,8 @@ fn command() -> Command {
         )
         .subcommand(demo_command())
         .subcommand(serve_command())
+        .subcommand(doctor::command())
+        .subcommands(paper::commands())
         .after_help(
             "Examples:\n  carillon demo\n  carillon serve --data /var/lib/carillon\n  \
              carillon workspace create Acme\n  carillon delivery list --workspace acme --state held",
@@ -73,7 +82,8 @@ fn command() -> Command {
     for noun in verbs::commands() {
         command = command.subcommand(noun);
     }
-    command
+    // The server's part of `config` is a verb; the rest works without one.
+    command.mut_subcommand("config", config::commands)
 }
 
 fn config_arg() -> Arg {
@@ -106,19 +116,23 @@ fn demo_command() -> Command {
 }
 
 fn serve_command() -> Command {
+    with_flags(Command::new("serve").about("Run the server in the foreground"))
+}
+
+/// The flags that are settings.
+fn with_flags(command: Command) -> Command {
     let flag = |name: &'static str, key: &'static str, value: &'static str, help: &'static str| {
         Arg::new(key).long(name).value_name(value).help(help)
     };
-    Command::new("serve")
-        .about("Run the server in the foreground")
+    command
         .arg(flag("data", "server.data", "DIR", "Folder of the database and the keys"))
         .arg(flag("listen", "server.listen", "ADDR", "Address and port of the HTTP server"))
         .arg(flag("public-url", "server.public_url", "URL", "How people reach it from outside"))
         .arg(flag("log-level", "log.level", "LEVEL", "error, warn, info, debug or trace"))
 }
 
-/// The settings: file, environment, then the flags of `serve`.
-fn settings(given: &ArgMatches) -> Result<Config, ExitCode> {
+/// Reads the settings: file, environment, then flags. Can be asked again.
+fn source(given: &ArgMatches) -> daemon::Source {
     const FLAGS: [&str; 4] = ["server.data", "server.listen", "server.public_url", "log.level"];
     let mut flags = Vec::new();
     for key in FLAGS {
@@ -129,11 +143,17 @@ fn settings(given: &ArgMatches) -> Result<Config, ExitCode> {
     if let Some(socket) = own_socket(given) {
         flags.push(("server.socket".to_owned(), socket.to_string_lossy().into_owned()));
     }
-    let file = given.get_one::<PathBuf>("config");
-    Config::load(file.map(PathBuf::as_path), Config::environment(), &flags).map_err(|error| {
-        show::complain(&error);
-        ExitCode::from(USAGE)
-    })
+    let file = given.get_one::<PathBuf>("config").cloned();
+    Box::new(move || Config::load_shown(file.as_deref(), Config::environment(), &flags))
+}
+
+fn settings(given: &ArgMatches) -> Result<Config, ExitCode> {
+    source(given)().map(|loaded| loaded.config).map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &ConfigError) -> ExitCode {
+    show::complain(error);
+    ExitCode::from(USAGE)
 }
 
 /// Where a server is to make its socket. The variable says where clients find one; a second server
@@ -144,12 +164,13 @@ fn own_socket(given: &ArgMatches) -> Option<&PathBuf> {
 }
 
 fn serve(given: &ArgMatches) -> ExitCode {
-    let config = match settings(given) {
-        Ok(config) => config,
-        Err(code) => return code,
+    let source = source(given);
+    let loaded = match source() {
+        Ok(loaded) => loaded,
+        Err(error) => return unusable(&error),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    ended(daemon::serve(&config, &clock))
+    ended(daemon::serve(&loaded, source, &clock))
 }
 
 fn demo(given: &ArgMatches) -> ExitCode {

@@ -19,7 +19,7 @@ pub(super) fn line(text: &str) {
     drop(writeln!(out, "{text}").and_then(|()| out.flush()));
 }
 
-fn talk(text: &str) {
+pub(super) fn talk(text: &str) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
@@ -60,7 +60,7 @@ pub(super) fn answer(verb: &Verb, answer: &Value, json: bool) {
     }
 }
 
-fn table(columns: &[&str], items: &[Value]) {
+pub(super) fn table(columns: &[&str], items: &[Value]) {
     if items.is_empty() {
         talk("nothing to show");
         return;
@@ -110,7 +110,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// `name: value` lines; what is nested is indented.
-fn object(value: &Value) {
+pub(super) fn object(value: &Value) {
     nested(value, 0);
 }
 
@@ -141,7 +141,7 @@ fn nested(value: &Value, depth: usize) {
 }
 
 /// Text that can only be read: control, bidi and invisible characters become visible.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\t' => " ".to_owned(),
         '\u{061C}'

@@ -63,6 +63,16 @@ pub enum Hint {
     Nothing,
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line, .. } => write!(f, "file {}:{line}", path.display()),
+            Self::Variable(name) => write!(f, "variable {name}"),
+            Self::Flag(name) => write!(f, "flag for {name}"),
+        }
+    }
+}
+
 impl Wrong {
     /// A stable word.
     pub fn code(&self) -> &'static str {

@@ -10,12 +10,12 @@ section! {
     /// `[media]`
     Media in "media" {
         /// The largest file that is taken, in MiB.
-        max_mib: usize = 512, between(1, 1024 * 1024);
+        max_mib: usize = 512, between(1, 1024 * 1024), Restart;
         /// All files of one workspace together, in MiB.
-        workspace_mib: usize = 10 * 1024, between(1, 1024 * 1024 * 1024);
+        workspace_mib: usize = 10 * 1024, between(1, 1024 * 1024 * 1024), Restart;
         /// The largest picture that is taken, in millions of pixels.
-        max_megapixels: usize = 50, between(1, 1000);
+        max_megapixels: usize = 50, between(1, 1000), Restart;
         /// How long bytes stay after nothing needs them; a backup must be done within it.
-        grace: Duration = hours(24), up_to(hours(90 * 24));
+        grace: Duration = hours(24), up_to(hours(90 * 24)), Restart;
     }
 }

@@ -5,6 +5,7 @@ mod error;
 mod read;
 mod rule;
 mod section;
+mod table;
 mod value;
 
 mod http;
@@ -15,16 +16,18 @@ mod publish;
 mod server;
 mod store;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Place, Problem, Wrong};
 pub use http::Http;
-pub use log::{Log, LogFormat};
+pub use log::{Log, LogFormat, Rotate};
 pub use media::Media;
 pub use outbound::Outbound;
 pub use publish::Publish;
+pub use read::Shown;
 pub use server::Server;
 pub use store::Store;
+pub use table::{Change, Setting, example, settings};
 
 use read::Reader;
 
@@ -38,7 +41,18 @@ pub struct Config {
     pub store: Store,
     pub http: Http,
     pub media: Media,
+    /// The folder where systemd puts credentials for this process.
+    pub credentials: Option<PathBuf>,
 }
+
+/// The settings, and where each was said.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub config: Config,
+    pub shown: Vec<Shown>,
+}
+
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 type Section = (&'static str, &'static [&'static str]);
 
@@ -54,9 +68,25 @@ impl Config {
         env: impl Iterator<Item = (String, String)>,
         flags: &[(String, String)],
     ) -> Result<Self, ConfigError> {
+        Self::load_shown(file, env, flags).map(|loaded| loaded.config)
+    }
+
+    /// Like [`Config::load`], with where each value comes from.
+    pub fn load_shown(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        flags: &[(String, String)],
+    ) -> Result<Loaded, ConfigError> {
+        let mut credentials = None;
+        let env = env.inspect(|(name, value)| {
+            if name == CREDENTIALS && !value.is_empty() {
+                credentials = Some(PathBuf::from(value));
+            }
+        });
         let text = file.map(read::text).transpose()?;
         let mut reader = Reader::new(file.zip(text.as_deref()), env, flags);
         let config = Self {
+            credentials,
             server: Server::read(&mut reader),
             publish: Publish::read(&mut reader),
             outbound: Outbound::read(&mut reader),
@@ -65,7 +95,7 @@ impl Config {
             http: Http::read(&mut reader),
             media: Media::read(&mut reader),
         };
-        reader.finish().map(|()| config)
+        reader.finish().map(|shown| Loaded { config, shown })
     }
 
     /// The variables of this process that may be settings.
@@ -111,13 +141,14 @@ mod tests {
     #[test]
     fn the_defaults_are_those_that_are_documented() {
         let config = Config::load(None, std::iter::empty(), &[]).unwrap();
-        let Config { server, publish, outbound, log, store, http, media } = &config;
+        let Config { server, publish, outbound, log, store, http, media, credentials } = &config;
+        assert_eq!(*credentials, None);
         assert_eq!(server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(server.admin_socket(), Path::new("/var/lib/carillon/admin.sock"));
         assert_eq!(publish.deadline, Duration::from_secs(30));
         assert_eq!((publish.attempts, publish.per_network, publish.total), (5, 8, 64));
         assert!(outbound.allow.is_empty() && outbound.operator_url.is_none());
-        assert_eq!((log.format, log.level.as_str(), log.max_files), (LogFormat::Json, "info", 14));
+        assert_eq!((log.format, log.level.as_str(), log.keep), (LogFormat::Json, "info", 14));
         assert_eq!((store.cache_mib, http.connections), (16, 1024));
         assert_eq!((media.max_mib, media.max_megapixels), (512, 50));
         assert_eq!(config.advice(), [""; 0]);

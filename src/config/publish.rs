@@ -10,30 +10,30 @@ section! {
     /// `[publish]`
     Publish in "publish" {
         /// Longest time for one call to a network, from connecting to the last byte.
-        deadline: Duration = secs(30), up_to(mins(10));
+        deadline: Duration = secs(30), up_to(mins(10)), Reload;
         /// Longest time that a request which was given up can still be applied by a network.
-        late_window: Duration = secs(180), up_to(hours(6));
+        late_window: Duration = secs(180), up_to(hours(6)), Reload;
         /// How far a network's reads may be behind its writes.
-        read_lag: Duration = secs(60), up_to(hours(6));
+        read_lag: Duration = secs(60), up_to(hours(6)), Reload;
         /// Between the two negative readings that prove absence.
-        second_look: Duration = secs(30), up_to(hours(1));
+        second_look: Duration = secs(30), up_to(hours(1)), Reload;
         /// How long readings are tried before a person is asked.
-        look_budget: Duration = hours(6), up_to(hours(7 * 24));
+        look_budget: Duration = hours(6), up_to(hours(7 * 24)), Reload;
         /// Wait before the second attempt; doubles with each further one.
-        retry_base: Duration = secs(60), up_to(hours(1));
+        retry_base: Duration = secs(60), up_to(hours(1)), Reload;
         /// Attempts before a part fails; waiting for a rate limit uses none.
-        attempts: u32 = 5, between(1, 20);
+        attempts: u32 = 5, between(1, 20), Reload;
         /// A repeat with the same key waits this long, as a network may not see the key sooner.
-        key_settle: Duration = secs(60), up_to(hours(1));
+        key_settle: Duration = secs(60), up_to(hours(1)), Reload;
         /// How late a part may still go out; later it is held as missed.
-        grace: Duration = hours(1), up_to(hours(7 * 24));
+        grace: Duration = hours(1), up_to(hours(7 * 24)), Reload;
         /// Deliveries worked on at a time, for each network.
-        per_network: usize = 8, between(1, 256);
+        per_network: usize = 8, between(1, 256), Reload;
         /// Deliveries worked on at a time, for all networks together.
-        total: usize = 64, between(1, 1024);
+        total: usize = 64, between(1, 1024), Reload;
         /// How long a stop waits for calls under way; what remains is looked up at the next start.
-        stop_wait: Duration = secs(25), up_to(mins(10));
+        stop_wait: Duration = secs(25), up_to(mins(10)), Reload;
         /// Between posts of one channel that go out late.
-        catch_up_spacing: Duration = secs(60), up_to(hours(1));
+        catch_up_spacing: Duration = secs(60), up_to(hours(1)), Reload;
     }
 }

@@ -29,6 +29,18 @@ pub(super) struct Reader<'a> {
     /// Variables, then flags, by `section.key`.
     texts: BTreeMap<String, Vec<(Place, String)>>,
     problems: Vec<Problem>,
+    shown: Vec<Shown>,
+}
+
+/// A setting as it counts, and where that was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// `section.key`.
+    pub key: String,
+    /// As it stands in a file.
+    pub value: String,
+    /// `None`: nobody said anything, it is the default.
+    pub place: Option<Place>,
 }
 
 struct File<'a> {
@@ -44,7 +56,8 @@ impl<'a> Reader<'a> {
         env: impl Iterator<Item = (String, String)>,
         flags: &[(String, String)],
     ) -> Self {
-        let mut reader = Self { file: None, texts: BTreeMap::new(), problems: Vec::new() };
+        let (texts, problems, shown) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut reader = Self { file: None, texts, problems, shown };
         if let Some((path, text)) = file {
             reader.add_file(path, text);
         }
@@ -108,7 +121,7 @@ impl<'a> Reader<'a> {
         section: &str,
         key: &str,
         default: T,
-        rule: impl Fn(&T) -> Rule,
+        rule: &Rule<T>,
     ) -> T {
         let name = format!("{section}.{key}");
         let mut found = Vec::new();
@@ -121,24 +134,30 @@ impl<'a> Reader<'a> {
         for (place, text) in self.texts.remove(&name).unwrap_or_default() {
             found.push((place, clean(&text), T::from_text(&text)));
         }
-        let mut chosen = default;
+        let (mut chosen, mut by) = (default, None);
         for (place, given, value) in found {
             let value = value.ok_or_else(|| T::FORM.to_owned());
-            match value.and_then(|value| rule(&value).map(|()| value)) {
-                Ok(value) => chosen = value,
+            match value.and_then(|value| rule.check(&value).map(|()| value)) {
+                Ok(value) => (chosen, by) = (value, Some(place)),
                 Err(must) => {
                     let wrong = Wrong::Value { key: name.clone(), given, must };
                     self.problems.push(Problem { place, wrong });
                 }
             }
         }
+        self.shown.push(Shown { key: name, value: chosen.show(), place: by });
         chosen
     }
 
-    /// The problems, in the order in which they stand in the sources.
-    pub(super) fn finish(mut self) -> Result<(), ConfigError> {
+    /// Every setting as it counts; or the problems, in the order in which they stand in the
+    /// sources.
+    pub(super) fn finish(mut self) -> Result<Vec<Shown>, ConfigError> {
         self.problems.sort_by(|a, b| a.place.cmp(&b.place));
-        if self.problems.is_empty() { Ok(()) } else { Err(ConfigError::Problems(self.problems)) }
+        if self.problems.is_empty() {
+            Ok(self.shown)
+        } else {
+            Err(ConfigError::Problems(self.problems))
+        }
     }
 }
 
@@ -271,7 +290,7 @@ mod tests {
     fn all_problems_are_shown_where_they_are() {
         let file = "pubish.total = 8\n[publish]\n\tdedline = \"30s\" # é\nattempts = 21\n\
                     deadline = 30\n[log]\nlevel = \"inof\"\n[attempts]\n[store]\ncolour = 1\n";
-        let env = [("CARILLON_LOG__MAX_FILES", "many"), ("CARILLON_LOG_LEVEL", "info")];
+        let env = [("CARILLON_LOG__KEEP", "many"), ("CARILLON_LOG_LEVEL", "info")];
         let flags = [("publish.grace", "0s"), ("publish.grase", "1s"), ("moon", "1")];
         let expected = "\
 error[unknown_section]: unknown section `pubish`
@@ -314,8 +333,8 @@ error[unknown_key]: unknown key `CARILLON_LOG_LEVEL`
   --> variable CARILLON_LOG_LEVEL
    = did you mean `CARILLON_LOG__LEVEL`?
 
-error[invalid_value]: `log.max_files` cannot be `many`
-  --> variable CARILLON_LOG__MAX_FILES
+error[invalid_value]: `log.keep` cannot be `many`
+  --> variable CARILLON_LOG__KEEP
    = must be a whole number, not negative
 
 error[unknown_key]: unknown key `moon`

@@ -1,45 +1,71 @@
-//! What a value must be beyond its type. A rule that is broken completes "must be ...".
+//! What a value must be beyond its type. A rule's text completes "must be ...".
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::show;
 
-pub(super) type Rule = Result<(), String>;
-
-#[expect(clippy::unnecessary_wraps, reason = "it stands where a rule stands")]
-pub(super) fn any<T>(_: &T) -> Rule {
-    Ok(())
+/// A test, and what it asks for; nothing when the type says it all.
+pub(super) struct Rule<T> {
+    must: Option<String>,
+    holds: Box<dyn Fn(&T) -> bool>,
 }
 
-pub(super) fn between<T: PartialOrd + Display>(low: T, high: T) -> impl Fn(&T) -> Rule {
-    move |value| {
-        let fits = *value >= low && *value <= high;
-        fits.then_some(()).ok_or_else(|| format!("from {low} to {high}"))
+impl<T> Rule<T> {
+    fn new(must: String, holds: impl Fn(&T) -> bool + 'static) -> Self {
+        Self { must: Some(must), holds: Box::new(holds) }
+    }
+
+    /// What it asks for.
+    pub(super) fn must(self) -> Option<String> {
+        self.must
+    }
+
+    pub(super) fn check(&self, value: &T) -> Result<(), String> {
+        let must = || self.must.clone().unwrap_or_default();
+        if (self.holds)(value) { Ok(()) } else { Err(must()) }
     }
 }
 
-pub(super) fn up_to(most: Duration) -> impl Fn(&Duration) -> Rule {
-    move |value| {
-        let fits = !value.is_zero() && *value <= most;
-        fits.then_some(()).ok_or_else(|| format!("more than 0s and at most {}", show(most)))
-    }
+pub(super) fn any<T>() -> Rule<T> {
+    Rule { must: None, holds: Box::new(|_| true) }
+}
+
+pub(super) fn between<T: PartialOrd + Display + 'static>(low: T, high: T) -> Rule<T> {
+    Rule::new(format!("from {low} to {high}"), move |value| *value >= low && *value <= high)
+}
+
+pub(super) fn up_to(most: Duration) -> Rule<Duration> {
+    let must = format!("more than 0s and at most {}", show(most));
+    Rule::new(must, move |value: &Duration| !value.is_zero() && *value <= most)
 }
 
 /// Each is a level, or `target=level`; a lone word that is no level would silence everything.
-pub(super) fn levels(list: &str) -> Rule {
-    let known = ["off", "error", "warn", "info", "debug", "trace"];
-    let fits = list.split(',').all(|entry| {
-        let level = entry.rsplit_once('=').map_or(entry, |(_, level)| level);
-        known.contains(&level.trim().to_ascii_lowercase().as_str())
-    });
-    let rule = "off, error, warn, info, debug or trace, or a list such as `info,target=debug`";
-    fits.then_some(()).ok_or_else(|| rule.to_owned())
+pub(super) fn levels() -> Rule<String> {
+    let must = "off, error, warn, info, debug or trace, or a list such as `info,target=debug`";
+    Rule::new(must.to_owned(), |list: &String| {
+        let known = ["off", "error", "warn", "info", "debug", "trace"];
+        list.split(',').all(|entry| {
+            let level = entry.rsplit_once('=').map_or(entry, |(_, level)| level);
+            known.contains(&level.trim().to_ascii_lowercase().as_str())
+        })
+    })
 }
 
 /// The guard that reads the entries is strict; this catches what people write by habit.
-pub(super) fn hosts(entries: &[String]) -> Rule {
-    let odd = |c: char| c.is_whitespace() || "/*@?#".contains(c);
-    let fits = entries.iter().all(|entry| !entry.is_empty() && !entry.contains(odd));
-    fits.then_some(()).ok_or_else(|| "hosts, as `host` or `host:port`, without a scheme".to_owned())
+pub(super) fn hosts() -> Rule<Vec<String>> {
+    let must = "hosts, as `host` or `host:port`, without a scheme";
+    Rule::new(must.to_owned(), |entries: &Vec<String>| {
+        let odd = |c: char| c.is_whitespace() || "/*@?#".contains(c);
+        entries.iter().all(|entry| !entry.is_empty() && !entry.contains(odd))
+    })
+}
+
+/// A file's name, to which the day is added.
+pub(super) fn named_file() -> Rule<Option<PathBuf>> {
+    let must = "a path that ends in the name of a file";
+    Rule::new(must.to_owned(), |path: &Option<PathBuf>| {
+        path.as_ref().is_none_or(|path| path.file_name().is_some())
+    })
 }

@@ -12,13 +12,17 @@ section! {
     /// `[server]`
     Server in "server" {
         /// Address and port of the HTTP server; port 0 takes a free one.
-        listen: SocketAddr = (Ipv4Addr::LOCALHOST, 8080).into(), any;
-        /// How people and networks reach it, when a proxy stands in front. See [`Server::url`].
-        public_url: Option<Url> = None, any;
+        listen: SocketAddr = (Ipv4Addr::LOCALHOST, 8080).into(), any(), Restart;
+        /// How people and networks reach it; without it, the address that was bound.
+        public_url: Option<Url> = None, any(), Restart;
         /// The folder of the database and of everything beside it.
-        data: PathBuf = "/var/lib/carillon".into(), any;
-        /// The admin socket. See [`Server::admin_socket`].
-        socket: Option<PathBuf> = None, any;
+        data: PathBuf = "/var/lib/carillon".into(), any(), Restart;
+        /// The admin socket; without it, `admin.sock` in the folder of the data.
+        socket: Option<PathBuf> = None, any(), Restart;
+        /// The file of the identity that opens the secrets. Without it, the systemd credential
+        /// `identity` if there is one, else `identity.txt` in the folder of the data, which is
+        /// made at the first start.
+        identity: Option<PathBuf> = None, any(), Restart;
     }
 }
 

@@ -15,10 +15,26 @@ pub(super) trait Value: Sized {
 
     fn from_text(text: &str) -> Option<Self>;
 
+    /// As it stands in a file.
+    fn show(&self) -> String;
+
     /// Text in a file means the same as text in a variable.
     fn from_toml(value: &DeValue<'_>) -> Option<Self> {
         Self::from_text(value.as_str()?)
     }
+}
+
+/// Characters of a line of text that people read.
+pub(super) const WIDTH: usize = 90;
+
+/// A TOML string.
+pub(super) fn quoted(text: &str) -> String {
+    let escaped = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if c.is_control() => format!("\\u{:04X}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
 }
 
 pub(super) const fn secs(n: u64) -> Duration {
@@ -44,6 +60,10 @@ impl Value for Duration {
     fn from_text(text: &str) -> Option<Self> {
         text.parse::<SignedDuration>().ok()?.try_into().ok()
     }
+
+    fn show(&self) -> String {
+        quoted(&show(*self))
+    }
 }
 
 const WHOLE: &str = "a whole number, not negative";
@@ -59,6 +79,10 @@ impl Value for usize {
         let number = value.as_integer()?;
         Self::from_str_radix(number.as_str(), number.radix()).ok()
     }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl Value for u32 {
@@ -72,6 +96,10 @@ impl Value for u32 {
         let number = value.as_integer()?;
         Self::from_str_radix(number.as_str(), number.radix()).ok()
     }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl Value for String {
@@ -79,6 +107,10 @@ impl Value for String {
 
     fn from_text(text: &str) -> Option<Self> {
         Some(text.to_owned())
+    }
+
+    fn show(&self) -> String {
+        quoted(self)
     }
 }
 
@@ -88,6 +120,10 @@ impl Value for PathBuf {
     fn from_text(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| text.into())
     }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string_lossy())
+    }
 }
 
 impl Value for SocketAddr {
@@ -95,6 +131,10 @@ impl Value for SocketAddr {
 
     fn from_text(text: &str) -> Option<Self> {
         text.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string())
     }
 }
 
@@ -110,6 +150,10 @@ impl Value for Url {
             && url.fragment().is_none();
         plain.then_some(url)
     }
+
+    fn show(&self) -> String {
+        quoted(self.as_str())
+    }
 }
 
 /// Empty text is no value, so that a variable can take back what the file says.
@@ -122,6 +166,10 @@ impl<T: Value> Value for Option<T> {
 
     fn from_toml(value: &DeValue<'_>) -> Option<Self> {
         if value.as_str() == Some("") { Some(None) } else { T::from_toml(value).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| quoted(""), T::show)
     }
 }
 
@@ -137,6 +185,10 @@ impl Value for Vec<String> {
     fn from_toml(value: &DeValue<'_>) -> Option<Self> {
         let entries = value.as_array()?.iter();
         entries.map(|entry| entry.get_ref().as_str().map(str::to_owned)).collect()
+    }
+
+    fn show(&self) -> String {
+        format!("[{}]", self.iter().map(|entry| quoted(entry)).collect::<Vec<_>>().join(", "))
     }
 }
 

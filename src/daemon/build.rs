@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Error;
-use crate::base::{Clock, Rng, SystemRng};
+use crate::base::{Clock, Live, Rng, SystemRng};
 use crate::config::Config;
 use crate::domain::publish::Timing;
 use crate::media::{self, Blobs, Bounds};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
-use crate::service::Services;
+use crate::service::{Controls, Services};
 use crate::store::{Disk, Options, Store};
 use crate::telemetry::Metrics;
 use crate::vault::{Identity, Keyring, Vault};
@@ -23,16 +23,17 @@ pub(super) fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     public_url: &str,
+    (timing, controls): (Live<Timing>, Controls),
 ) -> Result<Services, Error> {
     let data = &config.server.data;
     make_folder(data)?;
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
-    let [identity, keyring, database] =
-        ["identity.txt", "keyring.age", "carillon.redb"].map(|name| data.join(name));
-    if !all_there([&identity, &keyring, &database])? {
+    let (place, _) = identity_place(config);
+    let [keyring, database] = ["keyring.age", "carillon.redb"].map(|name| data.join(name));
+    if !all_there([&place, &keyring, &database])? {
         tracing::info!(folder = %data.display(), "no database was there; an empty one is made");
     }
-    let identity = Identity::load_or_create(&identity)?;
+    let identity = identity(config)?;
     let keyring = Keyring::open_or_create(&keyring, &identity, rng.as_ref())?;
     let options =
         Options { cache_bytes: config.store.cache_mib * 1024 * 1024, ..Options::default() };
@@ -60,10 +61,29 @@ pub(super) fn open(
         clock: Arc::clone(clock),
         rng,
         metrics: Arc::new(metrics),
-        timing: timing(config),
+        timing,
+        controls: Arc::new(controls),
         renewals: Arc::default(),
         public_url: Arc::from(public_url),
     })
+}
+
+/// Where the identity is: the setting, the credential of systemd, or the folder of the data. Only
+/// there it is made when it is missing.
+pub(super) fn identity_place(config: &Config) -> (PathBuf, bool) {
+    let credential = config.credentials.as_ref().map(|folder| folder.join("identity"));
+    match (&config.server.identity, credential.filter(|file| file.is_file())) {
+        (Some(file), _) => (file.clone(), false),
+        (None, Some(credential)) => (credential, false),
+        (None, None) => (config.server.data.join("identity.txt"), true),
+    }
+}
+
+pub(super) fn identity(config: &Config) -> Result<Identity, Error> {
+    match identity_place(config) {
+        (place, true) => Ok(Identity::load_or_create(&place)?),
+        (place, false) => Ok(Identity::load(&place)?),
+    }
 }
 
 fn media(config: &Config) -> media::Settings {
@@ -78,7 +98,7 @@ fn media(config: &Config) -> media::Settings {
     }
 }
 
-fn timing(config: &Config) -> Timing {
+pub(super) fn timing(config: &Config) -> Timing {
     let publish = &config.publish;
     Timing {
         deadline: publish.deadline,

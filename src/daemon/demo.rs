@@ -14,14 +14,14 @@ use super::listen::bind;
 use super::serve::{Running, start};
 use super::signals::Signals;
 use super::{Error, build};
-use crate::base::{ChannelId, Clock, CorrelationId, Problem, Secret, Timestamp, WorkspaceId};
+use crate::base::{ChannelId, Clock, CorrelationId, Live, Problem, Secret, Timestamp, WorkspaceId};
 use crate::config::Config;
 use crate::domain::access::{Manage, Read, Scope as KeyScope, Write};
 use crate::domain::event::Event;
 use crate::domain::post::PartDraft;
 use crate::practice::mastodon::Settings;
 use crate::practice::{Act, Fault, Matcher, World, bluesky};
-use crate::service::{Access, Brought, NewPost, Services, When};
+use crate::service::{Access, Brought, Controls, NewPost, Services, When};
 use crate::store::{Operator, Table};
 use crate::telemetry::log;
 
@@ -60,7 +60,7 @@ pub(super) async fn demo(
     clock: &Arc<dyn Clock>,
     say: Say<'_>,
 ) -> Result<(), Error> {
-    let mut signals = Signals::listen_in_terminal()?;
+    let mut signals = Signals::listen()?;
     let _log = log::start(&quiet_log(), clock)?;
     let folder = tempfile::Builder::new()
         .prefix("carillon-demo-")
@@ -79,15 +79,18 @@ pub(super) async fn demo(
     let mut config = config(&folder, practice_at)?;
     config.server.socket.clone_from(&options.socket);
     let address = local(&listener)?;
-    let services = build::open(&config, clock, &format!("http://{address}"))?;
-    let running = start(&config, &services, listener).await?;
+    let controls = (Live::new(build::timing(&config)), Controls::default());
+    let services = build::open(&config, clock, &format!("http://{address}"), controls)?;
+    let limits = Live::new(super::reload::limits(&config));
+    let running = start(&config, &services, limits, listener).await?;
     let tasks = TaskTracker::new();
     // Its errors would show as networks that do not answer, which the demo is about.
     drop(tasks.spawn(practising));
     let demo = fill(&services, practice_at).await.map_err(Error::Demo)?;
     introduce(&demo, &config, address, practice_at, say);
     let watched = tokio::select! {
-        () = signals.next() => Ok(()),
+        // Any signal: the terminal that goes away takes the demo with it.
+        _ = signals.next() => Ok(()),
         watched = watch(&demo, options.once, say) => watched,
     };
     end(running, &mut signals).await;
@@ -100,7 +103,7 @@ pub(super) async fn demo(
 async fn end(running: Running, signals: &mut Signals) {
     tokio::select! {
         () = running.stop() => {}
-        () = signals.next() => {}
+        _ = signals.next() => {}
     }
 }
 
@@ -110,8 +113,9 @@ fn quiet_log() -> log::LogSettings {
         stream: log::Stream::Stderr,
         format: log::Format::Text,
         level: "warn".to_owned(),
-        folder: None,
-        max_files: 2,
+        file: None,
+        rotate: log::Rotate::Daily,
+        keep: 2,
     }
 }
 
@@ -193,6 +197,7 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
         name: "Bakery news".to_owned(),
         instance: None,
         identifier: None,
+        url: None,
         token: None,
     };
     let feed = parse(&services.add_channel(manage().await?, feed).await?.value.id)?;
@@ -205,6 +210,7 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
             name: format!("Bakery on {host}"),
             instance: Some(format!("http://{practice}/{host}")),
             identifier: (network == "bluesky").then(|| HANDLE.to_owned()),
+            url: None,
             token: Some(Secret::new(token(host))),
         };
         channels.push(parse(&services.add_channel(manage().await?, brought).await?.value.id)?);

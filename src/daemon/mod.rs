@@ -3,7 +3,9 @@
 
 mod build;
 mod demo;
+mod doctor;
 mod listen;
+mod reload;
 mod serve;
 mod signals;
 
@@ -14,10 +16,12 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::base::{Clock, Problem};
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::{media, outbound, store, telemetry, vault};
 
 pub use demo::DemoOptions;
+pub use doctor::{Finding, Level, doctor};
+pub use reload::Source;
 
 /// Why the program cannot start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -75,10 +79,10 @@ fn runtime() -> Result<Runtime, Error> {
     Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)
 }
 
-/// Runs the server until it is told to stop.
-pub fn serve(config: &Config, clock: &Arc<dyn Clock>) -> Result<(), Error> {
+/// Runs the server until it is told to stop; `again` reads the settings once more.
+pub fn serve(loaded: &Loaded, again: Source, clock: &Arc<dyn Clock>) -> Result<(), Error> {
     let runtime = runtime()?;
-    let ended = runtime.block_on(serve::serve(config, clock));
+    let ended = runtime.block_on(serve::serve(loaded, again, clock));
     // A second signal leaves calls behind; they must not keep the process.
     runtime.shutdown_background();
     ended

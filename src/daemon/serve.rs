@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::listen::{bind, bind_admin};
-use super::signals::Signals;
+use super::reload::{self, Reloader, Source};
+use super::signals::{Asked, Signals};
 use super::{Error, build};
-use crate::base::{Clock, Spawner, tokio_spawner};
-use crate::config::{Config, LogFormat};
+use crate::base::{Clock, Live, Spawner, tokio_spawner};
+use crate::config::{Config, Loaded, LogFormat, Rotate};
 use crate::engine;
 use crate::http::{self, Face, Listener, Readiness};
 use crate::service::Services;
@@ -35,16 +36,25 @@ pub(super) struct Running {
 }
 
 /// Runs until a signal; a second one does not wait.
-pub(super) async fn serve(config: &Config, clock: &Arc<dyn Clock>) -> Result<(), Error> {
+pub(super) async fn serve(
+    loaded: &Loaded,
+    again: Source,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), Error> {
+    let config = &loaded.config;
     let mut signals = Signals::listen()?;
-    let _log = log::start(&log_settings(config), clock)?;
+    let log = log::start(&log_settings(config), clock)?;
+    let reloader = Arc::new(Reloader::new(loaded, again, log.levels()));
     for advice in config.advice() {
         tracing::warn!(advice, "unwise settings");
     }
     let listener = bind(config.server.listen).await?;
     let address = listener.local_addr().map_err(Error::Runtime)?;
-    let services = build::open(config, clock, &config.server.url(address))?;
-    let running = start(config, &services, listener).await?;
+    let services = {
+        let controls = (reloader.timing.clone(), reload::controls(&reloader));
+        build::open(config, clock, &config.server.url(address), controls)?
+    };
+    let running = start(config, &services, reloader.engine.clone(), listener).await?;
     tracing::info!(
         %address,
         socket = %running.socket.display(),
@@ -52,11 +62,14 @@ pub(super) async fn serve(config: &Config, clock: &Arc<dyn Clock>) -> Result<(),
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    signals.next().await;
+    while signals.next().await == Asked::Reload {
+        // What came of it is in the log.
+        drop(reloader.reload());
+    }
     tracing::info!("stopping; what is being sent is finished first");
     tokio::select! {
         () = running.stop() => tracing::info!("stopped"),
-        () = signals.next() => tracing::warn!("stopped at once; what was being sent stays armed"),
+        () = signals.stop() => tracing::warn!("stopped at once; what was being sent stays armed"),
     }
     Ok(())
 }
@@ -69,8 +82,13 @@ fn log_settings(config: &Config) -> log::LogSettings {
             LogFormat::Text => log::Format::Text,
         },
         level: config.log.level.clone(),
-        folder: config.log.folder.clone(),
-        max_files: config.log.max_files,
+        file: config.log.file.clone(),
+        rotate: match config.log.rotate {
+            Rotate::Daily => log::Rotate::Daily,
+            Rotate::Hourly => log::Rotate::Hourly,
+            Rotate::Never => log::Rotate::Never,
+        },
+        keep: config.log.keep,
     }
 }
 
@@ -78,6 +96,7 @@ fn log_settings(config: &Config) -> log::LogSettings {
 pub(super) async fn start(
     config: &Config,
     services: &Services,
+    limits: Live<engine::Settings>,
     listener: TcpListener,
 ) -> Result<Running, Error> {
     let socket = config.server.admin_socket();
@@ -92,13 +111,8 @@ pub(super) async fn start(
         socket,
     };
     let engine: Spawner = tokio_spawner(running.engine.clone());
-    let settings = engine::Settings {
-        per_network: config.publish.per_network,
-        total: config.publish.total,
-        stop_wait: config.publish.stop_wait,
-    };
     let stop = running.stop_engine.clone();
-    engine(Box::pin(engine::run(services.clone(), settings, Spawner::clone(&engine), stop)));
+    engine(Box::pin(engine::run(services.clone(), limits, Spawner::clone(&engine), stop)));
     let face = Arc::new(face(config, services, &running.stopping));
     running.listen(&face, Listener::Tcp(listener));
     running.listen(&face, Listener::Unix(admin));

@@ -1,14 +1,22 @@
-//! Being told to stop: the first signal asks, the second insists.
+//! Being told to stop (the first signal asks, the second insists), and to read settings again.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Error;
 
-/// The signals that stop the program.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Stop,
+    /// Read the settings again.
+    Reload,
+}
+
+/// The signals that the program listens to.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Option<Signal>,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -17,28 +25,20 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).map_err(Error::Runtime)?,
             terminate: signal(SignalKind::terminate()).map_err(Error::Runtime)?,
-            hangup: None,
+            hangup: signal(SignalKind::hangup()).map_err(Error::Runtime)?,
         })
     }
 
-    /// Also when the terminal goes away: for what somebody watches.
-    pub fn listen_in_terminal() -> Result<Self, Error> {
-        let hangup = signal(SignalKind::hangup()).map_err(Error::Runtime)?;
-        Ok(Self { hangup: Some(hangup), ..Self::listen()? })
-    }
-
-    pub async fn next(&mut self) {
+    pub async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            () = hung_up(&mut self.hangup) => {}
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
         }
     }
-}
 
-async fn hung_up(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
+    /// The next one that asks to stop.
+    pub async fn stop(&mut self) {
+        while self.next().await != Asked::Stop {}
     }
 }

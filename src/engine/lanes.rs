@@ -70,6 +70,11 @@ impl Lanes {
         }
     }
 
+    /// Changes how much is done at once; what is running goes on.
+    pub fn limit(&mut self, per_network: usize, total: usize) {
+        (self.per_network, self.total) = (per_network, total);
+    }
+
     pub fn knows(&self, id: DeliveryId) -> bool {
         self.queued.contains(&id) || self.running.contains_key(&id)
     }

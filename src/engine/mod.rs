@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::base::Spawner;
+use crate::base::{Live, Spawner};
 use crate::service::Services;
 
 use scheduler::Scheduler;
@@ -37,7 +37,7 @@ impl Default for Settings {
 /// being sent after that stays armed, and is found by the next start.
 pub async fn run(
     services: Services,
-    settings: Settings,
+    settings: Live<Settings>,
     spawner: Spawner,
     stop: CancellationToken,
 ) {

@@ -13,7 +13,7 @@ use super::Settings;
 use super::lanes::{Lanes, Ticket};
 use super::publisher::{self, Done, Ended};
 use super::wheel::Wheel;
-use crate::base::{DeliveryId, Spawner, Timestamp, limits};
+use crate::base::{DeliveryId, Live, Spawner, Timestamp, limits};
 use crate::domain::delivery::Delivery;
 use crate::domain::publish::Phase;
 use crate::networks;
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Scheduler {
     services: Arc<Services>,
-    settings: Settings,
+    settings: Live<Settings>,
     spawner: Spawner,
     stop: CancellationToken,
     wheel: Wheel<TimerKey>,
@@ -58,7 +58,7 @@ struct Paged {
 impl Scheduler {
     pub fn new(
         services: Arc<Services>,
-        settings: Settings,
+        settings: Live<Settings>,
         spawner: Spawner,
         stop: CancellationToken,
     ) -> Self {
@@ -66,7 +66,7 @@ impl Scheduler {
         let changes = services.store.changes();
         let clocks = (services.clock.now(), services.clock.monotonic());
         Self {
-            lanes: Lanes::new(settings.per_network, settings.total),
+            lanes: Lanes::new(settings.get().per_network, settings.get().total),
             services,
             settings,
             spawner,
@@ -101,12 +101,14 @@ impl Scheduler {
         self.page().await?;
         let now = self.services.now();
         let due: Vec<TimerKey> = self.wheel.advance(now).into_iter().map(|(_, t)| t).collect();
+        let Settings { per_network, total, .. } = self.settings.get();
+        self.lanes.limit(per_network, total);
         let lag = due.first().map(|timer| now.since(timer.due));
         self.admit(due).await?;
         while let Some(ticket) = self.lanes.next(now) {
             self.start(ticket, now);
         }
-        self.lanes.forget_before(now.minus(self.services.timing.spacing));
+        self.lanes.forget_before(now.minus(self.services.timing.get().spacing));
         let metrics = &self.services.metrics;
         metrics.publishing(self.lanes.running());
         metrics.lanes_waiting(self.lanes.waiting());
@@ -193,7 +195,7 @@ impl Scheduler {
     }
 
     fn start(&mut self, ticket: Ticket, now: Timestamp) {
-        let spacing = self.services.timing.spacing;
+        let spacing = self.services.timing.get().spacing;
         if ticket.sends
             && now.since(ticket.due) > spacing
             && let Some(out) = self.lanes.last_out(&ticket)
@@ -302,7 +304,7 @@ impl Scheduler {
 
     async fn finish_running(&mut self) {
         let clock = Arc::clone(&self.services.clock);
-        let limit = clock.sleep(self.settings.stop_wait);
+        let limit = clock.sleep(self.settings.get().stop_wait);
         tokio::pin!(limit);
         while self.lanes.running() > 0 {
             tokio::select! {

@@ -26,7 +26,7 @@ impl Network for Feed {
     }
 
     fn asks(&self) -> Asks {
-        Asks { instance: false, identifier: false, token: false }
+        Asks { instance: false, identifier: false, token: false, url: false }
     }
 
     fn is_served_here(&self) -> bool {

@@ -7,6 +7,7 @@ mod credential;
 mod feed;
 mod mastodon;
 mod media;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +25,8 @@ pub use credential::Credential;
 pub use media::Media;
 
 /// Every network, one line each.
-pub static REGISTRY: &[&dyn Network] = &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky];
+pub static REGISTRY: &[&dyn Network] =
+    &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky, &webhook::Webhook];
 
 /// The network with this word.
 pub fn named(word: &str) -> Option<&'static dyn Network> {
@@ -96,6 +98,9 @@ pub struct Asks {
     pub identifier: bool,
     /// An access token, or a code from the network's own page.
     pub token: bool,
+    /// A whole address; the token then is the secret that messages to it are signed with, and one
+    /// is made and shown once when none is brought.
+    pub url: bool,
 }
 
 /// How the fate of a part can be learnt; the engine turns it into `publish::Evidence`.
@@ -106,6 +111,9 @@ pub struct Proof {
     pub read_back: Option<ReadBack>,
 }
 
+/// The credential's field that signs messages.
+pub const SIGNING_SECRET: &str = "signing_secret";
+
 /// What a person brought.
 pub enum Grant<'a> {
     Nothing,
@@ -114,7 +122,8 @@ pub enum Grant<'a> {
         identifier: &'a str,
         password: &'a str,
     },
-    /// Register this installation with the server, and tell where a person gets a code.
+    /// Register this installation with the server, and tell where a person gets a code; or make
+    /// the signing secret.
     Register {
         rng: &'a dyn Rng,
     },
@@ -160,6 +169,8 @@ pub struct PartCall<'a> {
     /// The assets that `draft` names, in its order.
     pub media: &'a [Media],
     pub options: Option<&'a BTreeMap<String, OptionValue>>,
+    /// When it should go out; the same for every attempt.
+    pub due: Timestamp,
     /// The same for every attempt of the same words; new after an edit.
     pub key: &'a str,
     /// What `prepare` noted last for these words; it is kept through retries and restarts.

@@ -8,6 +8,7 @@ mod journal;
 pub mod mastodon;
 mod page;
 mod serve;
+pub mod webhook;
 mod world;
 
 pub use exchange::{Answer, Fate, Request};
@@ -22,8 +23,9 @@ use journal::Moment;
 
 /// One server of one network. To add a network is to add a variant and its arms.
 enum Instance {
-    Mastodon(mastodon::Server),
-    Bluesky(bluesky::Server),
+    Mastodon(Box<mastodon::Server>),
+    Bluesky(Box<bluesky::Server>),
+    Webhook(webhook::Receiver),
 }
 
 impl Instance {
@@ -31,6 +33,7 @@ impl Instance {
         match self {
             Self::Mastodon(_) => mastodon::kind_of_call(request),
             Self::Bluesky(_) => bluesky::kind_of_call(request),
+            Self::Webhook(_) => webhook::kind_of_call(request),
         }
     }
 
@@ -38,6 +41,7 @@ impl Instance {
         match self {
             Self::Mastodon(server) => server.answer(moment, request),
             Self::Bluesky(server) => server.answer(moment, request),
+            Self::Webhook(receiver) => receiver.answer(moment, request),
         }
     }
 
@@ -45,6 +49,7 @@ impl Instance {
         match self {
             Self::Mastodon(server) => server.rate_limited(reset),
             Self::Bluesky(_) => bluesky::rate_limited(now, reset),
+            Self::Webhook(_) => webhook::Receiver::rate_limited(now, reset),
         }
     }
 
@@ -52,13 +57,16 @@ impl Instance {
         match self {
             Self::Mastodon(_) => mastodon::unauthorized(),
             Self::Bluesky(_) => bluesky::unauthorized(),
+            Self::Webhook(_) => webhook::unauthorized(),
         }
     }
 
-    fn revoke(&mut self, token: &str) {
+    /// Takes away what this request is allowed by.
+    fn revoke(&mut self, request: &Request) {
         match self {
-            Self::Mastodon(server) => server.revoke(token),
-            Self::Bluesky(server) => server.revoke(token),
+            Self::Mastodon(server) => request.bearer().into_iter().for_each(|t| server.revoke(t)),
+            Self::Bluesky(server) => request.bearer().into_iter().for_each(|t| server.revoke(t)),
+            Self::Webhook(receiver) => receiver.gone = true,
         }
     }
 
@@ -66,6 +74,7 @@ impl Instance {
         match self {
             Self::Mastodon(server) => server.shown(),
             Self::Bluesky(server) => server.shown(),
+            Self::Webhook(receiver) => receiver.shown(),
         }
     }
 }
@@ -98,7 +107,7 @@ fn go_wrong(world: &mut World, host: &str, request: &Request, now: Timestamp, ac
             world.land_late(host, request, now.plus(*after));
             return Answer::hang_up();
         }
-        Act::RevokeToken => request.bearer().into_iter().for_each(|t| instance.revoke(t)),
+        Act::RevokeToken => instance.revoke(request),
         Act::ErrorAfter { .. }
         | Act::AcceptThenDrop
         | Act::CutBody { .. }

@@ -8,7 +8,7 @@ use super::journal::Moment;
 use super::page::ShownInstance;
 use super::{
     Act, Answer, Fate, Fault, Instance, JournalEntry, Request, RequestLine, bluesky, mastodon,
-    no_such_host,
+    no_such_host, webhook,
 };
 use crate::base::{SeededRng, Timestamp};
 
@@ -50,8 +50,14 @@ impl World {
 
     /// Adds a server that plays Mastodon, or replaces the one of this name.
     pub fn add_mastodon(&mut self, host: &str, settings: mastodon::Settings) {
-        let server = mastodon::Server::new(host, settings);
+        let server = Box::new(mastodon::Server::new(host, settings));
         self.instances.insert(host.to_owned(), Instance::Mastodon(server));
+    }
+
+    /// Adds a receiver of webhooks that knows this secret, or replaces the one of this name.
+    pub fn add_webhook(&mut self, host: &str, secret: &str) {
+        let receiver = webhook::Receiver::new(host, secret);
+        self.instances.insert(host.to_owned(), Instance::Webhook(receiver));
     }
 
     /// Adds a server that plays Bluesky, or replaces the one of this name.
@@ -60,7 +66,7 @@ impl World {
             self.aliases.insert(own.clone(), host.to_owned());
         }
         let server = bluesky::Server::new(host, settings);
-        self.instances.insert(host.to_owned(), Instance::Bluesky(server));
+        self.instances.insert(host.to_owned(), Instance::Bluesky(Box::new(server)));
     }
 
     /// Adds an account whose token exists already, or app password where a network has those;
@@ -76,6 +82,7 @@ impl World {
         Some(match self.instances.get_mut(host)? {
             Instance::Mastodon(server) => server.add_account(username, token, scopes),
             Instance::Bluesky(server) => server.add_account(username, token),
+            Instance::Webhook(_) => return None,
         })
     }
 
@@ -83,14 +90,22 @@ impl World {
     pub fn mastodon(&mut self, host: &str) -> Option<&mut mastodon::Server> {
         match self.instances.get_mut(host)? {
             Instance::Mastodon(server) => Some(server),
-            Instance::Bluesky(_) => None,
+            Instance::Bluesky(_) | Instance::Webhook(_) => None,
         }
     }
 
     pub fn bluesky(&mut self, host: &str) -> Option<&mut bluesky::Server> {
         match self.instances.get_mut(host)? {
             Instance::Bluesky(server) => Some(server),
-            Instance::Mastodon(_) => None,
+            Instance::Mastodon(_) | Instance::Webhook(_) => None,
+        }
+    }
+
+    /// The receiver of this host, to change it.
+    pub fn webhook(&mut self, host: &str) -> Option<&mut webhook::Receiver> {
+        match self.instances.get_mut(host)? {
+            Instance::Webhook(receiver) => Some(receiver),
+            Instance::Bluesky(_) | Instance::Mastodon(_) => None,
         }
     }
 

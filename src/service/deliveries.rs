@@ -55,7 +55,7 @@ impl Services {
         let glance = self.glance();
         let Glance { now, epoch } = glance;
         let moment = Moment { now, epoch, dice: self.rng.next_u64() };
-        let timing = self.timing;
+        let timing = self.timing.get();
         self.store
             .write(move |tx| {
                 let replayed = recall(tx, &access, now)?.is_some();

@@ -3,6 +3,7 @@
 
 mod access;
 mod channels;
+mod controls;
 mod credentials;
 mod deliveries;
 mod events;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use shown::Glance;
 
-use crate::base::{Clock, Code, Problem, Rng, Timestamp};
+use crate::base::{Clock, Code, Live, Problem, Rng, Timestamp};
 use crate::domain::publish::{State, Timing};
 use crate::media::Blobs;
 use crate::outbound::Transport;
@@ -34,6 +35,7 @@ use crate::vault::Vault;
 
 pub use access::{Access, Principal};
 pub use channels::{Brought, ChannelChange, Grace};
+pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
@@ -57,7 +59,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub metrics: Arc<Metrics>,
-    pub timing: Timing,
+    pub timing: Live<Timing>,
+    pub controls: Arc<Controls>,
     /// Credentials that are being renewed right now.
     pub renewals: Arc<Renewals>,
     /// Where this installation is seen from outside, without a slash at the end.

@@ -1,5 +1,5 @@
 //! What people and programs see: the one shape of each thing, for the API, the command line and
-//! every other face. Must not hold a secret, except the one field that shows a new key once.
+//! every other face. Must not hold a secret, except the fields that show a new key or signing secret once.
 
 use std::collections::BTreeMap;
 
@@ -184,6 +184,9 @@ pub struct ChannelShown {
     pub grace_minutes: Option<u64>,
     pub limits: LimitsShown,
     pub created_at: String,
+    /// The signing secret that was made with the channel: shown then, and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -203,6 +206,8 @@ pub struct NetworkShown {
     /// It takes a name to sign in with; the token then is the password.
     pub asks_identifier: bool,
     pub asks_token: bool,
+    /// It posts to an address; the token is the secret that signs, made when none is brought.
+    pub asks_url: bool,
     /// Before an instance says otherwise.
     pub limits: LimitsShown,
     pub options: Vec<OptionShown>,
@@ -480,6 +485,7 @@ pub(super) fn channel(channel: &Channel) -> ChannelShown {
             media_max: 0,
         }),
         created_at: channel.created_at.to_string(),
+        secret: None,
     }
 }
 

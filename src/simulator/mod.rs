@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::{
-    Clock, CorrelationId, ManualClock, Problem, Rng, SeededRng, Timestamp, WorkspaceId,
+    Clock, CorrelationId, Live, ManualClock, Problem, Rng, SeededRng, Timestamp, WorkspaceId,
 };
 use crate::domain::access::Right;
 use crate::domain::publish::Timing;
@@ -91,7 +91,7 @@ impl Simulation {
         self.stop = CancellationToken::new();
         let engine = engine::run(
             self.services.clone(),
-            engine::Settings::default(),
+            Live::new(engine::Settings::default()),
             self.executor.spawner(),
             self.stop.clone(),
         );
@@ -207,7 +207,8 @@ fn boot(
         clock,
         rng,
         metrics: Arc::new(Metrics::new().map_err(SetupError::Metrics)?),
-        timing,
+        timing: Live::new(timing),
+        controls: Arc::default(),
         renewals: Arc::default(),
         public_url: Arc::from("https://carillon.test"),
     })

@@ -50,6 +50,21 @@ impl Disk {
     }
 }
 
+/// Whether the file was closed well; an error when it is no database of ours, or is in use.
+pub(super) fn is_closed(
+    path: &Path,
+    check: impl Fn(&ReadOnlyDatabase) -> Result<(), Error>,
+) -> Result<bool, Error> {
+    match Builder::new().open_read_only(path) {
+        Ok(database) => {
+            check(&database)?;
+            database.close().map_err(opened).map(|()| true)
+        }
+        Err(DatabaseError::RepairAborted) => Ok(false),
+        Err(error) => Err(opened(error)),
+    }
+}
+
 /// Opening for writing writes at once, so the check comes before it. Not for a file that was not
 /// closed: to read it, the engine must repair it first.
 fn look(

@@ -108,6 +108,12 @@ impl Store {
         Ok(Self { shared: Shared::open(disk, options)? })
     }
 
+    /// Looks at a file without writing to it: whether it was closed well. An error when it is not a
+    /// database that this program can open.
+    pub fn look(path: &std::path::Path) -> Result<bool, Error> {
+        disk::is_closed(path, writer::check_schema)
+    }
+
     /// Grows by one with each start; whatever an older epoch armed is unknown.
     pub fn epoch(&self) -> u64 {
         self.shared.epoch

@@ -300,7 +300,7 @@ fn prepare(database: &Database) -> Result<(), Error> {
 }
 
 /// Refuses a newer layout.
-fn check_schema(database: &impl ReadableDatabase) -> Result<(), Error> {
+pub(super) fn check_schema(database: &impl ReadableDatabase) -> Result<(), Error> {
     let found = read_meta(&Snapshot::of(database)?, "schema")?;
     if found > SCHEMA {
         return Err(Error::NewerSchema { found, known: SCHEMA });

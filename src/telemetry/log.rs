@@ -17,8 +17,9 @@ use tracing_subscriber::filter::{EnvFilter, FilterExt as _, ParseError, filter_f
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
-use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::layer::{Filter, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry, Scope};
+use tracing_subscriber::reload::{self, Handle};
 
 use crate::base::Clock;
 
@@ -33,10 +34,20 @@ pub struct LogSettings {
     pub format: Format,
     /// A level (`info`), or a list such as `info,carillon::engine=debug`.
     pub level: String,
-    /// Files `carillon.YYYY-MM-DD.jsonl` (days of UTC) are kept here; created when missing.
-    pub folder: Option<PathBuf>,
+    /// `folder/carillon.jsonl` makes files `folder/carillon.YYYY-MM-DD.jsonl` (by UTC); the folder
+    /// is created when missing.
+    pub file: Option<PathBuf>,
+    pub rotate: Rotate,
     /// Older files are deleted. At least 2: with 1 a restart would delete the lines of today.
-    pub max_files: usize,
+    pub keep: usize,
+}
+
+/// When a new file is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotate {
+    Daily,
+    Hourly,
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +70,8 @@ pub enum Error {
     Level { level: String, source: ParseError },
     #[error("log files cannot be written in {}: {source}", folder.display())]
     Folder { folder: PathBuf, source: io::Error },
+    #[error("logging has ended")]
+    Ended,
     #[error("logging was started before")]
     AlreadyStarted,
 }
@@ -70,9 +83,28 @@ pub struct LogGuard {
     workers: Vec<WorkerGuard>,
     overflows: Vec<ErrorCounter>,
     unwritten: Arc<AtomicU64>,
+    levels: Option<Levels>,
+}
+
+type Chosen = Box<dyn Filter<Registry> + Send + Sync>;
+
+/// Which lines are written, changeable while the program runs.
+#[derive(Clone)]
+pub struct Levels(Handle<Chosen, Registry>);
+
+impl Levels {
+    /// From now on these; `level` as in [`LogSettings`].
+    pub fn set(&self, level: &str) -> Result<(), Error> {
+        self.0.reload(chosen(level)?).map_err(|_| Error::Ended)
+    }
 }
 
 impl LogGuard {
+    /// The handle that changes which lines are written, once logging has started.
+    pub fn levels(&self) -> Option<Levels> {
+        self.levels.clone()
+    }
+
     /// Lines lost since the start, because too many waited or because writing failed.
     pub fn dropped_lines(&self) -> u64 {
         let overflows = self.overflows.iter().map(ErrorCounter::dropped_lines);
@@ -103,9 +135,8 @@ fn subscriber(
     settings: &LogSettings,
     clock: &Arc<dyn Clock>,
 ) -> Result<(impl Subscriber + Send + Sync + use<>, LogGuard), Error> {
-    let level = EnvFilter::builder().parse(&settings.level);
-    let level = level.map_err(|source| Error::Level { level: settings.level.clone(), source })?;
-    let mut guard = LogGuard::default();
+    let (level, levels) = reload::Layer::new(chosen(&settings.level)?);
+    let mut guard = LogGuard { levels: Some(Levels(levels)), ..LogGuard::default() };
     let mut outputs: Vec<Output> = Vec::new();
     let stream = match settings.stream {
         Stream::Stdout => Some(guard.writer(io::stdout())),
@@ -113,24 +144,45 @@ fn subscriber(
         Stream::None => None,
     };
     outputs.extend(stream.map(|writer| output(settings.format, writer, clock)));
-    if let Some(folder) = &settings.folder {
-        let files = files(folder, settings.max_files)?;
+    if let Some(file) = &settings.file {
+        let files = files(file, settings)?;
         outputs.push(output(Format::Json, guard.writer(files), clock));
     }
-    // Spans carry the ids that tie lines together, so they are there at every level of lines.
-    let spans = filter_fn(|what| what.is_span() && *what.level() <= Level::INFO);
-    let outputs = outputs.with_filter(level.or(spans.with_max_level_hint(Level::INFO)));
-    Ok((tracing_subscriber::registry().with(outputs), guard))
+    Ok((tracing_subscriber::registry().with(outputs.with_filter(level)), guard))
 }
 
-fn files(folder: &Path, max_files: usize) -> Result<RollingFileAppender, Error> {
+fn chosen(level: &str) -> Result<Chosen, Error> {
+    let lines = EnvFilter::builder().parse(level);
+    let lines = lines.map_err(|source| Error::Level { level: level.to_owned(), source })?;
+    // Spans carry the ids that tie lines together, so they are there at every level of lines.
+    let spans = filter_fn(|what| what.is_span() && *what.level() <= Level::INFO);
+    Ok(Box::new(lines.or(spans.with_max_level_hint(Level::INFO))))
+}
+
+fn files(file: &Path, settings: &LogSettings) -> Result<RollingFileAppender, Error> {
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
     let refused = |source| Error::Folder { folder: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(refused)?;
-    RollingFileAppender::builder()
-        .rotation(Rotation::DAILY)
-        .filename_prefix("carillon")
-        .filename_suffix("jsonl")
-        .max_log_files(max_files.max(2))
+    let part = |part: Option<&std::ffi::OsStr>| {
+        part.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    let (stem, extension) = (part(file.file_stem()), part(file.extension()));
+    let builder = match settings.rotate {
+        // Nothing is deleted where nothing is rotated: the library would take its one file.
+        Rotate::Never => RollingFileAppender::builder().rotation(Rotation::NEVER),
+        Rotate::Daily => RollingFileAppender::builder()
+            .rotation(Rotation::DAILY)
+            .max_log_files(settings.keep.max(2)),
+        Rotate::Hourly => RollingFileAppender::builder()
+            .rotation(Rotation::HOURLY)
+            .max_log_files(settings.keep.max(2)),
+    };
+    builder
+        .filename_prefix(stem)
+        .filename_suffix(extension)
         .build(folder)
         .map_err(|error| refused(io::Error::other(error)))
 }
@@ -248,7 +300,7 @@ mod tests {
 
     fn settings() -> LogSettings {
         let (stream, format, level) = (Stream::None, Format::Json, "info".to_owned());
-        LogSettings { stream, format, level, folder: None, max_files: 3 }
+        LogSettings { stream, format, level, file: None, rotate: Rotate::Daily, keep: 3 }
     }
 
     /// What `talk` leaves in the files of a folder.
@@ -256,7 +308,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("made/here");
         let level = level.to_owned();
-        let settings = LogSettings { level, folder: Some(inner.clone()), ..settings() };
+        let settings =
+            LogSettings { level, file: Some(inner.join("carillon.jsonl")), ..settings() };
         let (subscriber, guard) = subscriber(&settings, &clock()).unwrap();
         tracing::subscriber::with_default(subscriber, talk);
         assert_eq!(guard.dropped_lines(), 0);
@@ -305,6 +358,48 @@ mod tests {
     }
 
     #[test]
+    fn the_level_changes_while_it_runs_and_nonsense_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Some(folder.path().join("carillon.jsonl"));
+        let settings = LogSettings { file, rotate: Rotate::Never, ..settings() };
+        let (subscriber, guard) = subscriber(&settings, &clock()).unwrap();
+        let levels = guard.levels().unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::debug!("not yet");
+            levels.set("debug").unwrap();
+            tracing::debug!("now");
+            assert!(matches!(levels.set("a=b=c"), Err(Error::Level { .. })));
+            tracing::debug!("still");
+            levels.set("error").unwrap();
+            tracing::warn!("no more");
+        });
+        drop(guard);
+        let text = std::fs::read_to_string(folder.path().join("carillon.jsonl")).unwrap();
+        let said: Vec<&str> = text.split("\"message\":\"").skip(1).collect();
+        assert!(said.len() == 2 && said[0].starts_with("now") && said[1].starts_with("still"));
+    }
+
+    #[test]
+    fn files_are_named_by_time_and_old_ones_go() {
+        for (rotate, dashes) in [(Rotate::Daily, 2), (Rotate::Hourly, 3)] {
+            let folder = tempfile::tempdir().unwrap();
+            for old in ["2020-01-01", "2020-01-02", "2020-01-03", "2020-01-01-07"] {
+                std::fs::write(folder.path().join(format!("c.{old}.log")), "x").unwrap();
+            }
+            let settings = LogSettings { rotate, ..settings() };
+            drop(files(&folder.path().join("c.log"), &settings).unwrap());
+            let names = folder.path().read_dir().unwrap();
+            let mut names: Vec<_> =
+                names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            let newest = names.last().unwrap();
+            assert!(newest.starts_with("c.2"), "{names:?}");
+            assert_eq!(newest.matches('-').count(), dashes, "{names:?}");
+            assert!(names.len() <= 4, "{names:?}");
+        }
+    }
+
+    #[test]
     fn text_is_for_people_and_cannot_drive_a_terminal() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let mut guard = LogGuard::default();
@@ -336,7 +431,7 @@ mod tests {
     fn wrong_settings_and_a_second_start_are_errors() {
         let level = LogSettings { level: "a=b=c".to_owned(), ..settings() };
         assert!(matches!(start(&level, &clock()), Err(Error::Level { .. })));
-        let folder = LogSettings { folder: Some("/dev/null/x".into()), ..settings() };
+        let folder = LogSettings { file: Some("/dev/null/x/y".into()), ..settings() };
         let error = start(&folder, &clock()).err().unwrap();
         assert!(error.to_string().starts_with("log files cannot be written in /dev/null/x: "));
         let first = start(&settings(), &clock());

@@ -30,6 +30,19 @@ impl Identity {
         Self::parse(std::str::from_utf8(&bytes).map_err(|_| VaultError::BadIdentity)?)
     }
 
+    /// Reads a file that somebody else keeps: a credential of systemd, which guards the folder and
+    /// not the file, or one that an operator named. Missing, it is an error.
+    pub fn load(path: &Path) -> Result<Self, VaultError> {
+        let missing = || file::io_error(path, std::io::ErrorKind::NotFound.into());
+        let bytes = file::read(path)?.map(Zeroizing::new).ok_or_else(missing)?;
+        let metadata = fs::metadata(path).map_err(|source| file::io_error(path, source))?;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o007 != 0 {
+            return Err(VaultError::Exposed { path: path.to_owned(), mode });
+        }
+        Self::parse(std::str::from_utf8(&bytes).map_err(|_| VaultError::BadIdentity)?)
+    }
+
     /// From text in the form of `age-keygen`, as a credential store may hand it over.
     pub fn parse(text: &str) -> Result<Self, VaultError> {
         let mut lines =
@@ -85,6 +98,21 @@ mod tests {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             let read = Identity::load_or_create(&path);
             assert_eq!(matches!(read, Err(VaultError::Exposed { .. })), refused);
+        }
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_read_and_never_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("identity");
+        assert!(matches!(Identity::load(&path), Err(VaultError::Io { .. })));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let made = format!("{:?}", Identity::load_or_create(&path).unwrap());
+        for (mode, refused) in [(0o400, false), (0o440, false), (0o444, true)] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let read = Identity::load(&path);
+            assert_eq!(matches!(read, Err(VaultError::Exposed { .. })), refused, "{mode:o}");
+            assert!(refused || format!("{:?}", read.unwrap()) == made);
         }
     }
 

@@ -175,7 +175,7 @@ impl House {
     /// Lets something happen to a delivery.
     pub async fn happen(&self, delivery: &str, event: Event) {
         let id: DeliveryId = delivery.parse().unwrap();
-        let (scope, timing) = (self.scope(), self.services.timing);
+        let (scope, timing) = (self.scope(), self.services.timing.get());
         let epoch = self.services.store.epoch();
         let moment = Moment { now: self.clock.now(), epoch, dice: 1 };
         let change = Change { event, moment, actor: Actor::System, note: None };
@@ -241,8 +241,9 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         guard: Arc::new(Guard::new([INSTANCE, BLUESKY]).unwrap()),
         clock: Arc::new(clock.clone()),
         rng,
+        timing: carillon::base::Live::new(Timing::default()),
+        controls: Arc::default(),
         renewals: Arc::default(),
-        timing: Timing::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),
     }

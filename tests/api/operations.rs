@@ -30,6 +30,7 @@ async fn networks_and_workspaces_are_listed() {
         "asks_identifier",
         "asks_instance",
         "asks_token",
+        "asks_url",
         "id",
         "limits",
         "options",

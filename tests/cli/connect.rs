@@ -84,3 +84,28 @@ fn a_mastodon_account_by_a_registered_application() {
     server.process.terminate();
     assert!(server.process.wait(std::time::Duration::from_secs(20)).success());
 }
+
+#[test]
+fn a_webhook_shows_its_secret_once_and_its_address_never() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    let add = ["channel", "add", "-w", "acme", "--network", "webhook", "--name", "Site", "--url"];
+    let added = server.json(&[&add[..], &["https://example.org/hook?key=hidden"]].concat());
+    let secret = added["secret"].as_str().unwrap();
+    assert!(secret.starts_with("whsec_"), "{added}");
+    assert_eq!((&added["state"], &added["handle"]), (&"connected".into(), &"example.org".into()));
+    let shown = server.json(&["channel", "show", added["id"].as_str().unwrap(), "-w", "acme"]);
+    assert!(shown.get("secret").is_none(), "{shown}");
+    assert!(!format!("{added}{shown}").contains("hidden"), "{added} {shown}");
+    let (code, said) = server.fails(&[&add[..], &["https://127.0.0.1/hook"]].concat());
+    assert!(code == 2 && said.contains("`url`"), "{said}");
+    let (code, said) = server.fails(&[&add[..], &["example.org"]].concat());
+    assert!(code == 2 && said.contains("https://example.org/hook"), "{said}");
+    let (code, said) = server.fails(&add[..8]);
+    assert!(code == 2 && said.contains("`url`"), "{said}");
+    let file = server.folder.path().join("secret");
+    std::fs::write(&file, "whsec_c2hvcnQ=").unwrap();
+    let more = ["https://example.org/hook", "--token-file", file.to_str().unwrap()];
+    let (_, said) = server.fails(&[&add[..], &more].concat());
+    assert!(said.contains("error[channel_refused]"), "{said}");
+}

@@ -10,4 +10,5 @@ mod folder;
 mod media;
 mod outside;
 mod program;
+mod settings;
 mod verbs;

@@ -1,5 +1,5 @@
 //! Every fault over real connections: the real binary against networks that each do one thing
-//! wrong, with and without keys.
+//! wrong: with keys, with only a listing, and as a webhook.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,7 +41,7 @@ async fn every_fault_over_real_connections_ends_as_specified() {
     let mut hosts = Vec::new();
     let mut ends = BTreeMap::new();
     for (name, act, end) in faults() {
-        for kind in ["keyed", "listed", "records"] {
+        for kind in ["keyed", "listed", "records", "hook"] {
             let host = format!("{kind}-{name}");
             ends.insert(host.clone(), end);
             hosts.push((host, act.clone()));

@@ -8,13 +8,13 @@ use carillon::practice::{Act, Effect};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Written};
-use crate::server::{HANDLE, Practice, Server};
+use crate::server::{HANDLE, HOOK_SECRET, Practice, Server};
 
 const CYCLES: u32 = 50;
 const POSTS_PER_CYCLE: u32 = 12;
 const WRITERS: usize = 3;
 
-const HOSTS: [&str; 5] = ["keyed-a", "keyed-b", "listed-a", "listed-b", "records-a"];
+const HOSTS: [&str; 6] = ["keyed-a", "keyed-b", "listed-a", "listed-b", "records-a", "hook-a"];
 
 pub struct Installation {
     pub server: Server,
@@ -37,16 +37,17 @@ pub async fn set_up(seed: u64, hosts: &[&str]) -> Installation {
     let client = Client::new(key["key"].as_str().unwrap());
     let mut channels = BTreeMap::new();
     for host in hosts {
-        let records = host.starts_with("records");
-        let mut args = json!({
-            "network": if records { "bluesky" } else { "mastodon" },
-            "name": host,
-            "instance": format!("http://{}/{host}", practice.at),
-            "token": format!("token-{host}"),
-        });
-        if records {
-            args["identifier"] = json!(HANDLE);
-        }
+        let (url, token) = (format!("http://{}/{host}", practice.at), format!("token-{host}"));
+        let args = match host.split('-').next() {
+            Some("hook") => {
+                json!({ "network": "webhook", "name": host, "url": url, "token": HOOK_SECRET })
+            }
+            Some("records") => json!({
+                "network": "bluesky", "name": host, "instance": url, "token": token,
+                "identifier": HANDLE,
+            }),
+            _ => json!({ "network": "mastodon", "name": host, "instance": url, "token": token }),
+        };
         let channel = server.verb("channel", "add", Some(&workspace), args).await;
         assert_eq!(channel["state"], "connected");
         channels.insert(channel["id"].as_str().unwrap().to_owned(), (*host).to_owned());

@@ -33,6 +33,7 @@ level = "warn,carillon::daemon=info"
 
 /// The account on each Bluesky.
 pub const HANDLE: &str = "acme.test";
+pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 pub struct Practice {
     pub at: SocketAddr,
@@ -42,12 +43,16 @@ pub struct Practice {
 
 impl Practice {
     /// Networks at `hosts`: those that begin with `keyed` honour keys, those with `records` are
-    /// Bluesky, the others do not honour keys.
+    /// Bluesky, those with `hook` receivers of webhooks; the others do not honour keys.
     pub async fn start(seed: u64, hosts: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let mut world = World::new(seed);
         for host in hosts {
+            if host.starts_with("hook") {
+                world.add_webhook(host, HOOK_SECRET);
+                continue;
+            }
             let base = format!("http://{at}/{host}");
             if host.starts_with("records") {
                 let settings = bluesky::Settings::new(&base);

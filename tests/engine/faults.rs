@@ -6,7 +6,7 @@ use std::time::Duration;
 use carillon::domain::publish::Timing;
 use carillon::practice::{Act, Matcher};
 
-use crate::stage::{KEYED, LISTED, RECORDS, Stage};
+use crate::stage::{HOOK, KEYED, LISTED, RECORDS, Stage};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -41,11 +41,7 @@ fn rests(state: &str) -> bool {
 
 fn play(seed: u64, host: &str, act: &Act, times: u32, crash_at: Option<usize>) -> Stage {
     let mut stage = Stage::new(seed);
-    let channel = match host {
-        KEYED => stage.keyed,
-        LISTED => stage.listed,
-        _ => stage.records,
-    };
+    let channel = stage.channel_of(host);
     stage.fault(host, Matcher::Write, times, act.clone());
     stage.post(&[channel], &TEXTS, MINUTE);
     stage.sim.pass(Duration::from_millis(59_999));
@@ -63,7 +59,7 @@ fn play(seed: u64, host: &str, act: &Act, times: u32, crash_at: Option<usize>) -
 
 #[test]
 fn every_fault_ends_as_the_specification_says() {
-    for host in [KEYED, LISTED, RECORDS] {
+    for host in [KEYED, LISTED, RECORDS, HOOK] {
         for (name, act) in acts() {
             for times in [1, 2, 50] {
                 let mut stage = play(20, host, &act, times, None);
@@ -86,7 +82,7 @@ fn every_fault_ends_as_the_specification_says() {
 #[test]
 fn a_crash_at_any_turn_breaks_no_promise() {
     let mut runs = 0;
-    for host in [KEYED, LISTED, RECORDS] {
+    for host in [KEYED, LISTED, RECORDS, HOOK] {
         for (_, act) in acts() {
             for turns in (0..30).step_by(3) {
                 play(u64::try_from(turns).unwrap(), host, &act, 1, Some(turns));

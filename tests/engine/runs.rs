@@ -5,7 +5,7 @@ use std::time::Duration;
 use carillon::base::Clock as _;
 use carillon::practice::{Act, Matcher};
 
-use crate::stage::{KEYED, Stage};
+use crate::stage::{HOOK, KEYED, LISTED, Stage};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -78,9 +78,9 @@ fn one_channel_sends_in_due_order_and_one_that_waits_holds_no_other_back() {
 
 #[test]
 fn an_unknown_outcome_is_found_again_and_not_sent_twice() {
-    for host in [KEYED, crate::stage::LISTED] {
+    for host in [KEYED, LISTED, HOOK] {
         let mut stage = Stage::new(4);
-        let channel = if host == KEYED { stage.keyed } else { stage.listed };
+        let channel = stage.channel_of(host);
         stage.fault(host, Matcher::Write, 1, Act::AcceptThenDrop);
         let post = stage.post(&[channel], &["once"], MINUTE);
         stage.sim.pass(MINUTE + 5 * SECOND);
@@ -91,7 +91,7 @@ fn an_unknown_outcome_is_found_again_and_not_sent_twice() {
         assert_eq!(found.state, "published", "{found:#?}");
         assert_eq!(stage.copies().values().copied().collect::<Vec<_>>(), [1], "{host}");
         let source = found.parts[0].source.as_deref();
-        assert_eq!(source, Some(if host == KEYED { "answer" } else { "read_back" }));
+        assert_eq!(source, Some(if host == LISTED { "read_back" } else { "answer" }));
     }
 }
 
@@ -219,4 +219,47 @@ fn the_wheel_pages_and_forgets_nothing() {
         assert!(late < SECOND, "{late:?}");
     }
     assert!(stage.sim.clock.monotonic() > 60 * MINUTE);
+}
+
+/// What a receiver of webhooks says of itself, and what only a person can then change.
+#[test]
+fn a_webhook_that_wants_no_more_is_held_until_it_is_connected_again() {
+    let mut stage = Stage::new(11);
+    stage.sim.world().webhook(HOOK).unwrap().gone = true;
+    let post = stage.post(&[stage.hook], &["wanted"], MINUTE);
+    stage.sim.pass(2 * MINUTE);
+    let held = stage.delivery(&post.deliveries[0].id);
+    assert_eq!((held.state.as_str(), held.reason.as_deref()), ("held", Some("reconnect_needed")));
+    // Connected again with another secret, as after a leak.
+    let renewed = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
+    {
+        let mut world = stage.sim.world();
+        let receiver = world.webhook(HOOK).unwrap();
+        receiver.gone = false;
+        receiver.set_secret(renewed);
+    }
+    let access = stage.sim.access(stage.workspace).unwrap();
+    let (services, hook) = (stage.sim.services.clone(), stage.hook);
+    let change = carillon::service::ChannelChange {
+        token: Some(carillon::base::Secret::new(renewed.to_owned())),
+        ..Default::default()
+    };
+    let changed = stage.sim.run(async move { services.change_channel(access, hook, change).await });
+    let changed = changed.unwrap().unwrap().value;
+    assert_eq!((changed.state.as_str(), changed.handle.as_deref()), ("connected", Some(HOOK)));
+    stage.sim.pass(MINUTE);
+    assert_eq!(stage.delivery(&post.deliveries[0].id).state, "published");
+    assert_eq!(stage.copies().values().copied().collect::<Vec<_>>(), [1]);
+}
+
+/// The promise for webhooks rests on the receiver. This one breaks its part, and the journal shows
+/// it: so the tests of this suite do see a second message.
+#[test]
+fn a_receiver_that_forgets_ids_gets_a_lost_message_twice() {
+    let mut stage = Stage::new(12);
+    stage.sim.world().webhook(HOOK).unwrap().forgetful = true;
+    stage.fault(HOOK, Matcher::Write, 1, Act::AcceptThenDrop);
+    stage.post(&[stage.hook], &["twice"], MINUTE);
+    stage.sim.pass(30 * MINUTE);
+    assert_eq!(stage.copies().values().copied().collect::<Vec<_>>(), [2]);
 }

@@ -23,6 +23,10 @@ pub const LISTED: &str = "listed.test";
 pub const RECORDS: &str = "records.test";
 pub const RECORDS_OWN: &str = "own.test";
 
+/// Takes signed messages; nothing can be read back from it.
+pub const HOOK: &str = "hook.test";
+pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
 pub struct Stage {
     pub sim: Simulation,
     pub workspace: WorkspaceId,
@@ -30,6 +34,7 @@ pub struct Stage {
     pub listed: ChannelId,
     pub records: ChannelId,
     pub feed: ChannelId,
+    pub hook: ChannelId,
 }
 
 pub fn start() -> Timestamp {
@@ -62,7 +67,8 @@ impl Stage {
         let scopes = "read write";
         world.add_account(KEYED, "acme", "token-keyed", scopes).unwrap();
         world.add_account(LISTED, "acme", "token-listed", scopes).unwrap();
-        let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN];
+        world.add_webhook(HOOK, HOOK_SECRET);
+        let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN, HOOK];
         let mut sim = Simulation::new(seed, timing, start(), world, &hosts).unwrap();
         let services = sim.services.clone();
         let made = sim
@@ -79,11 +85,13 @@ impl Stage {
             listed: ChannelId::from_bytes([0; 16]),
             records: ChannelId::from_bytes([0; 16]),
             feed: ChannelId::from_bytes([0; 16]),
+            hook: ChannelId::from_bytes([0; 16]),
         };
         stage.keyed = stage.add("mastodon", Some(KEYED), Some("token-keyed"));
         stage.listed = stage.add("mastodon", Some(LISTED), Some("token-listed"));
         stage.records = stage.add("bluesky", Some(RECORDS), Some("app-password"));
         stage.feed = stage.add("feed", None, None);
+        stage.hook = stage.add("webhook", Some(HOOK), Some(HOOK_SECRET));
         stage
     }
 
@@ -93,8 +101,9 @@ impl Stage {
         let brought = Brought {
             network: network.to_owned(),
             name: format!("{network} {}", host.unwrap_or("here")),
-            instance: host.map(|host| format!("https://{host}")),
+            instance: host.filter(|_| network != "webhook").map(|h| format!("https://{h}")),
             identifier: (network == "bluesky").then(|| "acme.test".to_owned()),
+            url: host.filter(|_| network == "webhook").map(|h| format!("https://{h}/in?k=v")),
             token: token.map(|token| Secret::new(token.to_owned())),
         };
         let added = self.sim.run(async move { services.add_channel(access, brought).await });
@@ -192,6 +201,16 @@ impl Stage {
         self.sim.world().add_fault(Fault { on, host: Some(host.to_owned()), times, act });
     }
 
+    /// The channel that publishes to this host.
+    pub fn channel_of(&self, host: &str) -> ChannelId {
+        match host {
+            KEYED => self.keyed,
+            LISTED => self.listed,
+            RECORDS => self.records,
+            _ => self.hook,
+        }
+    }
+
     /// How often each text is out on practice networks.
     pub fn copies(&self) -> BTreeMap<String, usize> {
         let mut copies = BTreeMap::new();
@@ -207,11 +226,9 @@ impl Stage {
     /// most once; nothing ever twice.
     pub fn assert_journal_rule(&mut self, texts: &[&str]) {
         let copies = self.copies();
-        let hosts = BTreeMap::from([
-            (self.keyed.to_string(), KEYED),
-            (self.listed.to_string(), LISTED),
-            (self.records.to_string(), RECORDS),
-        ]);
+        let hosts: BTreeMap<String, &str> = [KEYED, LISTED, RECORDS, HOOK]
+            .map(|host| (self.channel_of(host).to_string(), host))
+            .into();
         for delivery in self.deliveries() {
             let Some(host) = hosts.get(&delivery.channel) else { continue };
             for (part, text) in delivery.parts.iter().zip(texts) {

@@ -157,6 +157,7 @@ impl Thread {
             channel: ChannelId::new(now(), &self.rng),
             delivery: self.delivery,
             index,
+            due: now(),
             draft: &self.drafts[index],
             options: None,
             key: &self.keys[index],

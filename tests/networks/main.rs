@@ -15,3 +15,5 @@ mod mastodon_oauth;
 mod mastodon_twin;
 #[cfg(test)]
 mod twin;
+#[cfg(test)]
+mod webhook;

@@ -93,14 +93,14 @@ impl Carillon {
         self.signal("-TERM");
     }
 
-    /// What a process gets whose terminal is closed.
+    /// What a process gets whose terminal is closed; a server reads its settings again.
     pub fn hang_up(&self) {
         self.signal("-HUP");
     }
 
-    fn signal(&self, name: &str) {
+    fn signal(&self, which: &str) {
         let pid = self.pid().to_string();
-        let sent = Command::new("kill").args([name, &pid]).status();
+        let sent = Command::new("kill").args([which, &pid]).status();
         assert!(sent.unwrap().success(), "process {pid} is gone already");
     }
 

@@ -268,7 +268,7 @@ impl Run<'_> {
             facts: &opened.channel.facts,
             public_url: &self.services.public_url,
             now: self.services.now(),
-            deadline: self.services.timing.deadline,
+            deadline: self.services.timing.get().deadline,
             correlation: delivery.correlation,
         }
     }
@@ -288,7 +288,7 @@ impl Run<'_> {
     ) -> Option<T> {
         let clock = &self.services.clock;
         let begun = clock.monotonic();
-        let limit = clock.sleep(self.services.timing.deadline * 2 + OVERTIME + longer);
+        let limit = clock.sleep(self.services.timing.get().deadline * 2 + OVERTIME + longer);
         let answer = tokio::select! {
             biased;
             answer = AssertUnwindSafe(call).catch_unwind() => {
@@ -351,7 +351,7 @@ impl Run<'_> {
         event: Event,
         note: Option<Note>,
     ) -> Result<Changed, Problem> {
-        let (scope, timing) = (self.ticket.timer.scope, self.services.timing);
+        let (scope, timing) = (self.ticket.timer.scope, self.services.timing.get());
         let (id, seen) = (delivery.id, delivery.revision);
         let change = Change { event, moment: self.moment(), actor: Actor::System, note };
         let written = self

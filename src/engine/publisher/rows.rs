@@ -42,7 +42,7 @@ pub(super) struct Waits {
 /// `None` when the delivery is gone.
 pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<Rows>, Problem> {
     let (scope, id, now) = (ticket.timer.scope, ticket.delivery(), services.now());
-    let (timing, handle) = (services.timing, services.clone());
+    let (timing, handle) = (services.timing.get(), services.clone());
     let read = services.store.read(move |view| {
         let Some(delivery) = view.get::<Delivery>(&scope, &id)? else { return Ok(None) };
         let Some(post) = view.get::<Post>(&scope, &delivery.post)? else { return Ok(None) };
@@ -158,6 +158,7 @@ impl PartFacts {
             channel: delivery.channel,
             delivery: delivery.id,
             index: self.index,
+            due: delivery.flow.due,
             // `part_facts` has seen to it that the words are there.
             draft: post.parts_for(delivery.channel).get(self.index).unwrap_or(&NOTHING),
             media,

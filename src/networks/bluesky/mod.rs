@@ -78,7 +78,7 @@ impl Network for Bluesky {
     }
 
     fn asks(&self) -> Asks {
-        Asks { instance: true, identifier: true, token: true }
+        Asks { instance: true, identifier: true, token: true, url: false }
     }
 
     fn capabilities(&self, _: &Facts) -> Capabilities {

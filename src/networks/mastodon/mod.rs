@@ -71,7 +71,7 @@ impl Network for Mastodon {
     }
 
     fn asks(&self) -> Asks {
-        Asks { instance: true, identifier: false, token: true }
+        Asks { instance: true, identifier: false, token: true, url: false }
     }
 
     fn capabilities(&self, facts: &Facts) -> Capabilities {

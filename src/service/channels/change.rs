@@ -88,7 +88,7 @@ fn resume_held(
         let event = Event::Resume(HoldReason::ReconnectNeeded);
         let change = Change { event, moment, actor: access.actor.clone(), note: None };
         // Held for another reason: stays held.
-        drop(transition(tx, &access.scope, id, &services.timing, &change)?);
+        drop(transition(tx, &access.scope, id, &services.timing.get(), &change)?);
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::domain::channel::{Account, Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::publish::Failure;
 use crate::domain::workspace::check_name;
-use crate::networks::{CallError, Connected, Credential, Facts, Grant, Network};
+use crate::networks::{CallError, Connected, Credential, Facts, Grant, Network, SIGNING_SECRET};
 use crate::store::Scope;
 use crate::store::rows::{Feed, SealedCredential};
 
@@ -30,10 +30,11 @@ impl Services {
         let name = check_name("name", &brought.name)?;
         check_secret("token", brought.token.as_ref())?;
         let instance = self.instance_for(network, brought.instance.as_deref())?;
+        let url = self.url_for(network, brought.url.as_deref())?;
         let id = ChannelId::new(self.now(), self.rng.as_ref());
         let facts = Facts::new();
         let asking = Asking {
-            instance: instance.as_ref(),
+            instance: instance.as_ref().or(url.as_ref()),
             credential: None,
             account: None,
             facts: &facts,
@@ -67,7 +68,12 @@ impl Services {
             grace: None,
         };
         let credential = self.settle(&mut channel, connected);
-        self.insert_channel(access, channel, credential).await
+        let made = credential.as_ref().filter(|_| network.asks().url && brought.token.is_none());
+        let secret = made.and_then(|c| c.get(SIGNING_SECRET)).map(str::to_owned);
+        let mut done = self.insert_channel(access, channel, credential).await?;
+        // A repeat finds a channel that was made with another secret.
+        done.value.secret = secret.filter(|_| !done.replayed);
+        Ok(done)
     }
 
     /// Puts what connecting gave into the channel; returns what must be sealed.
@@ -138,25 +144,44 @@ impl Services {
         }
     }
 
+    fn url_for(&self, network: &dyn Network, given: Option<&str>) -> Result<Option<Url>, Problem> {
+        match (network.asks().url, given) {
+            (true, None) => Err(Problem::field("url", Wrong::Missing)),
+            (false, Some(_)) => Err(Problem::field("url", Wrong::Unknown)),
+            (false, None) => Ok(None),
+            (true, Some(text)) => {
+                let expected = "an address, such as https://example.org/hook";
+                self.address("url", text.trim(), expected).map(Some)
+            }
+        }
+    }
+
     /// The address of a server as a person writes it: `example.social`, or with `https://`.
     fn instance(&self, text: &str) -> Result<Url, Problem> {
         let text = text.trim();
-        let expected = || Wrong::BadFormat {
-            expected: "the address of a server, such as https://example.social".to_owned(),
-        };
-        let bad = || Problem::field("instance", expected());
+        let expected = "the address of a server, such as https://example.social";
+        let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        let url = self.address("instance", &whole, expected)?;
+        if url.query().is_some() {
+            let expected = expected.to_owned();
+            return Err(Problem::field("instance", Wrong::BadFormat { expected }));
+        }
+        Ok(url)
+    }
+
+    /// An address that may be called from here, as far as its text tells.
+    fn address(&self, field: &str, text: &str, expected: &str) -> Result<Url, Problem> {
+        let bad = || Problem::field(field, Wrong::BadFormat { expected: expected.to_owned() });
         let (max, actual) = (limits::URL_BYTES, text.len());
         if actual > max {
-            return Err(Problem::field("instance", Wrong::TooLong { max, actual, unit: "bytes" }));
+            return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "bytes" }));
         }
-        let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-        let url = Url::parse(&whole).map_err(|_| bad())?;
-        if url.query().is_some() || url.fragment().is_some() || !url.has_host() {
+        let url = Url::parse(text).map_err(|_| bad())?;
+        if url.fragment().is_some() || !url.has_host() {
             return Err(bad());
         }
-        self.guard.check_url(&url).map_err(|refusal| {
-            Problem::field("instance", Wrong::NotPossible { why: refusal.why() })
-        })?;
+        let refused = |why| Problem::field(field, Wrong::NotPossible { why });
+        self.guard.check_url(&url).map_err(|refusal| refused(refusal.why()))?;
         Ok(url)
     }
 
@@ -192,7 +217,7 @@ impl Services {
         let instance = opened.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
         let asking = Asking {
             instance: instance.as_ref(),
-            credential: None,
+            credential: opened.credential.as_ref(),
             account: None,
             facts: &opened.channel.facts,
             correlation: access.correlation,

@@ -27,6 +27,8 @@ pub struct Brought {
     pub instance: Option<String>,
     /// The name to sign in with, where the token is a password.
     pub identifier: Option<String>,
+    /// A whole address, for networks that post to one.
+    pub url: Option<String>,
     pub token: Option<Secret<String>>,
 }
 
@@ -71,7 +73,7 @@ impl Services {
             facts: asking.facts,
             public_url: &self.public_url,
             now: self.now(),
-            deadline: self.timing.deadline,
+            deadline: self.timing.get().deadline,
             correlation: asking.correlation,
         }
     }
@@ -141,6 +143,7 @@ impl Services {
                 asks_instance: network.asks().instance,
                 asks_identifier: network.asks().identifier,
                 asks_token: network.asks().token,
+                asks_url: network.asks().url,
                 limits: shown::limits(&capabilities),
                 options: capabilities.options.iter().map(option).collect(),
                 paused: paused.contains(network.word()),

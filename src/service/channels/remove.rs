@@ -69,7 +69,7 @@ fn cancel_waiting(
     for id in ids {
         let change =
             Change { event: Event::Cancel, moment, actor: access.actor.clone(), note: None };
-        let changed = transition(tx, &access.scope, id, &services.timing, &change)?;
+        let changed = transition(tx, &access.scope, id, &services.timing.get(), &change)?;
         if let Err(Refused::Step(Refusal::InFlight)) = changed {
             return no(Problem::new(Code::ChannelInUse).with("delivery", id));
         }

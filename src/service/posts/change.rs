@@ -209,7 +209,7 @@ pub(super) fn cancel(
     moment: Moment,
 ) -> Result<bool, WriteError<Problem>> {
     let change = Change { event: Event::Cancel, moment, actor: access.actor.clone(), note: None };
-    match transition::transition(tx, &access.scope, id, &services.timing, &change)? {
+    match transition::transition(tx, &access.scope, id, &services.timing.get(), &change)? {
         Ok(_) => Ok(true),
         Err(Refused::Missing | Refused::Step(Refusal::Finished)) => Ok(false),
         Err(Refused::Step(refusal)) => no(refusal_problem(refusal)),

@@ -70,6 +70,10 @@ const fn verb(
 #[rustfmt::skip]
 pub const VERBS: &[Verb] = &[
     verb(("status", "", ""), "One screen: is it healthy, what is late, what waits for a person", &[], &[]),
+    verb(("config", "reload", ""), "Read the settings again and apply what can change while it runs", &[], &[]),
+    verb(("log", "level", ""), "Change which lines are logged, until the next reload or restart", &[
+        arg("level", Word, "such as debug, or info,carillon::engine=debug"),
+    ], &[]),
     verb(("publishing", "pause", ""), "Stop publishing everywhere; what is being sent is finished", &[], &[]),
     verb(("publishing", "resume", ""), "Publish again", &[], &[]),
     verb(("network", "list", ""), "The networks that this program knows", &[], &["id", "title", "paused"]),
@@ -94,12 +98,14 @@ pub const VERBS: &[Verb] = &[
         arg("name", Required, "what people call it"),
         arg("instance", Optional, "the server's address, for networks that have many"),
         arg("identifier", Optional, "the name to sign in with, where the token is a password"),
-        arg("token", Secret, "an access token; without one you get an address to open"),
+        arg("url", Optional, "the address that a webhook posts to"),
+        arg("token", Secret, "an access token; without one you get an address to open. For a webhook \
+            its signing secret (whsec_...); without one it is made and shown once"),
     ], CHANNEL),
     verb(("channel", "connect", "admin"), "Complete or renew a connection", &[
         arg("id", Word, "its id"),
         arg("code", Secret, "the code from the address that `channel add` named"),
-        arg("token", Secret, "a new access token of the same account"),
+        arg("token", Secret, "a new access token of the same account, or signing secret of a webhook"),
     ], CHANNEL),
     verb(("channel", "list", "read"), "The workspace's channels", &[], CHANNEL),
     verb(("channel", "show", "read"), "One channel", ID, CHANNEL),

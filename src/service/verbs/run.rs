@@ -126,6 +126,12 @@ impl Caller<'_> {
         let (services, operator) = (self.services, self.operator);
         match (noun, verb) {
             ("status", _) => self.status().await,
+            ("config", _) => shown((services.controls.reload)()?),
+            ("log", _) => {
+                let level = words.word("level")?;
+                (services.controls.set_level)(level)?;
+                Ok(json!({ "level": level }))
+            }
             ("publishing", _) => {
                 services.pause_installation(operator, None, verb == "pause").await?;
                 Ok(json!({ "paused": verb == "pause" }))
@@ -230,6 +236,7 @@ impl Caller<'_> {
                     name: words.word("name")?.to_owned(),
                     instance: words.maybe("instance")?.map(str::to_owned),
                     identifier: words.maybe("identifier")?.map(str::to_owned),
+                    url: words.maybe("url")?.map(str::to_owned),
                     token: words.secret("token")?,
                 };
                 return shown(services.add_channel(access, brought).await?.value);

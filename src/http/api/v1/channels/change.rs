@@ -33,7 +33,7 @@ pub struct ChannelPatch {
     #[serde(default, deserialize_with = "grace")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 10080)]
     grace_minutes: Option<Grace>,
-    /// A new access token of the same account.
+    /// A new access token of the same account, or a new signing secret of a webhook.
     #[serde(default, deserialize_with = "present")]
     #[schema(
         nullable = false,

@@ -22,6 +22,7 @@ use crate::service::shown::ChannelShown;
 #[schema(examples(
     json!({ "network": "feed", "name": "News" }),
     json!({ "network": "mastodon", "name": "Our account", "instance": "https://example.social" }),
+    json!({ "network": "webhook", "name": "Our site", "url": "https://example.org/hook" }),
 ))]
 pub struct NewChannel {
     #[schema(schema_with = schemas::network)]
@@ -37,8 +38,13 @@ pub struct NewChannel {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, min_length = 1, max_length = 100)]
     identifier: Option<String>,
+    /// The address that a webhook posts to.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, min_length = 1, max_length = 2048)]
+    url: Option<String>,
     /// An access token, for networks that take one. Without it the channel is `connecting`, and
-    /// its `authorize_url` leads to a code that completes it.
+    /// its `authorize_url` leads to a code that completes it. For a webhook its signing secret
+    /// (`whsec_...`); without it one is made, and shown as `secret` in this answer only.
     #[serde(default, deserialize_with = "present")]
     #[schema(
         nullable = false,
@@ -76,6 +82,7 @@ pub async fn create_channel(
         name: new.name,
         instance: new.instance,
         identifier: new.identifier,
+        url: new.url,
         token: new.token.as_deref().map(secret),
     };
     let done = face.services.add_channel(access, brought).await?;

@@ -1,0 +1,104 @@
+//! `config show`, `explain`, `check` and `example`: settings without a server. Must not apply any.
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgMatches, Command};
+use serde_json::{Value, json};
+
+use super::{show, source, unusable, verbs, with_flags};
+use crate::config::{Change, Loaded, Setting, example, settings};
+
+/// There is no setting of that name.
+const NOT_FOUND: u8 = 3;
+
+pub(super) fn commands(command: Command) -> Command {
+    let key = Arg::new("key").required(true).value_name("KEY").help("such as publish.deadline");
+    command
+        .subcommand(with_flags(
+            Command::new("show").about("Each setting, its value, and where that was said"),
+        ))
+        .subcommand(Command::new("explain").about("All there is to know of a setting").arg(key))
+        .subcommand(with_flags(
+            Command::new("check").about("Find every mistake in the settings at once"),
+        ))
+        .subcommand(Command::new("example").about("Print a file with every setting at its default"))
+}
+
+pub(super) fn run(given: &ArgMatches) -> ExitCode {
+    let done = match given.subcommand() {
+        Some(("show", given)) => source(given)().map(|loaded| shown(&loaded, given)),
+        Some(("check", given)) => source(given)().map(|loaded| checked(&loaded, given)),
+        Some(("explain", given)) => return explain(given),
+        Some(("example", _)) => {
+            show::line(example().trim_end());
+            Ok(())
+        }
+        _ => return verbs::run("config", given),
+    };
+    done.map_or_else(|error| unusable(&error), |()| ExitCode::SUCCESS)
+}
+
+fn rows(loaded: &Loaded) -> Vec<Value> {
+    let row = |shown: &crate::config::Shown| {
+        let by = shown.place.as_ref().map_or_else(|| "default".to_owned(), ToString::to_string);
+        json!({ "key": shown.key, "value": shown.value, "source": by })
+    };
+    loaded.shown.iter().map(row).collect()
+}
+
+fn shown(loaded: &Loaded, given: &ArgMatches) {
+    let rows = rows(loaded);
+    if given.get_flag("json") {
+        show::line(&json!({ "items": rows }).to_string());
+    } else {
+        show::table(&["key", "value", "source"], &rows);
+    }
+}
+
+fn checked(loaded: &Loaded, given: &ArgMatches) {
+    let advice = loaded.config.advice();
+    if given.get_flag("json") {
+        show::line(&json!({ "ok": true, "advice": advice }).to_string());
+        return;
+    }
+    for unwise in advice {
+        show::talk(&format!("unwise: {unwise}"));
+    }
+    let set = loaded.shown.iter().filter(|shown| shown.place.is_some()).count();
+    show::line(&format!(
+        "ok: {set} of {} settings are set; the others keep their defaults",
+        loaded.shown.len()
+    ));
+}
+
+fn explain(given: &ArgMatches) -> ExitCode {
+    let key = given.get_one::<String>("key").map_or("", String::as_str);
+    let all = settings();
+    let Some(setting) = all.iter().find(|setting| setting.name() == key) else {
+        let rated = all.iter().map(|s| (strsim::osa_distance(key, &s.name()), s.name()));
+        let near = rated.min().map(|(_, name)| name).unwrap_or_default();
+        show::complain(&format!("no setting is called `{key}`. Did you mean `{near}`?"));
+        return ExitCode::from(NOT_FOUND);
+    };
+    let told = told(setting);
+    if given.get_flag("json") {
+        show::line(&told.to_string());
+    } else {
+        show::object(&told);
+    }
+    ExitCode::SUCCESS
+}
+
+fn told(setting: &Setting) -> Value {
+    json!({
+        "key": setting.name(),
+        "about": setting.help,
+        "takes": setting.bounds(),
+        "default": setting.default,
+        "variable": setting.variable(),
+        "change": match setting.change {
+            Change::Reload => "counts after `carillon config reload` or SIGHUP",
+            Change::Restart => "counts after a restart",
+        },
+    })
+}
