@@ -85,10 +85,15 @@ impl Server {
 
     /// The delivery as it is shown once it is published.
     pub fn published(&self, workspace: &str, delivery: &str) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        self.until(workspace, delivery, "published")
+    }
+
+    /// The delivery as it is shown once it has come to `state`.
+    pub fn until(&self, workspace: &str, delivery: &str, state: &str) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let shown = self.json(&["delivery", "show", delivery, "-w", workspace]);
-            if shown["state"] == "published" {
+            if shown["state"] == state {
                 return shown;
             }
             assert!(Instant::now() < deadline, "{shown}");
