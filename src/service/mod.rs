@@ -22,8 +22,6 @@ mod workspaces;
 
 use std::sync::Arc;
 
-use shown::Glance;
-
 use crate::base::{Clock, Code, Live, Problem, Rng, Timestamp};
 use crate::domain::publish::{State, Timing};
 use crate::media::Blobs;
@@ -32,6 +30,7 @@ use crate::store::{Backlog, Error, Store, WriteError};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::StoreTotals;
 use crate::vault::Vault;
+use shown::Glance;
 
 pub use access::{Access, Principal};
 pub use channels::{Brought, ChannelChange, Grace};

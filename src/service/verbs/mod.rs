@@ -45,6 +45,10 @@ const fn arg(name: &'static str, kind: ArgKind, about: &'static str) -> Arg {
 
 use ArgKind::{Flag, Many, Optional, Required, Secret, Word};
 
+const TEXT: Arg = arg("text", Many, "its words; several make a thread");
+const AT: Arg = arg("at", Optional, "local time, such as 2026-12-01T09:00");
+const ZONE: Arg = arg("zone", Optional, "its time zone, such as Europe/Berlin");
+const NOW: Arg = arg("now", Flag, "as soon as possible");
 const ID: &[Arg] = &[arg("id", Word, "its id")];
 const STATE: &[Arg] = &[
     arg("state", Optional, "only those in this state"),
@@ -115,20 +119,20 @@ pub const VERBS: &[Verb] = &[
     verb(("channel", "remove", "admin"), "Disconnect it and cancel what waits for it", ID, CHANNEL),
     verb(("post", "create", "write"), "Write a post", &[
         arg("channel", Many, "id of a channel; several for several"),
-        arg("text", Many, "its words; several make a thread"),
-        arg("at", Optional, "local time, such as 2026-12-01T09:00"),
-        arg("zone", Optional, "its time zone, such as Europe/Berlin"),
-        arg("now", Flag, "as soon as possible"),
+        TEXT,
+        AT,
+        ZONE,
+        NOW,
         arg("draft", Flag, "keep it as a draft"),
         arg("tag", Many, "a tag"),
     ], POST),
     verb(("post", "edit", "write"), "Change what has not gone out; what is not given stays", &[
         arg("id", Word, "its id"),
         arg("channel", Many, "id of a channel; all that it is to go to"),
-        arg("text", Many, "its words; several make a thread"),
-        arg("at", Optional, "local time, such as 2026-12-01T09:00"),
-        arg("zone", Optional, "its time zone, such as Europe/Berlin"),
-        arg("now", Flag, "as soon as possible"),
+        TEXT,
+        AT,
+        ZONE,
+        NOW,
         arg("draft", Optional, "yes keeps it as a draft, no schedules it"),
         arg("tag", Many, "a tag; all that it is to have"),
     ], POST),
