@@ -10,6 +10,7 @@ use super::Error;
 use crate::base::{Clock, Live, Rng, SystemRng};
 use crate::config::Config;
 use crate::domain::publish::Timing;
+use crate::domain::space::Marks;
 use crate::media::{self, Blobs, Bounds};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
@@ -23,7 +24,7 @@ pub(super) fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     public_url: &str,
-    (timing, controls): (Live<Timing>, Controls),
+    (timing, marks, controls): (Live<Timing>, Live<Marks>, Controls),
 ) -> Result<Services, Error> {
     let data = &config.server.data;
     make_folder(data)?;
@@ -62,6 +63,7 @@ pub(super) fn open(
         rng,
         metrics: Arc::new(metrics),
         timing,
+        marks,
         controls: Arc::new(controls),
         renewals: Arc::default(),
         public_url: Arc::from(public_url),

@@ -10,9 +10,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::build::{identity, identity_place};
+use super::reload::marks;
 use crate::base::{Clock, Timestamp};
 use crate::config::Config;
-use crate::store::{Error as StoreError, Store};
+use crate::domain::space::Room;
+use crate::store::{Disk, Error as StoreError, Store};
 
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,10 +35,6 @@ pub enum Level {
     Fail,
 }
 
-const MIB: u64 = 1024 * 1024;
-/// reliability-security.md A12: below the first posts still go out, below the second they do not.
-const SPACE_LOW: u64 = 1024 * MIB;
-const SPACE_OUT: u64 = 256 * MIB;
 /// How far the clock may stand before the newest thing that was stored.
 const CLOCK_SLACK: Duration = Duration::from_mins(5);
 /// More overdue than this is not the usual handful of a busy minute.
@@ -58,7 +56,7 @@ fn fail(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>)
 pub fn doctor(config: &Config, status: Option<&Value>, clock: &dyn Clock) -> Vec<Finding> {
     let data = &config.server.data;
     let mut found = vec![folder(data)];
-    found.extend(space(data));
+    found.extend(space(config));
     found.push(identity_readable(config));
     found.push(database(&data.join("carillon.redb"), status));
     found.push(server(config, status));
@@ -96,17 +94,18 @@ fn folder(data: &Path) -> Finding {
     ok(check, format!("{shown}, mode {mode:o}, owner {owner}"))
 }
 
-fn space(data: &Path) -> Option<Finding> {
+fn space(config: &Config) -> Option<Finding> {
     let check = "free space";
-    let told = rustix::fs::statvfs(data).ok()?;
-    let free = told.f_bavail.saturating_mul(told.f_frsize);
-    let seen = format!("{} MiB free", free / MIB);
-    Some(if free < SPACE_OUT {
-        fail(check, seen, "make room now: posts may not go out")
-    } else if free < SPACE_LOW {
-        warn(check, seen, "make room soon")
-    } else {
-        ok(check, seen)
+    let space = Disk::File(config.server.data.join("carillon.redb")).space()?;
+    let seen = format!("{} MiB free", space.free / (1024 * 1024));
+    Some(match marks(config).room(space) {
+        Room::Out => fail(check, seen, "make room now: nothing is sent (store.space_out_mib)"),
+        Room::Scarce => {
+            let remedy = "make room now: no posts and media are taken in (store.space_scarce_mib)";
+            fail(check, seen, remedy)
+        }
+        Room::Low => warn(check, seen, "make room soon"),
+        Room::Ample => ok(check, seen),
     })
 }
 

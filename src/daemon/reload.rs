@@ -7,6 +7,7 @@ use super::build::timing;
 use crate::base::{Code, Live, Problem, Wrong};
 use crate::config::{Change, Config, ConfigError, Loaded, Shown, settings};
 use crate::domain::publish::Timing;
+use crate::domain::space::Marks;
 use crate::engine;
 use crate::service::{Controls, Reloaded};
 use crate::telemetry::log::Levels;
@@ -20,6 +21,7 @@ pub(super) struct Reloader {
     counts: Mutex<Vec<Shown>>,
     pub timing: Live<Timing>,
     pub engine: Live<engine::Settings>,
+    pub marks: Live<Marks>,
     levels: Option<Levels>,
 }
 
@@ -30,6 +32,7 @@ impl Reloader {
             counts: Mutex::new(loaded.shown.clone()),
             timing: Live::new(timing(&loaded.config)),
             engine: Live::new(limits(&loaded.config)),
+            marks: Live::new(marks(&loaded.config)),
             levels,
         }
     }
@@ -46,6 +49,7 @@ impl Reloader {
         }
         self.timing.set(timing(&loaded.config));
         self.engine.set(limits(&loaded.config));
+        self.marks.set(marks(&loaded.config));
         let table = settings();
         let changes = |key: &str| table.iter().find(|row| row.name() == key).map(|row| row.change);
         let mut reloaded = Reloaded::default();
@@ -87,6 +91,16 @@ pub(super) fn limits(config: &Config) -> engine::Settings {
         per_network: config.publish.per_network,
         total: config.publish.total,
         stop_wait: config.publish.stop_wait,
+    }
+}
+
+pub(super) fn marks(config: &Config) -> Marks {
+    let mib = |n: usize| u64::try_from(n).unwrap_or(u64::MAX).saturating_mul(1024 * 1024);
+    let store = &config.store;
+    Marks {
+        low: mib(store.space_low_mib),
+        scarce: mib(store.space_scarce_mib),
+        out: mib(store.space_out_mib),
     }
 }
 

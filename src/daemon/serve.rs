@@ -16,6 +16,7 @@ use super::signals::{Asked, Signals};
 use super::{Error, build};
 use crate::base::{Clock, Live, Spawner, tokio_spawner};
 use crate::config::{Config, Loaded, LogFormat, Rotate};
+use crate::domain::space::Room;
 use crate::engine;
 use crate::http::{self, Face, Listener, Readiness};
 use crate::service::Services;
@@ -51,7 +52,8 @@ pub(super) async fn serve(
     let listener = bind(config.server.listen).await?;
     let address = listener.local_addr().map_err(Error::Runtime)?;
     let services = {
-        let controls = (reloader.timing.clone(), reload::controls(&reloader));
+        let live = (reloader.timing.clone(), reloader.marks.clone());
+        let controls = (live.0, live.1, reload::controls(&reloader));
         build::open(config, clock, &config.server.url(address), controls)?
     };
     let running = start(config, &services, reloader.engine.clone(), listener).await?;
@@ -120,14 +122,16 @@ pub(super) async fn start(
 }
 
 fn face(config: &Config, services: &Services, stopping: &Arc<AtomicBool>) -> Face {
-    let (stopping, store) = (Arc::clone(stopping), services.store.clone());
+    let (stopping, of) = (Arc::clone(stopping), services.clone());
     let readiness = move || {
         if stopping.load(Ordering::Relaxed) {
             Readiness::Stopping
-        } else if store.is_healthy() {
-            Readiness::Ready
-        } else {
+        } else if !of.store.is_healthy() {
             Readiness::StoreFailing
+        } else if of.room() == Room::Out {
+            Readiness::DiskFull
+        } else {
+            Readiness::Ready
         }
     };
     Face {

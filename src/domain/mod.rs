@@ -10,5 +10,6 @@ pub mod media;
 pub mod post;
 pub mod publish;
 pub mod schedule;
+pub mod space;
 pub mod text;
 pub mod workspace;

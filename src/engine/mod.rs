@@ -43,5 +43,7 @@ pub async fn run(
 ) {
     let services = Arc::new(services);
     workers::start(&services, &spawner, &stop);
+    // Before anybody sees that what was armed is unknown now.
+    publisher::replay(&services, &stop).await;
     Scheduler::new(services, settings, spawner, stop).run().await;
 }

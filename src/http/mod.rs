@@ -77,6 +77,7 @@ pub enum Readiness {
     Ready,
     Stopping,
     StoreFailing,
+    DiskFull,
 }
 
 /// What is served on TCP: the API, feeds, health and metrics.

@@ -53,7 +53,7 @@ impl Services {
         decision: Decision,
     ) -> Result<Done<DeliveryShown>, Problem> {
         let glance = self.glance();
-        let Glance { now, epoch } = glance;
+        let Glance { now, epoch, .. } = glance;
         let moment = Moment { now, epoch, dice: self.rng.next_u64() };
         let timing = self.timing.get();
         self.store

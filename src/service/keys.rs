@@ -42,13 +42,14 @@ impl Services {
         let secret = format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&random));
         let hash = key_hash(&secret);
         let key = Key { id, name, scopes, created_at: now, expires_at, revoked_at: None };
-        let services = self.clone();
+        let (services, room) = (self.clone(), self.room_for_more());
         let made = self
             .store
             .write(move |tx| {
                 if let Some(id) = recall(tx, &access, now)? {
                     return replayed(tx, &access.scope, &id);
                 }
+                room.clone().map_err(WriteError::Refused)?;
                 let workspace = access.workspace();
                 tx.put(&access.scope, &id, &key)?;
                 tx.put_global(&hash, &KeyHash { workspace, key: id })?;

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use crate::base::{Clock, Code, Live, Problem, Rng, Timestamp};
 use crate::domain::publish::{State, Timing};
+use crate::domain::space::{Marks, Room};
 use crate::media::Blobs;
 use crate::outbound::Transport;
 use crate::store::{Backlog, Error, Store, WriteError};
@@ -59,6 +60,7 @@ pub struct Services {
     pub rng: Arc<dyn Rng>,
     pub metrics: Arc<Metrics>,
     pub timing: Live<Timing>,
+    pub marks: Live<Marks>,
     pub controls: Arc<Controls>,
     /// Credentials that are being renewed right now.
     pub renewals: Arc<Renewals>,
@@ -71,9 +73,20 @@ impl Services {
         self.clock.now()
     }
 
+    /// How much room is on the disk. One that does not say counts as ample: its errors will tell.
+    pub fn room(&self) -> Room {
+        self.store.space().map_or(Room::Ample, |space| self.marks.get().room(space))
+    }
+
+    /// Refuses what would grow the data of a disk that is nearly full. What makes room, decides, or
+    /// notes what became of a post is not asked.
+    fn room_for_more(&self) -> Result<(), Problem> {
+        if self.room() > Room::Scarce { Ok(()) } else { Err(Problem::new(Code::DiskFull)) }
+    }
+
     /// The moment at which something is shown.
     fn glance(&self) -> Glance {
-        Glance { epoch: self.store.epoch(), now: self.now() }
+        Glance { epoch: self.store.epoch(), now: self.now(), room: self.room() }
     }
 
     /// The metrics as Prometheus reads them, with the store's counts of this moment.
@@ -84,6 +97,9 @@ impl Services {
                 self.metrics.waiting(state.word(), waiting);
             }
             self.metrics.reconnect_needed(backlog.reconnect_needed);
+        }
+        if let Some(space) = self.store.space() {
+            self.metrics.disk(space, self.marks.get().room(space));
         }
         let stats = self.store.stats();
         self.metrics.store(StoreTotals {
@@ -106,8 +122,8 @@ pub(crate) fn trouble(error: Error) -> Problem {
             tracing::error!(%error, "the store could not do it");
             Problem::new(Code::StoreUnavailable)
         }
-        Error::Corrupt { .. } | Error::NewerSchema { .. } => {
-            tracing::error!(%error, "the store holds what cannot be read");
+        Error::Corrupt { .. } | Error::NewerSchema { .. } | Error::Panicked => {
+            tracing::error!(%error, "the store holds what cannot be read, or the program has a fault");
             Problem::new(Code::Internal)
         }
     }

@@ -15,6 +15,7 @@ use crate::domain::delivery::{Delivery, Note, NoteKind};
 use crate::domain::post::{OptionValue, PartDraft, Post, Variant};
 use crate::domain::publish::{Doubt, Failure, Flow, HoldReason, Part, Phase, Source, State};
 use crate::domain::schedule::Schedule;
+use crate::domain::space::Room;
 use crate::domain::workspace::Workspace;
 use crate::store::rows::Inflight;
 use crate::store::{Error, Scope, Span, View};
@@ -25,6 +26,7 @@ use crate::store::{Error, Scope, Span, View};
 pub(super) struct Glance {
     pub epoch: u64,
     pub now: Timestamp,
+    pub room: Room,
 }
 
 /// One page of a list.
@@ -114,7 +116,7 @@ pub struct DeliveryShown {
     /// scheduled, preparing, armed, unknown, held, published, partial, failed or cancelled.
     pub state: String,
     /// Why it waits (due, turn, retry, `rate_limit`, paused, lane: another of its channel is being
-    /// sent or looked for), or is held.
+    /// sent or looked for, `disk_full`), or is held.
     pub reason: Option<String>,
     /// When it was to go out.
     pub due: String,
@@ -361,6 +363,7 @@ pub(super) fn delivery(
             let late = row.flow.wake.is_some_and(|wake| wake <= glance.now);
             Some(match wait {
                 _ if paused => "paused",
+                _ if late && glance.room == Room::Out => "disk_full",
                 _ if late && is_behind(view, scope, row)? => "lane",
                 wait => wait.word(),
             })

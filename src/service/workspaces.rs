@@ -21,6 +21,7 @@ impl Services {
         slug: Option<&str>,
         correlation: CorrelationId,
     ) -> Result<WorkspaceShown, Problem> {
+        self.room_for_more()?;
         let name = check_name("name", name)?;
         let chosen = slug.is_some();
         let slug = match slug {

@@ -208,6 +208,7 @@ fn boot(
         rng,
         metrics: Arc::new(Metrics::new().map_err(SetupError::Metrics)?),
         timing: Live::new(timing),
+        marks: Live::default(),
         controls: Arc::default(),
         renewals: Arc::default(),
         public_url: Arc::from("https://carillon.test"),

@@ -11,6 +11,7 @@ use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
 use super::fault::FaultDisk;
 use super::source::io as io_error;
 use super::{Error, Options};
+use crate::domain::space::Space;
 
 /// The place of the database; can be opened again after an I/O error.
 #[derive(Clone)]
@@ -20,6 +21,18 @@ pub enum Disk {
 }
 
 impl Disk {
+    /// What is left of the disk; `None` when it does not say.
+    pub fn space(&self) -> Option<Space> {
+        match self {
+            Self::File(path) => {
+                let told = rustix::fs::statvfs(folder_of(path)).ok()?;
+                let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
+                Some(Space { free: bytes(told.f_bavail), size: bytes(told.f_blocks) })
+            }
+            Self::Memory(disk) => disk.space(),
+        }
+    }
+
     /// Opens the database. `prepare` runs on a new one before anybody can see it; `check` on a file
     /// that is there, before it is written.
     pub(super) fn open(
@@ -97,11 +110,19 @@ fn create(
     prepare(&database)?;
     database.close().map_err(opened)?;
     fs::rename(&fresh, path).map_err(io_error)?;
-    let folder = match path.parent() {
+    sync_folder_of(path).map_err(io_error)
+}
+
+/// Makes the names in it durable.
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path)).and_then(|folder| folder.sync_all())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error)
+    }
 }
 
 fn opened(error: DatabaseError) -> Error {

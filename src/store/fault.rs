@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::StorageBackend;
 
 use crate::base::Rng;
+use crate::domain::space::Space;
 
 /// Smallest piece of a write that lands whole.
 const SECTOR: usize = 512;
@@ -35,6 +36,10 @@ struct State {
     generation: u64,
     operations: u64,
     fault: Option<Fault>,
+    space: Option<Space>,
+    /// The file of the result slots, which needs no space.
+    slots: Vec<u8>,
+    slots_fail: bool,
 }
 
 enum Change {
@@ -70,6 +75,42 @@ impl FaultDisk {
 
     pub fn heal(&self) {
         self.state().fault = None;
+    }
+
+    /// What the disk says of its space from now on; at first it says nothing.
+    pub fn set_space(&self, space: Option<Space>) {
+        self.state().space = space;
+    }
+
+    pub(super) fn space(&self) -> Option<Space> {
+        self.state().space
+    }
+
+    /// Lets the result slots fail, too, or work again.
+    pub fn fail_slots(&self, fail: bool) {
+        self.state().slots_fail = fail;
+    }
+
+    pub(super) fn read_slots(&self, at: usize, out: &mut [u8]) {
+        let state = self.state();
+        let written = state.slots.get(at..).unwrap_or_default();
+        out.fill(0);
+        out.iter_mut().zip(written).for_each(|(to, from)| *to = *from);
+    }
+
+    pub(super) fn write_slots(&self, at: usize, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.state();
+        if state.slots_fail {
+            return Err(io::Error::other("injected I/O error"));
+        }
+        let end = at + bytes.len();
+        if state.slots.len() < end {
+            state.slots.resize(end, 0);
+        }
+        if let Some(to) = state.slots.get_mut(at..end) {
+            to.copy_from_slice(bytes);
+        }
+        Ok(())
     }
 
     /// The power goes: what was synced stays; of what was not, any sectors may have landed.

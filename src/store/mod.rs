@@ -8,6 +8,7 @@ mod record;
 pub mod rows;
 mod schema;
 mod scope;
+mod slots;
 mod source;
 mod tx;
 mod writer;
@@ -18,7 +19,8 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use rows::TimerKey;
+use crate::domain::space::Space;
+use rows::{Meta, TimerKey};
 
 pub use disk::Disk;
 pub use fault::{FaultDisk, FaultKind};
@@ -26,6 +28,7 @@ pub use key::{Fixed, Key};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};
 pub use scope::{Backlog, Operator, Scope};
+pub use slots::{Slot, Slots};
 pub use tx::{Span, Tx, View};
 use writer::{Job, Lane, Pending, Shared};
 
@@ -43,6 +46,8 @@ pub enum Error {
     Corrupt { table: Table, cause: DecodeError },
     #[error("a key or a row of table {table:?} would have {bytes} bytes")]
     TooLarge { table: Table, bytes: usize },
+    #[error("the code that decides on a write has a fault; nothing of it was stored")]
+    Panicked,
     #[error("the store is closed")]
     Closed,
 }
@@ -177,7 +182,28 @@ impl Store {
         }
     }
 
-    /// Whether the last batch could be written, and there is a writer for the next.
+    /// What is left of the disk; `None` when it does not say.
+    pub fn space(&self) -> Option<Space> {
+        self.shared.disk.space()
+    }
+
+    /// Finds out whether it can be written, by writing. Heals what can be healed.
+    pub async fn probe(&self) -> Result<(), Error> {
+        let probed = self.write::<(), std::convert::Infallible, _>(|tx| {
+            Ok(tx.put_global(&"probe".to_owned(), &Meta { value: 0 })?)
+        });
+        probed.await.map_err(|error| match error {
+            WriteError::Refused(never) => match never {},
+            WriteError::Store(error) => error,
+        })
+    }
+
+    /// Where an answer is kept while the database cannot take it.
+    pub fn slots(&self) -> &Slots {
+        &self.shared.slots
+    }
+
+    /// Whether the last batch with changes could be written, and there is a writer for the next.
     pub fn is_healthy(&self) -> bool {
         let gone = matches!(&self.shared.lane, Lane::Thread(queue) if queue.is_closed());
         !gone && self.shared.healthy.load(Ordering::Relaxed)

@@ -1,6 +1,7 @@
 //! The one writer: takes all that waits, runs each closure on the batch's view, commits once.
 //! Must not linger for more work: the sync under way is the batching window.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -13,6 +14,7 @@ use super::key::Key;
 use super::rows::timers::StoredTimer;
 use super::rows::{Meta, TimerKey};
 use super::schema::{CATALOGUE, Table};
+use super::slots::Slots;
 use super::source::{OpenTables, Snapshot, io};
 use super::tx::{Puts, Tx, View};
 use super::{Changes, Disk, Error, Options, WriteError};
@@ -65,7 +67,7 @@ where
             (_, Some(Err(refused))) => Err(refused),
             (Ok(()), Some(done)) => done,
             (Err(error), _) => Err(WriteError::Store(error)),
-            (Ok(()), None) => Err(WriteError::Store(Error::Closed)),
+            (Ok(()), None) => Err(WriteError::Store(Error::Panicked)),
         };
         // The caller may have gone away; its write stands all the same.
         drop(self.reply.send(result));
@@ -82,7 +84,8 @@ pub(super) struct Shared {
     /// `None` after a failure, until it could be opened again; or when closed.
     database: RwLock<Option<Database>>,
     closed: AtomicBool,
-    disk: Disk,
+    pub(super) disk: Disk,
+    pub(super) slots: Slots,
     options: Options,
     pub(super) lane: Lane,
     pub(super) epoch: u64,
@@ -94,11 +97,14 @@ pub(super) struct Shared {
     pub(super) written_bytes: AtomicU64,
     pub(super) reopened: AtomicU64,
     pub(super) healthy: AtomicBool,
+    /// A batch failed whose changes may be durable, and nobody was told of them.
+    untold: AtomicBool,
 }
 
 impl Shared {
     pub(super) fn open(disk: Disk, options: Options) -> Result<Arc<Self>, Error> {
         let database = disk.open(options, prepare, check_schema)?;
+        let slots = Slots::open(&disk);
         let (epoch, batch) = begin_epoch(&database)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let lane = if options.inline { Lane::Inline(Mutex::new(())) } else { Lane::Thread(queue) };
@@ -106,6 +112,7 @@ impl Shared {
             database: RwLock::new(Some(database)),
             closed: AtomicBool::new(false),
             disk,
+            slots,
             options,
             lane,
             epoch,
@@ -116,6 +123,7 @@ impl Shared {
             written_bytes: AtomicU64::new(0),
             reopened: AtomicU64::new(0),
             healthy: AtomicBool::new(true),
+            untold: AtomicBool::new(false),
         });
         if !options.inline {
             // A weak handle: the thread ends when the last store is dropped.
@@ -144,15 +152,24 @@ impl Shared {
         while !jobs.is_empty() {
             let mut taken = jobs.len();
             let outcome = self.settle(&mut jobs, &mut taken);
-            self.healthy.store(outcome.is_ok(), Ordering::Relaxed);
+            match &outcome {
+                // Nothing was written, so nothing is proved.
+                Ok(changes) if changes.tables.is_empty() => {}
+                outcome => self.healthy.store(outcome.is_ok(), Ordering::Relaxed),
+            }
             let (batch, changes) = match outcome {
                 Ok(changes) => (Ok(()), Some(changes)),
-                Err(error) => (Err(error), None),
+                Err(error) => {
+                    self.untold.store(true, Ordering::Relaxed);
+                    (Err(error), None)
+                }
             };
             for job in jobs.drain(..taken) {
                 job.finish(batch.clone());
             }
             if let Some(changes) = changes.filter(|c| !c.tables.is_empty()) {
+                let untold = self.untold.swap(false, Ordering::Relaxed);
+                let changes = if untold { unknown_changes() } else { changes };
                 // Nobody listening is fine.
                 drop(self.changes.send(Arc::new(changes)));
             }
@@ -178,9 +195,7 @@ impl Shared {
             // Also after the last attempt, so that readers have a file that works.
             self.ensure_open()?;
             if self.batch.load(Ordering::Relaxed) > before {
-                // What it changed is not known any more: everybody must look for themselves.
-                let tables = CATALOGUE.iter().map(|row| row.table).collect();
-                return Ok(Changes { timers: Vec::new(), tables });
+                return Ok(unknown_changes());
             }
             if attempts == 0 {
                 return outcome;
@@ -202,7 +217,14 @@ impl Shared {
             let tables = OpenTables::of(&txn);
             for (i, job) in jobs.iter_mut().take(*taken).enumerate() {
                 let mut tx = Tx::new(&tables);
-                if job.run(&mut tx)? {
+                // A fault in one closure must not take the writer away from all. It has not touched
+                // the transaction, whose changes come after it.
+                let ran =
+                    catch_unwind(AssertUnwindSafe(|| job.run(&mut tx))).unwrap_or_else(|_| {
+                        tracing::error!("the code that decides on a write panicked");
+                        Ok(false)
+                    });
+                if ran? {
                     let puts = tx.into_puts();
                     tables.apply(&puts)?;
                     bytes += note(&mut changes, &puts);
@@ -256,6 +278,12 @@ impl Shared {
         let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
         database.map_or(Ok(()), |database| database.close().map_err(io))
     }
+}
+
+/// What changed is not known any more: everybody must look for themselves.
+fn unknown_changes() -> Changes {
+    let tables = CATALOGUE.iter().map(|row| row.table).collect();
+    Changes { timers: Vec::new(), tables }
 }
 
 /// The writer's thread.

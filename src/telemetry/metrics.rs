@@ -11,6 +11,7 @@ use prometheus::{
 };
 
 use crate::base::Timestamp;
+use crate::domain::space::{Room, Space};
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -62,6 +63,8 @@ pub struct Metrics {
     store_written_bytes: IntCounter,
     store_reopened: IntCounter,
     store_healthy: IntGauge,
+    disk_free: IntGauge,
+    disk_room: IntGauge,
     log_lines_dropped: IntCounter,
     boot_epoch: IntGauge,
     start_time: Gauge,
@@ -118,6 +121,10 @@ impl Metrics {
                 "Times the database was opened again after a storage error.")?,
             store_healthy: to.number("carillon_store_healthy",
                 "1 when the last batch could be written, else 0.")?,
+            disk_free: to.number("carillon_disk_free_bytes",
+                "Free space of the disk that holds the data.")?,
+            disk_room: to.number("carillon_disk_room",
+                "3 ample, 2 low, 1 scarce (nothing is taken in), 0 out (nothing is sent).")?,
             log_lines_dropped: to.counter("carillon_log_lines_dropped_total",
                 "Log lines lost because too many waited or writing failed.")?,
             boot_epoch: to.number("carillon_boot_epoch",
@@ -221,6 +228,17 @@ impl Metrics {
         self.raise(&self.store_written_bytes, totals.written_bytes);
         self.raise(&self.store_reopened, totals.reopened);
         self.store_healthy.set(i64::from(totals.healthy));
+    }
+
+    /// What is left of the disk.
+    pub fn disk(&self, space: Space, room: Room) {
+        self.disk_free.set(i64::try_from(space.free).unwrap_or(i64::MAX));
+        self.disk_room.set(match room {
+            Room::Out => 0,
+            Room::Scarce => 1,
+            Room::Low => 2,
+            Room::Ample => 3,
+        });
     }
 
     /// Takes over the count of the log's guard, like [`Metrics::store`].
@@ -331,6 +349,7 @@ mod tests {
             reopened: 1,
             healthy: true,
         });
+        metrics.disk(Space { free: 5, size: 9 }, Room::Low);
         metrics.log_lines_dropped(4);
         metrics
     }

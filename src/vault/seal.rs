@@ -75,6 +75,29 @@ impl Vault {
     }
 }
 
+/// For what belongs to the installation and must be opened without the store.
+impl Vault {
+    /// Seals `plaintext` for one purpose, in the form of [`WorkspaceKey::seal`] with the number of
+    /// the keyring's key.
+    pub fn seal(
+        &self,
+        rng: &dyn Rng,
+        purpose: &str,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let (number, key) = self.keyring.current();
+        let mut header = vec![FORMAT];
+        header.extend(number.to_be_bytes());
+        encrypt(key, rng, &header, purpose.as_bytes(), plaintext)
+    }
+
+    /// Opens what [`Vault::seal`] made, under the present key or an older one.
+    pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Secret<Vec<u8>>, VaultError> {
+        let sealed = Sealed::parse(sealed, 1)?;
+        sealed.decrypt(self.keyring.key(sealed.number(0)?)?, purpose.as_bytes())
+    }
+}
+
 impl WorkspaceKey {
     /// Seals `plaintext` to its place: `aad` is the key path of the record (table and key bytes).
     ///

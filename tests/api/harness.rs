@@ -242,6 +242,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         clock: Arc::new(clock.clone()),
         rng,
         timing: carillon::base::Live::new(Timing::default()),
+        marks: carillon::base::Live::default(),
         controls: Arc::default(),
         renewals: Arc::default(),
         metrics: Arc::new(Metrics::new().unwrap()),

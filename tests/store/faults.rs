@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use carillon::base::SeededRng;
 use carillon::store::{Disk, Error, FaultDisk, FaultKind, Options, Stats, Store, WriteError};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
 use crate::rig::{self, Gate, No, Written};
@@ -82,8 +83,10 @@ fn fail(at: u64, kind: FaultKind, once: bool, expected: &Expected, tally: &mut T
         assert!(counted(&store, script, n).0.is_err(), "operation {at}");
     }
     disk.heal();
-    // A write of nothing opens the file again, so that it can be read.
+    // A write of nothing opens the file again, so that it can be read, and proves nothing.
     rig::write(&store, |_| Ok(())).unwrap();
+    assert_eq!(result.is_ok(), store.is_healthy(), "operation {at}");
+    store.probe().now_or_never().unwrap().unwrap();
     assert!(store.is_healthy());
     let found = script.found(&store, expected);
     match found.unwrap() - n {

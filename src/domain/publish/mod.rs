@@ -310,7 +310,7 @@ pub enum Event {
 }
 
 /// What one call to a network came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     Done(Receipt),
     /// Certainly not written; may be tried again.

@@ -1,6 +1,7 @@
 //! The publisher: drives one delivery through `publish::step` with its network, and writes before
 //! it calls. Must not decide what a state means; `domain::publish` does.
 
+mod answers;
 mod rows;
 mod say;
 
@@ -20,9 +21,11 @@ use crate::domain::event::Actor;
 use crate::domain::publish::{
     Doubt, Event, Failure, Moment, Next, Outcome, Phase, Reading, Receipt, Refusal, step,
 };
+use crate::domain::space::Room;
 use crate::networks::{Call, CallError, Media, Network, PartCall, Prepared};
 use crate::service::{Change, Changed, OpenedChannel, Refused, Renewal, Services, transition};
 
+pub(super) use answers::replay;
 use rows::Rows;
 
 /// How a run ended.
@@ -51,6 +54,8 @@ pub(super) struct Ended {
 const PERSIST_WAIT: Duration = Duration::from_millis(500);
 /// After a row could not be read or opened.
 const TROUBLE_WAIT: Duration = Duration::from_secs(30);
+/// Until a full disk is looked at again.
+const ROOM_WAIT: Duration = Duration::from_secs(5);
 /// How far a network's own deadline is trusted.
 const OVERTIME: Duration = Duration::from_secs(5);
 
@@ -102,12 +107,13 @@ impl Run<'_> {
                 Next::ReadBack => self.read_back(rows).await?,
                 Next::Prepare => match self.send(rows).await? {
                     Sent::Moved(after) => after,
+                    Sent::Not(Done::Rest) => return self.rest().await,
                     Sent::Not(done) => return Ok((done, None)),
                 },
                 // Only `Ready` leads to a commit.
                 Next::Commit { .. } => return Ok((Done::Rest, flow.wake)),
             };
-            let Some(after) = after else { return Ok((Done::Rest, None)) };
+            let Some(after) = after else { return self.rest().await };
             self.out = last_out(&after);
             if after.flow.is_over() || after.flow.hold.is_some() {
                 self.services.metrics.delivery(network, after.flow.state().word());
@@ -120,12 +126,23 @@ impl Run<'_> {
         }
     }
 
+    /// The row is not as it was thought to be: its timer is what the disk says.
+    async fn rest(&self) -> Turn {
+        let rows = rows::read(self.services, &self.ticket).await?;
+        Ok((Done::Rest, rows.and_then(|rows| rows.delivery.flow.wake)))
+    }
+
     fn moment(&self) -> Moment {
         Moment {
             now: self.services.now(),
             epoch: self.services.store.epoch(),
             dice: self.services.rng.next_u64(),
         }
+    }
+
+    /// A full disk could not take the answer, so nothing is sent: late is better than unknown.
+    fn no_room(&self) -> Done {
+        Done::Blocked { until: self.services.now().plus(ROOM_WAIT) }
     }
 
     /// Prepares the current part, arms it, and commits it once.
@@ -135,6 +152,9 @@ impl Run<'_> {
         }
         if !self.ticket.sends {
             return Ok(Sent::Not(Done::WantsLane));
+        }
+        if self.services.room() == Room::Out {
+            return Ok(Sent::Not(self.no_room()));
         }
         if let Some(until) = rows.waits.blocked {
             return Ok(Sent::Not(Done::Blocked { until }));
@@ -185,6 +205,10 @@ impl Run<'_> {
         if self.stop.is_cancelled() {
             return Ok(Sent::Not(Done::Rest));
         }
+        // Preparing may have taken long, and used the disk.
+        if self.services.room() == Room::Out {
+            return Ok(Sent::Not(self.no_room()));
+        }
         let armed = match self.apply(delivery, Event::Ready, None).await {
             Ok(Ok((armed, Next::Commit { attempt }))) => (armed, attempt),
             Ok(Ok((held, _))) => return Ok(Sent::Moved(Some(Box::new(held)))),
@@ -194,7 +218,10 @@ impl Run<'_> {
             }
             // Somebody changed it in the meantime: look again from the start.
             Ok(Err(Refused::Step(_) | Refused::Missing)) => return Ok(Sent::Not(Done::Rest)),
-            Err(problem) => return Err(problem),
+            Err(problem) => {
+                self.disarm(delivery).await;
+                return Err(problem);
+            }
         };
         let (armed, attempt) = armed;
         say::sending(&armed, attempt);
@@ -223,6 +250,18 @@ impl Run<'_> {
         let event = Event::Answer { attempt, epoch, outcome };
         let after = self.persist(&armed, event, Some(note)).await;
         Ok(Sent::Moved(after))
+    }
+
+    /// Arming failed, and may be durable all the same. Nothing was sent, so it goes back to waiting
+    /// as soon as the store can say so.
+    async fn disarm(&self, delivery: &Delivery) {
+        let Some(part) = delivery.flow.current_part() else { return };
+        let (attempt, epoch) = (part.attempt + 1, self.services.store.epoch());
+        let failure = Failure::new("not_armed", "the database failed before it was sent");
+        // The outcome that uses no attempt.
+        let outcome = Outcome::RateLimited { until: self.services.now(), failure };
+        let event = Event::Answer { attempt, epoch, outcome };
+        drop(self.persist(delivery, event, None).await);
     }
 
     async fn read_back(&self, rows: Rows) -> Result<Option<Box<Delivery>>, Problem> {
@@ -372,23 +411,34 @@ impl Run<'_> {
     }
 
     /// Moves the delivery, trying until the store takes it: what a network answered must not be
-    /// lost while this process lives. `None` when the row no longer fits.
+    /// lost. While the store does not take it, it is in a result slot. `None` when the row no longer
+    /// fits.
     async fn persist(
         &self,
         delivery: &Delivery,
         event: Event,
         note: Option<Note>,
     ) -> Option<Box<Delivery>> {
-        loop {
+        let mut slot = None;
+        let taken = loop {
             match self.apply(delivery, event.clone(), note.clone()).await {
-                Ok(Ok((after, _))) => return Some(Box::new(after)),
-                Ok(Err(_)) => return None,
+                Ok(taken) => break taken,
                 Err(problem) => {
                     tracing::error!(delivery = %delivery.id, %problem, "not written yet");
+                    if slot.is_none() {
+                        slot = {
+                            let of = (&self.ticket.timer.scope, delivery);
+                            answers::keep(self.services, of, &event, note.as_ref())
+                        };
+                    }
                     self.services.clock.sleep(PERSIST_WAIT).await;
                 }
             }
+        };
+        if let Some(slot) = slot {
+            self.services.store.slots().release(slot);
         }
+        taken.ok().map(|(after, _)| Box::new(after))
     }
 }
 

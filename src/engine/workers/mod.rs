@@ -1,5 +1,6 @@
 //! Work that is done now and then, apart from publishing.
 
+mod disk;
 mod media;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::service::Services;
 
 /// Starts every worker; each ends at `stop`, between two rounds.
 pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &CancellationToken) {
+    spawner(Box::pin(disk::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(media::run(Arc::clone(services), stop.clone())));
 }
 

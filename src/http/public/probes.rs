@@ -34,6 +34,7 @@ async fn ready(State(face): State<Shared>) -> Response {
         Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
         Readiness::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         Readiness::StoreFailing => (StatusCode::SERVICE_UNAVAILABLE, "store_failing"),
+        Readiness::DiskFull => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
     };
     (status, Json(json!({ "status": word }))).into_response()
 }

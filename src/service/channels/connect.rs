@@ -43,6 +43,7 @@ impl Services {
         if let Some(done) = self.done_before(&access).await? {
             return Ok(done);
         }
+        self.room_for_more()?;
         let identifier = identifier_for(network, brought.identifier.as_deref())?;
         let grant = match &brought.token {
             Some(token) if network.asks().token => granted(identifier, token.reveal()),

@@ -30,11 +30,13 @@ pub use shown::AssetShown;
 impl Services {
     /// A file to be filled, and then given to [`Services::add_asset`].
     pub async fn stage(&self) -> Result<Staging, Problem> {
+        self.room_for_more()?;
         self.blobs.stage().await.map_err(disk)
     }
 
     /// Fills it with what came next; refused when that is too much for one file.
     pub async fn fill(&self, staging: &mut Staging, piece: &[u8]) -> Result<(), Problem> {
+        self.room_for_more()?;
         let pushed = staging.push(piece).await.map_err(disk)?;
         pushed.map_err(|long| Problem::new(Code::TooLarge).with("limit_bytes", long.max))
     }
@@ -97,7 +99,14 @@ impl Services {
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
 pub(super) fn disk(error: media::Error) -> Problem {
     tracing::error!(%error, "media could not be kept or read");
-    Problem::new(Code::StoreUnavailable)
+    Problem::new(if is_full(&error) { Code::DiskFull } else { Code::StoreUnavailable })
+}
+
+/// Whether anything under an error is a full disk.
+fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
+        || error.source().is_some_and(is_full)
 }
 
 fn not_kept(refused: NotKept) -> Problem {

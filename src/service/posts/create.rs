@@ -28,7 +28,7 @@ impl Services {
         access: Access<Write>,
         new: NewPost,
     ) -> Result<Done<PostShown>, Problem> {
-        match self.plan(&access, new) {
+        match self.room_for_more().and_then(|()| self.plan(&access, new)) {
             Ok(planned) => self.insert_post(access, planned).await,
             Err(problem) => self.repeated(access, problem).await,
         }

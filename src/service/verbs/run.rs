@@ -185,6 +185,10 @@ impl Caller<'_> {
                 "partial": waiting(State::Partial),
                 "channels_to_reconnect": backlog.reconnect_needed,
             },
+            "disk": {
+                "state": services.room().word(),
+                "free_mib": services.store.space().map(|space| space.free / (1024 * 1024)),
+            },
             "public_url": services.public_url.as_ref(),
         }))
     }

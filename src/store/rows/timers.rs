@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{DeliveryId, Timestamp, WorkspaceId};
-use crate::store::Scope;
 use crate::store::key::{Fixed, Key};
 use crate::store::record::{Global, Row};
 use crate::store::schema::Table;
+use crate::store::{Error, Scope, View};
 
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,15 @@ pub struct TimerKey {
 impl TimerKey {
     pub fn of_delivery(due: Timestamp, scope: Scope, id: DeliveryId) -> Self {
         Self { due, kind: TimerKind::Delivery, scope, id: *id.as_bytes() }
+    }
+
+    /// The timer of a delivery, if it stands.
+    pub fn standing(
+        view: &View<'_>,
+        (due, workspace, delivery): (Timestamp, WorkspaceId, DeliveryId),
+    ) -> Result<Option<Self>, Error> {
+        let stored = (due, TimerKind::Delivery, workspace, *delivery.as_bytes());
+        Ok(view.get_global::<Timer>(&stored)?.map(|Timer| Self::of_stored(stored)))
     }
 
     pub fn delivery(&self) -> DeliveryId {
