@@ -4,6 +4,7 @@
 mod lanes;
 mod publisher;
 mod scheduler;
+mod watch;
 pub mod wheel;
 mod workers;
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Settings;
 use super::lanes::{Lanes, Ticket};
 use super::publisher::{self, Done, Ended};
+use super::watch::Watch;
 use super::wheel::Wheel;
 use crate::base::{DeliveryId, Live, Spawner, Timestamp, limits};
 use crate::domain::delivery::Delivery;
@@ -21,8 +22,6 @@ use crate::service::Services;
 use crate::store::rows::{TimerKey, TimerKind};
 use crate::store::{Changes, Error, Table, View};
 
-/// The wall clock may drift this far from the monotonic one before it counts as a jump.
-const JUMP: Duration = Duration::from_secs(2);
 /// Rows read in one go.
 const PAGE: usize = 4_096;
 /// After the store could not be read.
@@ -43,8 +42,7 @@ pub(super) struct Scheduler {
     left_behind: bool,
     changes: broadcast::Receiver<Arc<Changes>>,
     done: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
-    /// Wall and monotonic clock at the last look.
-    clocks: (Timestamp, Duration),
+    watch: Arc<Watch>,
 }
 
 /// How far the timer table has been read.
@@ -64,7 +62,7 @@ impl Scheduler {
     ) -> Self {
         // Subscribed before the first page, so that nothing falls between the two.
         let changes = services.store.changes();
-        let clocks = (services.clock.now(), services.clock.monotonic());
+        let watch = Arc::new(Watch::new(services.clock.as_ref()));
         Self {
             lanes: Lanes::new(settings.get().per_network, settings.get().total),
             services,
@@ -77,7 +75,7 @@ impl Scheduler {
             left_behind: false,
             changes,
             done: mpsc::unbounded_channel(),
-            clocks,
+            watch,
         }
     }
 
@@ -97,7 +95,7 @@ impl Scheduler {
 
     /// Everything that can be done now.
     async fn turn(&mut self) -> Result<(), Error> {
-        self.watch_clock();
+        self.watch_clock().await?;
         self.page().await?;
         let now = self.services.now();
         let due: Vec<TimerKey> = self.wheel.advance(now).into_iter().map(|(_, t)| t).collect();
@@ -119,17 +117,19 @@ impl Scheduler {
         Ok(())
     }
 
-    /// A jump makes every plan doubtful: start over from the disk.
-    fn watch_clock(&mut self) {
-        let (wall, mono) = (self.services.clock.now(), self.services.clock.monotonic());
-        let expected = self.clocks.0.plus(mono.saturating_sub(self.clocks.1));
-        let off = wall.since(expected).max(expected.since(wall));
-        if off > JUMP {
-            tracing::warn!(seconds = off.as_secs(), "the wall clock jumped");
+    /// A jump makes every plan doubtful: what is in doubt waits anew, and the wheel starts over
+    /// from the disk.
+    async fn watch_clock(&mut self) -> Result<(), Error> {
+        let clock = Arc::clone(&self.services.clock);
+        if let Some(jump) = self.watch.jump(clock.as_ref()) {
+            let in_doubt = publisher::doubt_anew(&self.services, jump).await?;
+            let (direction, seconds) = (jump.word(), jump.size().as_secs());
+            tracing::warn!(direction, seconds, in_doubt, "the wall clock jumped");
             self.services.metrics.clock_jump();
             self.rescan();
         }
-        self.clocks = (wall, mono);
+        self.watch.follow(clock.as_ref());
+        Ok(())
     }
 
     /// Forgets what was read of the timer table; the next page begins at its start.
@@ -208,9 +208,10 @@ impl Scheduler {
             return;
         }
         let (services, stop) = (Arc::clone(&self.services), self.stop.clone());
+        let watch = Arc::clone(&self.watch);
         let tell = self.done.0.clone();
         (self.spawner)(Box::pin(async move {
-            let ended = publisher::run(&services, &stop, ticket).await;
+            let ended = publisher::run(&services, (&stop, &watch), ticket).await;
             // The scheduler may be gone already: then nobody needs to know.
             drop(tell.send(ended));
         }));

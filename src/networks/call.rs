@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, DATE, HeaderValue};
 use http::{HeaderMap, Method};
 use serde_json::Value;
 use url::Url;
@@ -90,10 +90,19 @@ impl Call<'_> {
     }
 
     pub(super) async fn ask(&self, request: Request) -> Result<Value, CallError> {
+        self.ask_dated(request).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, with the time that the server has, if it says so.
+    pub(super) async fn ask_dated(
+        &self,
+        request: Request,
+    ) -> Result<(Value, Option<Timestamp>), CallError> {
         let response = self.transport.send(request).await.map_err(unanswered)?;
         let said = self.words(&response);
         match response.status {
             200 => serde_json::from_slice(&response.body)
+                .map(|answer| (answer, date_of(&response.headers)))
                 .map_err(|_| CallError::Refused(failure("not_json", &said, Some(200)))),
             401 => Err(CallError::Unauthorized(failure("unauthorized", &said, Some(401)))),
             status @ (408 | 429 | 500..) => {
@@ -142,6 +151,12 @@ impl Call<'_> {
             }
         }
     }
+}
+
+/// RFC 9110, 6.6.1.
+fn date_of(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    Timestamp::from_jiff(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
 }
 
 pub(super) fn unanswered(error: SendError) -> CallError {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::{
@@ -31,6 +32,7 @@ pub use transport::InProcess;
 /// A whole installation, its networks and its time.
 pub struct Simulation {
     pub clock: ManualClock,
+    outside: Arc<Outside>,
     pub rng: Arc<SeededRng>,
     pub disk: FaultDisk,
     pub services: Services,
@@ -41,6 +43,26 @@ pub struct Simulation {
     hosts: BTreeSet<String>,
     executor: Executor,
     stop: CancellationToken,
+}
+
+/// The clock of everybody else, which does not jump when ours does.
+struct Outside {
+    clock: ManualClock,
+    start: Timestamp,
+}
+
+impl Clock for Outside {
+    fn now(&self) -> Timestamp {
+        self.start.plus(self.clock.monotonic())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    fn sleep_until(&self, at: Duration) -> BoxFuture<'static, ()> {
+        self.clock.sleep_until(at)
+    }
 }
 
 /// Why a simulation cannot start.
@@ -62,6 +84,7 @@ impl Simulation {
         hosts: &[&str],
     ) -> Result<Self, SetupError> {
         let clock = ManualClock::at(start);
+        let outside = Arc::new(Outside { clock: clock.clone(), start });
         let rng = Arc::new(SeededRng::new(seed));
         let disk = FaultDisk::new();
         let world = Arc::new(Mutex::new(world));
@@ -69,9 +92,10 @@ impl Simulation {
         let hosts = hosts.iter().map(|&host| host.to_owned()).collect();
         let blobs = Blobs::in_memory(media::Settings::default());
         let kept = (&vault, &blobs);
-        let services = boot(&clock, &rng, &disk, &world, kept, (timing, &hosts))?;
+        let services = boot((&clock, &outside), &rng, &disk, &world, kept, (timing, &hosts))?;
         let mut simulation = Self {
             clock,
+            outside,
             rng,
             disk,
             services,
@@ -141,7 +165,7 @@ impl Simulation {
                 _ => {
                     self.clock.advance(left);
                     self.executor.run_ready();
-                    let now = self.now();
+                    let now = self.outside.now();
                     self.world().settle(now);
                     return;
                 }
@@ -164,7 +188,8 @@ impl Simulation {
         self.disk.cut_power(self.rng.as_ref());
         let hosts = (self.timing, &self.hosts);
         let kept = (&self.vault, &self.blobs);
-        self.services = boot(&self.clock, &self.rng, &self.disk, &self.world, kept, hosts)?;
+        self.services =
+            boot((&self.clock, &self.outside), &self.rng, &self.disk, &self.world, kept, hosts)?;
         self.start_engine();
         Ok(())
     }
@@ -186,7 +211,7 @@ impl Simulation {
 }
 
 fn boot(
-    clock: &ManualClock,
+    (clock, outside): (&ManualClock, &Arc<Outside>),
     rng: &Arc<SeededRng>,
     disk: &FaultDisk,
     world: &Arc<Mutex<World>>,
@@ -197,12 +222,13 @@ fn boot(
     let store = Store::open(Disk::Memory(disk.clone()), options).map_err(SetupError::Store)?;
     let guard = Guard::new(hosts.iter().map(String::as_str)).map_err(|_| SetupError::Host)?;
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+    let outside: Arc<dyn Clock> = Arc::<Outside>::clone(outside);
     let rng: Arc<dyn Rng> = Arc::<SeededRng>::clone(rng);
     Ok(Services {
         store,
         vault: Arc::clone(vault),
         blobs: blobs.clone(),
-        transport: Arc::new(InProcess::new(Arc::clone(world), Arc::clone(&clock), hosts.clone())),
+        transport: Arc::new(InProcess::new(Arc::clone(world), outside, hosts.clone())),
         guard: Arc::new(guard),
         clock,
         rng,

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::{DATE, HeaderValue};
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::base::Clock;
 use crate::outbound::{Request, Response, SendError, Transport};
@@ -37,7 +39,15 @@ impl InProcess {
             body,
         };
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(practice::handle(&mut world, host, &handed, self.clock.now()))
+        let now = self.clock.now();
+        let mut answer = practice::handle(&mut world, host, &handed, now);
+        // As every server dates its answers.
+        if let Ok(date) = DateTimePrinter::new().timestamp_to_rfc9110_string(&now.to_jiff())
+            && let Ok(date) = HeaderValue::from_str(&date)
+        {
+            answer.headers.insert(DATE, date);
+        }
+        Some(answer)
     }
 }
 

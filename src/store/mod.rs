@@ -27,7 +27,7 @@ pub use fault::{FaultDisk, FaultKind};
 pub use key::{Fixed, Key};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};
-pub use scope::{Backlog, Operator, Scope};
+pub use scope::{Backlog, Operator, Scope, in_flight};
 pub use slots::{Slot, Slots};
 pub use tx::{Span, Tx, View};
 use writer::{Job, Lane, Pending, Shared};

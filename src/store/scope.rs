@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{AssetId, ChannelId, KeyId, WorkspaceId, limits};
+use crate::base::{AssetId, ChannelId, DeliveryId, KeyId, WorkspaceId, limits};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::publish::State;
@@ -91,6 +91,25 @@ impl Backlog {
             self.paused_channels += u64::from(channel.paused);
         }
         Ok(())
+    }
+}
+
+/// Every delivery that is armed or unknown, for the engine, which must look at all of them; at most
+/// `SCAN_MAX` of a workspace.
+pub fn in_flight(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = view.scan_global::<Slug>(after.as_ref(), limits::PAGE_MAX)?;
+        for (_, slug) in &page {
+            let scope = Scope(slug.workspace);
+            let rows = view.scan::<Inflight>(&scope, &Span::first(limits::SCAN_MAX))?;
+            found.extend(rows.into_iter().map(|((_, delivery), Inflight)| (scope, delivery)));
+        }
+        match page.into_iter().last() {
+            Some((slug, _)) => after = Some(slug),
+            None => return Ok(found),
+        }
     }
 }
 

@@ -303,6 +303,10 @@ pub enum Event {
     Cancel,
     /// The reason of this hold is gone (the account was reconnected, billing settled).
     Resume(HoldReason),
+    /// The wall clock jumped while it was in doubt; `back` is how far it went back, if it did.
+    ClockJumped {
+        back: Duration,
+    },
     /// A person moved it.
     Move {
         due: Timestamp,

@@ -6,6 +6,7 @@ use super::{
     Policy, Reading, Receipt, Refusal, Source, State, Wait,
 };
 use crate::base::{Timestamp, jitter, retry_wait};
+use std::time::Duration;
 
 type Stepped = Result<(Flow, Next), Refusal>;
 
@@ -24,6 +25,7 @@ pub fn step(flow: &Flow, policy: &Policy, at: Moment, event: Event) -> Stepped {
         Event::Decide(decision) => decide(&mut flow, at, decision),
         Event::Cancel => cancel(&mut flow),
         Event::Resume(reason) => resume(&mut flow, at, reason),
+        Event::ClockJumped { back } => doubt_anew(&mut flow, policy, at, back),
         Event::Move { due } => shift(&mut flow, due),
     }?;
     debug_assert!(flow.wake.is_none() == (flow.is_over() || flow.hold.is_some()));
@@ -260,6 +262,31 @@ fn retry(flow: &mut Flow, index: usize, policy: &Policy, at: Moment, failure: Fa
     }
     part.phase = Phase::Waiting(Wait::Retry);
     flow.wake = Some(at.now.plus(retry_wait(policy.retry_base, part.used, at.dice)));
+}
+
+/// Times of the doubt are of another clock now. The quiet period begins again, so that no reading is
+/// too early. What was armed is as long ago as it was, so that no key lives too long, and never
+/// later than noted, so that a listing is read far enough back whichever clock was right.
+fn doubt_anew(
+    flow: &mut Flow,
+    policy: &Policy,
+    at: Moment,
+    back: Duration,
+) -> Result<Next, Refusal> {
+    let index = active(flow)?;
+    let part = &mut flow.parts[index];
+    if let Doubt::Open { armed, .. } = part.doubt {
+        part.doubt = Doubt::Open { armed: armed.minus(back), lost: at.now };
+    }
+    match &mut part.phase {
+        Phase::Armed { at: armed, .. } => *armed = armed.minus(back),
+        Phase::Unknown { absent } => {
+            *absent = 0;
+            flow.wake = Some(at.now.plus(policy.quiet()));
+        }
+        _ => return Err(Refusal::Stale),
+    }
+    Ok(Next::Rest)
 }
 
 /// A clean refusal: a failure, unless an earlier attempt may have got through. Then it is read

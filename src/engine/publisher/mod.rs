@@ -2,6 +2,7 @@
 //! it calls. Must not decide what a state means; `domain::publish` does.
 
 mod answers;
+mod jump;
 mod rows;
 mod say;
 
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::lanes::Ticket;
+use super::watch::Watch;
 use crate::base::{Problem, Timestamp};
 use crate::domain::channel::ChannelState;
 use crate::domain::delivery::{Delivery, Note};
@@ -26,6 +28,7 @@ use crate::networks::{Call, CallError, Media, Network, PartCall, Prepared};
 use crate::service::{Change, Changed, OpenedChannel, Refused, Renewal, Services, transition};
 
 pub(super) use answers::replay;
+pub(super) use jump::doubt_anew;
 use rows::Rows;
 
 /// How a run ended.
@@ -63,6 +66,7 @@ const OVERTIME: Duration = Duration::from_secs(5);
 struct Run<'a> {
     services: &'a Services,
     stop: &'a CancellationToken,
+    watch: &'a Watch,
     ticket: Ticket,
     out: Option<Timestamp>,
 }
@@ -70,10 +74,10 @@ struct Run<'a> {
 /// Works on a delivery until it waits, is over, or the program stops.
 pub(super) async fn run(
     services: &Arc<Services>,
-    stop: &CancellationToken,
+    (stop, watch): (&CancellationToken, &Watch),
     ticket: Ticket,
 ) -> Ended {
-    let mut run = Run { services, stop, ticket, out: None };
+    let mut run = Run { services, stop, watch, ticket, out: None };
     let (done, wake) = match run.drive().await {
         Ok(ended) => ended,
         Err(problem) => {
@@ -93,6 +97,9 @@ impl Run<'_> {
         loop {
             if self.stop.is_cancelled() {
                 return Ok((Done::Rest, None));
+            }
+            if self.clock_jumped() {
+                return self.rest().await;
             }
             let Some(rows) = rows::read(self.services, &self.ticket).await? else {
                 return Ok((Done::Rest, None));
@@ -130,6 +137,11 @@ impl Run<'_> {
     async fn rest(&self) -> Turn {
         let rows = rows::read(self.services, &self.ticket).await?;
         Ok((Done::Rest, rows.and_then(|rows| rows.delivery.flow.wake)))
+    }
+
+    /// Then nothing is concluded from times before the scheduler has seen it.
+    fn clock_jumped(&self) -> bool {
+        self.watch.jump(self.services.clock.as_ref()).is_some()
     }
 
     fn moment(&self) -> Moment {
@@ -202,7 +214,7 @@ impl Run<'_> {
         call: &Call<'_>,
         part: &PartCall<'_>,
     ) -> Result<Sent, Problem> {
-        if self.stop.is_cancelled() {
+        if self.stop.is_cancelled() || self.clock_jumped() {
             return Ok(Sent::Not(Done::Rest));
         }
         // Preparing may have taken long, and used the disk.
@@ -283,6 +295,9 @@ impl Run<'_> {
         let reading = reading.unwrap_or_else(|| {
             Reading::Unavailable(Failure::new("no_answer", "reading back took too long"))
         });
+        if self.clock_jumped() {
+            return Ok(None);
+        }
         if let Reading::Reconnect(failure) = &reading {
             let correlation = delivery.correlation;
             self.services.needs_reconnect(scope, delivery.channel, failure, correlation).await?;

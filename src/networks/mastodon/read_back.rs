@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use http::Method;
 use serde_json::Value;
 
 use super::super::{Call, PartCall, failure};
@@ -12,7 +13,7 @@ use crate::domain::publish::{Reading, Receipt, Source};
 
 const PAGE: usize = 40;
 const PAGES: usize = 5;
-/// How far the server's clock may be behind ours.
+/// How far the server's clock may be behind ours without our seeing it.
 const SKEW: Duration = Duration::from_mins(5);
 
 /// Reads back to the time of the oldest attempt in doubt.
@@ -22,10 +23,16 @@ pub(super) async fn read_back(call: &Call<'_>, part: &PartCall<'_>, armed: Times
     };
     // A listing is public: with a dead token it answers as for a stranger, and leaves out what a
     // stranger may not see. Only a listing for ourselves can prove absence.
-    if let Err(error) = call.get("/api/v1/accounts/verify_credentials").await {
-        return error.into_reading();
-    }
-    let horizon = armed.minus(SKEW);
+    let me = match call.at("/api/v1/accounts/verify_credentials") {
+        Ok(url) => call.ask_dated(call.request(Method::GET, url)).await,
+        Err(error) => Err(error),
+    };
+    let behind = match me {
+        // A clock of ours that is wrong must not hide what the server dates by its own.
+        Ok((_, date)) => date.map_or(Duration::ZERO, |date| call.now.since(date)),
+        Err(error) => return error.into_reading(),
+    };
+    let horizon = armed.minus(SKEW).minus(behind);
     let mut found = Vec::new();
     let mut max_id = String::new();
     for _ in 0..PAGES {

@@ -1,0 +1,29 @@
+//! What a jump of the wall clock means for deliveries that are being sent or looked for.
+
+use crate::domain::event::Actor;
+use crate::domain::publish::{Event, Moment};
+use crate::engine::watch::Jump;
+use crate::service::{Change, Services, transition};
+use crate::store::{Error, WriteError, in_flight};
+
+/// Lets every doubt wait anew, in one transaction: a jump counts for all or not at all. Returns how
+/// many there are.
+pub(in super::super) async fn doubt_anew(services: &Services, jump: Jump) -> Result<usize, Error> {
+    let moment = Moment {
+        now: services.now(),
+        epoch: services.store.epoch(),
+        dice: services.rng.next_u64(),
+    };
+    let event = Event::ClockJumped { back: jump.back() };
+    let change = Change { event, moment, actor: Actor::System, note: None };
+    let timing = services.timing.get();
+    let written = services.store.write(move |tx| -> Result<usize, WriteError<Error>> {
+        let mut moved = 0;
+        for (scope, id) in in_flight(&tx.view())? {
+            // What is held, or over by now, does not go by times.
+            moved += usize::from(transition(tx, &scope, id, &timing, &change)?.is_ok());
+        }
+        Ok(moved)
+    });
+    written.await.map_err(|error| error.into_refusal(std::convert::identity))
+}
