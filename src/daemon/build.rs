@@ -65,6 +65,7 @@ pub(super) fn open(
         timing,
         marks,
         controls: Arc::new(controls),
+        catching_up: Live::default(),
         renewals: Arc::default(),
         public_url: Arc::from(public_url),
     })

@@ -1,6 +1,7 @@
 //! What happens by itself: the wheel, the scheduler, the publisher, the workers. Must not talk to
 //! people.
 
+mod catch_up;
 mod lanes;
 mod publisher;
 mod scheduler;

@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
+use super::catch_up::CatchUp;
 use super::lanes::{Lanes, Ticket};
 use super::publisher::{self, Done, Ended};
 use super::watch::Watch;
@@ -43,6 +44,7 @@ pub(super) struct Scheduler {
     changes: broadcast::Receiver<Arc<Changes>>,
     done: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
     watch: Arc<Watch>,
+    catch_up: CatchUp,
 }
 
 /// How far the timer table has been read.
@@ -76,6 +78,7 @@ impl Scheduler {
             changes,
             done: mpsc::unbounded_channel(),
             watch,
+            catch_up: CatchUp::default(),
         }
     }
 
@@ -106,6 +109,7 @@ impl Scheduler {
         while let Some(ticket) = self.lanes.next(now) {
             self.start(ticket, now);
         }
+        self.tell_catching_up();
         self.lanes.forget_before(now.minus(self.services.timing.get().spacing));
         let metrics = &self.services.metrics;
         metrics.publishing(self.lanes.running());
@@ -115,6 +119,21 @@ impl Scheduler {
             metrics.scheduler_lag(lag);
         }
         Ok(())
+    }
+
+    /// Says how far it is with what is overdue, when that begins and ends in the log, too.
+    fn tell_catching_up(&mut self) {
+        let (before, now) = (self.services.catching_up.get(), self.catch_up.state());
+        if now == before {
+            return;
+        }
+        match (before.of, now.of) {
+            (0, of) => tracing::warn!(of, "catching up with what is overdue"),
+            (of, 0) => tracing::info!(of, "caught up"),
+            _ => {}
+        }
+        self.services.catching_up.set(now);
+        self.services.metrics.catching_up(now.of - now.done);
     }
 
     /// A jump makes every plan doubtful: what is in doubt waits anew, and the wheel starts over
@@ -138,6 +157,7 @@ impl Scheduler {
         self.lanes.clear_queues();
         self.paged = None;
         self.left_behind = false;
+        self.catch_up.start_over();
     }
 
     /// Reads timers until the window is full.
@@ -182,7 +202,7 @@ impl Scheduler {
             let again = timers.clone();
             let tickets = self.services.store.read(move |view| tickets(view, &timers, epoch)).await;
             match tickets {
-                Ok(tickets) => tickets.into_iter().for_each(|ticket| self.lanes.offer(ticket)),
+                Ok(tickets) => tickets.into_iter().for_each(|ticket| self.offer(ticket)),
                 Err(error) => {
                     for timer in again.into_iter().chain(due) {
                         self.wheel.insert(timer.due, timer);
@@ -192,6 +212,14 @@ impl Scheduler {
             }
         }
         Ok(())
+    }
+
+    fn offer(&mut self, ticket: Ticket) {
+        let spacing = self.services.timing.get().spacing;
+        if self.services.now().since(ticket.timer.due) > spacing {
+            self.catch_up.joins(ticket.delivery());
+        }
+        self.lanes.offer(ticket);
     }
 
     fn start(&mut self, ticket: Ticket, now: Timestamp) {
@@ -220,6 +248,9 @@ impl Scheduler {
     /// Takes note of a run that ended.
     fn ended(&mut self, Ended { ticket, done, wake, out }: Ended) {
         self.lanes.finish(&ticket, out);
+        if matches!(done, Done::Rest | Done::Paused) {
+            self.catch_up.leaves(ticket.delivery());
+        }
         match done {
             Done::Rest => {}
             Done::Paused => self.left_behind = true,

@@ -46,6 +46,13 @@ pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
 pub use verbs::{Arg, ArgKind, VERBS, Verb, run as run_verb};
 
+/// How far the engine is with what was overdue when it could look again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CatchingUp {
+    pub done: usize,
+    pub of: usize,
+}
+
 /// All that use cases need; a cheap handle.
 #[derive(Clone)]
 pub struct Services {
@@ -62,6 +69,8 @@ pub struct Services {
     pub timing: Live<Timing>,
     pub marks: Live<Marks>,
     pub controls: Arc<Controls>,
+    /// Said by the engine.
+    pub catching_up: Live<CatchingUp>,
     /// Credentials that are being renewed right now.
     pub renewals: Arc<Renewals>,
     /// Where this installation is seen from outside, without a slash at the end.

@@ -63,6 +63,7 @@ pub struct Metrics {
     store_written_bytes: IntCounter,
     store_reopened: IntCounter,
     store_healthy: IntGauge,
+    catching_up: IntGauge,
     disk_free: IntGauge,
     disk_room: IntGauge,
     log_lines_dropped: IntCounter,
@@ -121,6 +122,8 @@ impl Metrics {
                 "Times the database was opened again after a storage error.")?,
             store_healthy: to.number("carillon_store_healthy",
                 "1 when the last batch could be written, else 0.")?,
+            catching_up: to.number("carillon_catching_up",
+                "Overdue deliveries from a time when nobody looked, that wait to be worked on.")?,
             disk_free: to.number("carillon_disk_free_bytes",
                 "Free space of the disk that holds the data.")?,
             disk_room: to.number("carillon_disk_room",
@@ -228,6 +231,10 @@ impl Metrics {
         self.raise(&self.store_written_bytes, totals.written_bytes);
         self.raise(&self.store_reopened, totals.reopened);
         self.store_healthy.set(i64::from(totals.healthy));
+    }
+
+    pub fn catching_up(&self, left: usize) {
+        set(&self.catching_up, left);
     }
 
     /// What is left of the disk.
@@ -349,6 +356,7 @@ mod tests {
             reopened: 1,
             healthy: true,
         });
+        metrics.catching_up(3);
         metrics.disk(Space { free: 5, size: 9 }, Room::Low);
         metrics.log_lines_dropped(4);
         metrics

@@ -244,6 +244,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         timing: carillon::base::Live::new(Timing::default()),
         marks: carillon::base::Live::default(),
         controls: Arc::default(),
+        catching_up: carillon::base::Live::default(),
         renewals: Arc::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),

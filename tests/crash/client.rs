@@ -11,6 +11,8 @@ pub struct Written {
     pub texts: Vec<String>,
     pub channels: Vec<String>,
     pub key: String,
+    /// A time in UTC; at once without one.
+    pub at: Option<String>,
     pub acknowledged: Option<String>,
 }
 
@@ -20,7 +22,10 @@ impl Written {
         json!({
             "parts": self.texts.iter().map(part).collect::<Vec<_>>(),
             "channels": self.channels,
-            "schedule": { "now": true },
+            "schedule": match &self.at {
+                Some(at) => json!({ "at": at, "zone": "UTC" }),
+                None => json!({ "now": true }),
+            },
         })
     }
 }

@@ -59,6 +59,7 @@ async fn every_fault_over_real_connections_ends_as_specified() {
             texts: vec![format!("{host} root"), format!("{host} reply")],
             channels: vec![channel.clone()],
             key: host.clone(),
+            at: None,
             acknowledged: None,
         };
         let at = (installation.server.api.as_str(), installation.workspace.as_str());

@@ -82,6 +82,7 @@ fn posts(rng: &SeededRng, cycle: u32, channels: &[String]) -> Vec<Written> {
                     .collect(),
                 channels: channels.collect(),
                 key: format!("cycle-{cycle}-post-{n}"),
+                at: None,
                 acknowledged: None,
             }
         })
@@ -168,7 +169,7 @@ pub async fn settled(installation: &Installation) -> Vec<Value> {
     }
 }
 
-async fn deliveries(installation: &Installation) -> Vec<Value> {
+pub async fn deliveries(installation: &Installation) -> Vec<Value> {
     let base = format!(
         "{}/workspaces/{}/deliveries?limit=200",
         installation.server.api, installation.workspace

@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "the program under test lives in real time")]
 
 mod client;
+mod clock;
 mod faults;
 mod kills;
 mod server;

@@ -28,7 +28,7 @@ key_settle = "300ms"
 catch_up_spacing = "1ms"
 stop_wait = "3s"
 [log]
-level = "warn,carillon::daemon=info"
+level = "warn,carillon::daemon=info,carillon::engine::scheduler=info"
 "#;
 
 /// The account on each Bluesky.
@@ -91,6 +91,8 @@ pub struct Server {
     process: Option<Carillon>,
     pub api: String,
     settings: PathBuf,
+    /// Of the next start.
+    pub env: Vec<(String, String)>,
 }
 
 impl Server {
@@ -99,7 +101,8 @@ impl Server {
         let settings = folder.path().join("settings.toml");
         let text = format!("{SETTINGS}\n[outbound]\nallow = [\"{}\"]\n", practice.at);
         std::fs::write(&settings, text).unwrap();
-        let mut server = Self { folder, process: None, api: String::new(), settings };
+        let mut server =
+            Self { folder, process: None, api: String::new(), settings, env: Vec::new() };
         server.start();
         server
     }
@@ -120,7 +123,8 @@ impl Server {
             .arg("--data")
             .arg(self.data())
             .arg("--config")
-            .arg(&self.settings);
+            .arg(&self.settings)
+            .envs(self.env.iter().cloned());
         let mut process = Carillon::start(&mut command);
         let ready = process.wait_until("says ready", Duration::from_secs(20), |line| {
             line.contains("\"message\":\"ready\"")
@@ -128,6 +132,19 @@ impl Server {
         let ready: Value = serde_json::from_str(&ready).unwrap();
         self.api = format!("http://{}/api/v1", ready["address"].as_str().unwrap());
         self.process = Some(process);
+    }
+
+    pub fn process(&mut self) -> &mut Carillon {
+        self.process.as_mut().unwrap()
+    }
+
+    /// Between late posts of a channel, from the next start on.
+    pub fn spacing(&self, spacing: &str) {
+        let text = std::fs::read_to_string(&self.settings).unwrap();
+        let usual = "catch_up_spacing = \"1ms\"";
+        assert!(text.contains(usual));
+        let text = text.replace(usual, &format!("catch_up_spacing = \"{spacing}\""));
+        std::fs::write(&self.settings, text).unwrap();
     }
 
     pub fn kill(&mut self) {

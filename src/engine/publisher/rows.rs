@@ -1,5 +1,7 @@
 //! Everything a run needs of the store, read at one moment.
 
+use std::time::Duration;
+
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
 
@@ -56,6 +58,8 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
         let soon = now.plus(std::time::Duration::from_secs(1));
         let late = now.plus(std::time::Duration::from_secs(30));
         let blocked = blocker.map(|other| other.flow.wake.unwrap_or(late).clamp(soon, late));
+        let spaced = spaced(view, &scope, &delivery, (now, timing.spacing))?;
+        let blocked = blocked.max(spaced);
         let known = known(view, &scope, &delivery)?;
         let paused = level.is_some();
         let media = media(view, &scope, &handle, (&delivery, &post))?;
@@ -64,6 +68,24 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
         Ok(Some(Rows { delivery, post, found, policy, network, waits, media, noted, known }))
     });
     read.await.map_err(trouble)
+}
+
+/// Until when a late post waits because another of its channel went out just now. By what is stored,
+/// so that a restart makes no burst.
+fn spaced(
+    view: &View<'_>,
+    scope: &Scope,
+    delivery: &Delivery,
+    (now, spacing): (Timestamp, Duration),
+) -> Result<Option<Timestamp>, Error> {
+    if now.since(delivery.flow.due) <= spacing {
+        return Ok(None);
+    }
+    let span = Span::last(1).under(&delivery.channel);
+    let last = view.scan::<PublishedEntry>(scope, &span)?.into_iter().next();
+    // One from the future was written before the clock went back.
+    let out = last.map(|((_, out, _), PublishedEntry)| out).filter(|out| *out <= now);
+    Ok(out.map(|out| out.plus(spacing)).filter(|until| *until > now))
 }
 
 /// The assets of the current part, in its order.

@@ -167,6 +167,7 @@ impl Caller<'_> {
             .iter_mut()
             .filter(|name| name.is_empty())
             .for_each(|all| "everything".clone_into(all));
+        let behind = services.catching_up.get();
         let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -178,6 +179,7 @@ impl Caller<'_> {
             "paused_workspaces": backlog.paused_workspaces,
             "paused_channels": backlog.paused_channels,
             "late": overdue,
+            "catching_up": (behind.of > 0).then(|| format!("{} of {}", behind.done, behind.of)),
             "being_sent": backlog.inflight,
             "waits_for_a_person": {
                 "held": waiting(State::Held),
