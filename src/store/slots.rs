@@ -1,6 +1,7 @@
 //! Result slots: a small file that has all its blocks from the start, so that what a network
 //! answered can be written down when the disk is full or the database fails. Must not know what it
-//! keeps; a caller seals it, and what does not open later is torn.
+//! keeps; a caller seals it, and what does not open later is torn. One sync for each (90 us where a
+//! commit of any number takes 360 us, 2026-11), so they are for when the database fails.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};

@@ -65,6 +65,14 @@ impl Client {
         Some(body["id"].as_str().unwrap().to_owned())
     }
 
+    pub async fn post(&self, url: &str, body: &Value) -> (u16, Value) {
+        let request = self.http.post(url).bearer_auth(&self.bearer);
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+    }
+
     pub async fn get(&self, url: &str) -> (u16, Value) {
         let answer = self.http.get(url).bearer_auth(&self.bearer).send().await.unwrap();
         let status = answer.status().as_u16();

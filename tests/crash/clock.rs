@@ -82,7 +82,7 @@ async fn schedule(installation: &Installation, channel: &str, text: &str, at: Ti
 
 /// The delivery of a post, once `is` is so.
 async fn until(installation: &Installation, post: &str, is: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let all = deliveries(installation).await;
         let found = all.into_iter().find(|d| d["post"] == post).unwrap();

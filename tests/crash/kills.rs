@@ -29,6 +29,11 @@ pub struct Installation {
 pub async fn set_up(seed: u64, hosts: &[&str]) -> Installation {
     let practice = Practice::start(seed, hosts).await;
     let server = Server::new(&practice);
+    with_server(server, practice, hosts).await
+}
+
+/// The same, on a server that runs already.
+pub async fn with_server(server: Server, practice: Practice, hosts: &[&str]) -> Installation {
     let made = server.verb("workspace", "create", None, json!({ "name": "Acme" })).await;
     let workspace = made["id"].as_str().unwrap().to_owned();
     let key = server

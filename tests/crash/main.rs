@@ -12,5 +12,6 @@
 mod client;
 mod clock;
 mod faults;
+mod full;
 mod kills;
 mod server;

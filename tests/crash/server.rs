@@ -91,6 +91,9 @@ pub struct Server {
     process: Option<Carillon>,
     pub api: String,
     settings: PathBuf,
+    data: PathBuf,
+    /// The command that the program is run by, if any.
+    within: Vec<String>,
     /// Of the next start.
     pub env: Vec<(String, String)>,
 }
@@ -98,30 +101,53 @@ pub struct Server {
 impl Server {
     pub fn new(practice: &Practice) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Self::made(practice, folder, Vec::new(), data)
+    }
+
+    /// Run by another command, with its data where only that can see it.
+    pub fn within(practice: &Practice, command: Vec<String>, data: PathBuf) -> Self {
+        Self::made(practice, tempfile::tempdir().unwrap(), command, data)
+    }
+
+    fn made(
+        practice: &Practice,
+        folder: tempfile::TempDir,
+        within: Vec<String>,
+        data: PathBuf,
+    ) -> Self {
         let settings = folder.path().join("settings.toml");
         let text = format!("{SETTINGS}\n[outbound]\nallow = [\"{}\"]\n", practice.at);
         std::fs::write(&settings, text).unwrap();
-        let mut server =
-            Self { folder, process: None, api: String::new(), settings, env: Vec::new() };
+        let mut server = Self {
+            folder,
+            process: None,
+            api: String::new(),
+            settings,
+            data,
+            within,
+            env: Vec::new(),
+        };
         server.start();
         server
     }
 
     pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("data/admin.sock")
-    }
-
-    pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.path().join("admin.sock")
     }
 
     pub fn start(&mut self) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_carillon"));
+        let program = env!("CARGO_BIN_EXE_carillon");
+        let mut line = self.within.iter().map(String::as_str).chain([program]);
+        let mut command = Command::new(line.next().unwrap());
         command
+            .args(line)
             .arg("serve")
             .args(["--listen", "127.0.0.1:0"])
             .arg("--data")
-            .arg(self.data())
+            .arg(&self.data)
+            .arg("--socket")
+            .arg(self.socket())
             .arg("--config")
             .arg(&self.settings)
             .envs(self.env.iter().cloned());
@@ -136,6 +162,15 @@ impl Server {
 
     pub fn process(&mut self) -> &mut Carillon {
         self.process.as_mut().unwrap()
+    }
+
+    /// From the next start on, nothing minds how full the disk is.
+    pub fn without_marks(&mut self) {
+        let text = std::fs::read_to_string(&self.settings).unwrap();
+        let marks = "[store]\nspace_low_mib = 0\nspace_scarce_mib = 0\nspace_out_mib = 0\n";
+        std::fs::write(&self.settings, format!("{text}{marks}")).unwrap();
+        self.kill();
+        self.start();
     }
 
     /// Between late posts of a channel, from the next start on.

@@ -1,0 +1,240 @@
+//! The real binary on a real disk that fills up: a small tmpfs in a mount namespace of its own.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use carillon::practice::{Act, Fault, Matcher};
+use serde_json::{Value, json};
+use support::Carillon;
+
+use crate::client::Written;
+use crate::kills::{Installation, account, deliveries, settled, with_server};
+use crate::server::{Practice, Server};
+
+const MIB: u64 = 1024 * 1024;
+
+/// A tmpfs that lives as long as the process that holds its namespace.
+pub struct SmallDisk {
+    _holder: Carillon,
+    pid: u32,
+    mount: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn new(mib: u64) -> Option<Self> {
+        let mount = tempfile::tempdir().unwrap();
+        let at = mount.path().display();
+        let script = format!(
+            "mount -t tmpfs -o size={mib}m,mode=700 tmpfs {at} && echo up && exec sleep 600"
+        );
+        let mut trial = Command::new("unshare");
+        let trial = trial.args(["-rm", "true"]).stderr(Stdio::null()).status();
+        if !trial.is_ok_and(|ended| ended.success()) {
+            support::skip("this machine lets nobody make a mount namespace (unshare -rm)");
+            return None;
+        }
+        let mut holder =
+            Carillon::start(Command::new("unshare").args(["-rm", "sh", "-c", &script]));
+        holder.wait_for("up", Duration::from_secs(10));
+        let pid = holder.pid();
+        Some(Self { _holder: holder, pid, mount })
+    }
+
+    /// What a command is run with to see the disk.
+    fn enter(&self) -> Vec<String> {
+        let pid = self.pid.to_string();
+        ["nsenter", "-t", &pid, "-U", "-m", "--preserve-credentials"].map(str::to_owned).to_vec()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.mount.path().join("data")
+    }
+
+    /// The same folder as it is seen from here.
+    fn outside(&self, name: &str) -> PathBuf {
+        let inside = self.mount.path().strip_prefix("/").unwrap();
+        PathBuf::from(format!("/proc/{}/root", self.pid)).join(inside).join(name)
+    }
+
+    /// Fills the disk up to `left` bytes.
+    fn fill(&self, left: u64) {
+        let room = self.free().saturating_sub(left);
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.outside("filler"))
+            .unwrap();
+        let block = vec![7; 4_096];
+        for _ in 0..room / 4_096 {
+            if file.write_all(&block).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.outside("filler")).unwrap();
+    }
+
+    fn free(&self) -> u64 {
+        let told = Command::new("stat")
+            .args(["-f", "-c", "%a %S"])
+            .arg(self.outside(""))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(told.stdout).unwrap();
+        text.split_whitespace().map(|n| n.parse::<u64>().unwrap()).product()
+    }
+}
+
+const HOSTS: [&str; 8] =
+    ["keyed-a", "keyed-b", "listed-a", "listed-b", "listed-c", "records-a", "records-b", "hook-a"];
+
+fn post(channel: &str, text: &str) -> Written {
+    Written {
+        texts: vec![text.to_owned()],
+        channels: vec![channel.to_owned()],
+        key: format!("{channel}-{text}"),
+        at: None,
+        acknowledged: None,
+    }
+}
+
+async fn write(installation: &Installation, mut posts: Vec<Written>) -> Vec<Written> {
+    for post in &mut posts {
+        let (api, workspace) = (&installation.server.api, &installation.workspace);
+        post.acknowledged = installation.client.write(api, workspace, post).await;
+        assert!(post.acknowledged.is_some(), "{post:?}");
+    }
+    posts
+}
+
+/// Status and code of one more post.
+async fn one_more(installation: &Installation, channel: &str, text: &str) -> (u16, Value) {
+    let url = format!("{}/workspaces/{}/posts", installation.server.api, installation.workspace);
+    let body = post(channel, text).body();
+    installation.client.post(&url, &body).await
+}
+
+async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(seen) => assert!(Instant::now() < deadline, "{what}: {seen}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn disk_is(installation: &Installation, state: &str) {
+    wait_for("the state of the disk", async || {
+        let status = installation.server.verb("status", "", None, json!({})).await;
+        let seen = status["disk"]["state"].as_str().unwrap();
+        if seen == state { Ok(()) } else { Err(status["disk"].to_string()) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn below_the_marks_of_a_real_disk_posts_wait_and_go_on_by_themselves() {
+    let Some(disk) = SmallDisk::new(64) else { return };
+    let practice = Practice::start(21, &HOSTS).await;
+    let server = Server::within(&practice, disk.enter(), disk.data());
+    let mut installation = with_server(server, practice, &HOSTS).await;
+    let channels: Vec<String> = installation.channels.keys().cloned().collect();
+    let all = |text: &str| channels.iter().map(|c| post(c, text)).collect::<Vec<_>>();
+    let before = write(&installation, all("before")).await;
+    settled(&installation).await;
+    // Due while there is no room.
+    let pause = |on: bool| {
+        let verb = if on { "pause" } else { "resume" };
+        installation.server.verb("publishing", verb, None, json!({}))
+    };
+    pause(true).await;
+    let during = write(&installation, all("during")).await;
+    disk.fill(MIB);
+    disk_is(&installation, "out").await;
+    let (status, problem) = one_more(&installation, &channels[0], "refused").await;
+    assert_eq!((status, problem["code"].as_str()), (507, Some("disk_full")), "{problem:#}");
+    println!("{}: {} {}", problem["title"], problem["detail"], problem["remedy"]);
+    let ready = installation.server.api.replace("/api/v1", "/health/ready");
+    assert_eq!(installation.client.get(&ready).await, (503, json!({ "status": "disk_full" })));
+    pause(false).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let waiting = deliveries(&installation).await;
+    let waiting: Vec<_> = waiting.iter().filter(|d| d["state"] == "scheduled").collect();
+    assert_eq!(waiting.len(), HOSTS.len(), "nothing was sent");
+    assert!(waiting.iter().all(|d| d["reason"] == "disk_full"), "{:#}", waiting[0]);
+    disk.make_room();
+    let done = settled(&installation).await;
+    disk_is(&installation, "ample").await;
+    assert!(done.iter().all(|d| d["state"] == "published"));
+    account(&installation, &[before, during].concat(), &done);
+    assert_eq!(installation.client.get(&ready).await.0, 200);
+    assert!(installation.server.stop().success());
+}
+
+/// Without marks, as if something else filled the disk in an instant: all is armed, and no answer
+/// can be written.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_come_to_a_full_disk_are_not_lost() {
+    for kill in [false, true] {
+        let Some(disk) = SmallDisk::new(24) else { return };
+        let practice = Practice::start(22, &HOSTS).await;
+        let mut server = Server::within(&practice, disk.enter(), disk.data());
+        server.without_marks();
+        let mut installation = with_server(server, practice, &HOSTS).await;
+        let channels: Vec<String> = installation.channels.keys().cloned().collect();
+        let slow = Act::SlowStart { delay: Duration::from_millis(500) };
+        for host in HOSTS {
+            let act = slow.clone();
+            let fault = Fault { on: Matcher::Write, host: Some(host.to_owned()), times: 1, act };
+            installation.practice.world().add_fault(fault);
+        }
+        let posts = write(&installation, channels.iter().map(|c| post(c, "once")).collect()).await;
+        wait_for("all are armed", async || {
+            let found = deliveries(&installation).await;
+            let armed = found.iter().filter(|d| d["state"] != "scheduled").count();
+            if armed == HOSTS.len() { Ok(()) } else { Err(armed.to_string()) }
+        })
+        .await;
+        disk.fill(0);
+        let words = "x".repeat(400);
+        let mut refused = None;
+        for n in 0..3_000 {
+            let (status, problem) =
+                one_more(&installation, &channels[0], &format!("{n} {words}")).await;
+            if status != 201 {
+                refused = Some((n, status, problem));
+                break;
+            }
+        }
+        let (_, status, problem) = refused.expect("a full disk takes no end of posts");
+        assert_eq!((status, problem["code"].as_str()), (503, Some("store_unavailable")));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let log = installation.server.process().stdout().join("\n");
+        let kept = log.matches("kept in a result slot").count();
+        println!("kill: {kill}; {kept} of {} answers were kept in slots", HOSTS.len());
+        assert!(kept > 0, "{log}");
+        if kill {
+            installation.server.kill();
+            // On a disk that is still full.
+            installation.server.start();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            disk.make_room();
+        } else {
+            disk.make_room();
+        }
+        let done = settled(&installation).await;
+        let of_posts: Vec<Value> = done
+            .into_iter()
+            .filter(|d| posts.iter().any(|p| p.acknowledged.as_deref() == d["post"].as_str()))
+            .collect();
+        account(&installation, &posts, &of_posts);
+        assert!(of_posts.iter().all(|d| d["state"] == "published"));
+        assert!(installation.server.stop().success());
+    }
+}
