@@ -10,6 +10,7 @@ use crate::base::{Timestamp, limits};
 use crate::domain::event::Event;
 
 use super::key::{Key, after_prefix};
+use super::merge::{Change, is_empty, scan_over};
 use super::record::{self, DecodeError, Global, Row, Scoped};
 use super::rows::{ChainedEvent, Orphan, OrphanKey, Timer, TimerKey, chain_start};
 use super::schema::Table;
@@ -85,7 +86,7 @@ impl Span {
     }
 
     /// All bounds hold together: a cursor from elsewhere does not lead out of the others.
-    fn range(&self, root: &[u8]) -> Range {
+    pub(super) fn range(&self, root: &[u8]) -> Range {
         let whole = |bytes: &Vec<u8>| [root, bytes].concat();
         let base = whole(&self.prefix);
         let after = self.after.as_ref().map(whole);
@@ -215,15 +216,22 @@ pub(super) type Puts = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
 pub struct Tx<'a> {
     base: &'a dyn Source,
     puts: Puts,
+    keep: Option<usize>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(base: &'a dyn Source) -> Self {
-        Self { base, puts: Puts::new() }
+        Self { base, puts: Puts::new(), keep: None }
     }
 
-    pub(super) fn into_puts(self) -> Puts {
-        self.puts
+    /// What it changed, and how many rows may stay staged if it said so.
+    pub(super) fn into_parts(self) -> (Puts, Option<usize>) {
+        (self.puts, self.keep)
+    }
+
+    /// Asks that with this commit no more than `keep` rows wait for their tables.
+    pub fn settle(&mut self, keep: usize) {
+        self.keep = Some(keep);
     }
 
     pub fn view(&self) -> View<'_> {
@@ -300,7 +308,6 @@ impl Source for Tx<'_> {
         }
     }
 
-    /// Merges what is stored with what this transaction changed.
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
         let name = |bound: &Bound<Vec<u8>>, open: Bound<(Table, Vec<u8>)>| match bound {
             Bound::Included(key) => Bound::Included((table, key.clone())),
@@ -309,49 +316,15 @@ impl Source for Tx<'_> {
         };
         let from = name(&range.from, Bound::Included((table, Vec::new())));
         let to = name(&range.to, Bound::Unbounded);
-        let mut own: Vec<(&Vec<u8>, &Option<Vec<u8>>)> = Vec::new();
-        if !is_empty(&from, &to) {
+        let mut own: Vec<Change<'_>> = Vec::new();
+        if !is_empty(from.as_ref(), to.as_ref()) {
             let puts = self.puts.range((from, to)).take_while(|((t, _), _)| *t == table);
-            own.extend(puts.map(|((_, key), put)| (key, put)));
+            own.extend(puts.map(|((_, key), put)| (key.as_slice(), put.as_deref())));
         }
         if range.backwards {
             own.reverse();
         }
-        let mut own = own.into_iter().peekable();
-        let mut stopped = false;
-        let before = |a: &[u8], b: &[u8]| if range.backwards { a > b } else { a < b };
-        self.base.scan(table, range, &mut |key, value| {
-            while let Some((mine, put)) = own.next_if(|(mine, _)| before(mine, key)) {
-                if put.as_ref().is_some_and(|put| visit(mine, put).is_break()) {
-                    stopped = true;
-                    return ControlFlow::Break(());
-                }
-            }
-            let flow = match own.next_if(|(mine, _)| *mine == key) {
-                Some((_, Some(put))) => visit(key, put),
-                Some((_, None)) => ControlFlow::Continue(()),
-                None => visit(key, value),
-            };
-            stopped = flow.is_break();
-            flow
-        })?;
-        for (mine, put) in own {
-            if stopped || put.as_ref().is_some_and(|put| visit(mine, put).is_break()) {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether the bounds cross, which `BTreeMap::range` would not take.
-fn is_empty<T: Ord>(from: &Bound<T>, to: &Bound<T>) -> bool {
-    match (from, to) {
-        (Bound::Included(a), Bound::Included(b)) => a > b,
-        (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) => {
-            a >= b
-        }
-        _ => false,
+        scan_over(self.base, table, range, own.into_iter(), visit)
     }
 }
 

@@ -15,10 +15,11 @@ use carillon::domain::publish::{
 };
 use carillon::domain::schedule::Schedule;
 use carillon::domain::workspace::Workspace;
+use carillon::store::Table;
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash,
     MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, Slug, Timer, WrappedKey,
+    SealedCredential, Slug, Staged, Timer, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -46,7 +47,7 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[PublishedEntry]),
         Golden::scoped(&actors().map(event)),
         Golden::scoped(&[Remembered {
-            request: [0xab; 32],
+            request: [0xab; 16],
             object: "post 1".to_owned(),
             at: at(2),
         }]),
@@ -57,7 +58,15 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[MediaTotal { assets: 1, bytes: u64::MAX }]),
         Golden::global(&[AssetHome { workspace: id(1) }]),
         Golden::scoped(&[Preparation { part: id(1), content_revision: 2, ticket: bytes() }]),
+        Golden::global(&[staged()]),
     ]
+}
+
+fn staged() -> Staged {
+    let mut staged = Staged::default();
+    staged.push(Table::Timers, &[1, 2, 3], Some(&[4]));
+    staged.push(Table::Calendar, &bytes(), None);
+    staged
 }
 
 fn assets() -> Vec<Asset> {
