@@ -4,9 +4,10 @@
 mod disk;
 mod fault;
 mod key;
-mod merge;
+mod puts;
 mod record;
 pub mod rows;
+mod run;
 mod schema;
 mod scope;
 mod source;

@@ -3,12 +3,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::Error;
-use super::merge::is_empty;
 use super::schema::Table;
 use super::tx::{Range, Source, Visit};
 
@@ -102,14 +100,10 @@ fn scan(
     range: &Range,
     visit: Visit<'_>,
 ) -> Result<(), Error> {
-    fn slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-        bound.as_ref().map(Vec::as_slice)
-    }
-    let bounds = (slice(&range.from), slice(&range.to));
-    if is_empty(bounds.0, bounds.1) {
+    if range.is_empty() {
         return Ok(());
     }
-    let mut rows = table.range::<&[u8]>(bounds).map_err(io)?;
+    let mut rows = table.range::<&[u8]>(range.bounds()).map_err(io)?;
     while let Some(row) = if range.backwards { rows.next_back() } else { rows.next() } {
         let (key, value) = row.map_err(io)?;
         if visit(key.value(), value.value()).is_break() {

@@ -2,18 +2,17 @@
 //! views see them in memory; the tables get them in slices, in key order, where one page takes many.
 //! Must not be the only place that knows a change: the log row is in the batch that made it.
 
-use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
-
-use rpds::RedBlackTreeMapSync;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::base::limits;
 
 use super::Error;
 use super::key::Key as _;
-use super::merge::{is_empty, scan_over};
+use super::puts::{Change, Puts, scan_over};
 use super::record::{self, DecodeError, Row as _};
 use super::rows::Staged;
+use super::run::Run;
 use super::schema::Table;
 use super::source::OpenTables;
 use super::tx::{Range, Source, Span, View, Visit};
@@ -23,44 +22,80 @@ const LOG_ROW_BYTES: usize = 12 * 1024;
 /// Log rows that a batch removes at most: more than it adds, so that they never pile up.
 const TRIM: usize = 32;
 
-type Bytes = Box<[u8]>;
-type Sorted = RedBlackTreeMapSync<Bytes, Option<Bytes>>;
-
-/// What waits, by table and key; `None` deletes. A clone is cheap and does not change any more.
+/// What waits. A clone is cheap and does not change any more.
 #[derive(Clone, Default)]
-pub(super) struct Waiting(BTreeMap<Table, Sorted>);
+pub(super) struct Waiting {
+    /// What moves to its tables now, and how many of it have.
+    leaving: Arc<Run>,
+    left: usize,
+    /// What came since, oldest first. Runs of a size are merged, so that there are few.
+    arriving: Vec<Arc<Run>>,
+}
 
 impl Waiting {
     pub(super) fn len(&self) -> usize {
-        self.0.values().map(Sorted::size).sum()
+        self.leaving.len() - self.left + self.arriving.iter().map(|run| run.len()).sum::<usize>()
     }
 
-    fn put(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) {
-        let rows = self.0.entry(table).or_insert_with(Sorted::new_sync);
-        rows.insert_mut(key.into(), value.map(Into::into));
+    fn push(&mut self, run: Run) {
+        let mut run = Arc::new(run);
+        while let Some(last) = self.arriving.pop_if(|last| last.len() < 2 * run.len()) {
+            run = Arc::new(Run::merge(&last, &run));
+        }
+        self.arriving.push(run);
     }
 
-    /// The first `count` at or after `from`, in the order of tables and keys.
-    fn slice(&self, from: Option<&Place>, count: usize) -> Vec<Place> {
-        let mut found = Vec::with_capacity(count.min(self.len()));
-        for (table, rows) in &self.0 {
-            let start: Bound<&[u8]> = match from {
-                Some((last, _)) if table < last => continue,
-                Some((last, key)) if table == last => Bound::Excluded(key),
-                _ => Bound::Unbounded,
-            };
-            let rows = rows.range::<[u8], _>((start, Bound::Unbounded));
-            let left = count - found.len();
-            found.extend(rows.take(left).map(|(key, _)| (*table, key.clone())));
-            if found.len() == count {
-                break;
+    /// Everything that came is to leave, once all that was to leave has.
+    fn turn(&mut self) {
+        let mut runs = std::mem::take(&mut self.arriving).into_iter().rev();
+        let newest = runs.next().unwrap_or_default();
+        self.leaving = runs.fold(newest, |newer, older| Arc::new(Run::merge(&older, &newer)));
+        self.left = 0;
+    }
+
+    /// Every run with the number of its first change that counts, oldest first.
+    fn runs(&self) -> impl DoubleEndedIterator<Item = (&Run, usize)> {
+        let arriving = self.arriving.iter().map(|run| (&**run, 0));
+        std::iter::once((&*self.leaving, self.left)).chain(arriving)
+    }
+}
+
+/// The changes of one range, from several runs, in its order.
+struct Merged<'a> {
+    /// Oldest first, with what is not passed yet.
+    runs: Vec<(&'a Run, std::ops::Range<usize>)>,
+    backwards: bool,
+}
+
+impl<'a> Iterator for Merged<'a> {
+    type Item = Change<'a>;
+
+    fn next(&mut self) -> Option<Change<'a>> {
+        let backwards = self.backwards;
+        let head = |run: &'a Run, left: &std::ops::Range<usize>| {
+            if left.is_empty() {
+                return None;
+            }
+            run.get(if backwards { left.end - 1 } else { left.start }).map(|(_, change)| change)
+        };
+        let mut found: Option<Change<'a>> = None;
+        for (run, left) in &self.runs {
+            if let Some((key, value)) = head(run, left)
+                // Of equal keys, the newer: it comes later.
+                && found.is_none_or(|(best, _)| if backwards { key >= best } else { key <= best })
+            {
+                found = Some((key, value));
+            }
+        }
+        let (key, _) = found?;
+        for (run, left) in &mut self.runs {
+            if head(run, left).is_some_and(|(passed, _)| passed == key) {
+                *left = if backwards { left.start..left.end - 1 } else { left.start + 1..left.end };
             }
         }
         found
     }
 }
-
-type Place = (Table, Bytes);
 
 /// What waits, laid over the tables.
 pub(super) struct Over<'a> {
@@ -70,27 +105,21 @@ pub(super) struct Over<'a> {
 
 impl Source for Over<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        match self.waiting.0.get(&table).and_then(|rows| rows.get(key)) {
-            Some(put) => Ok(put.as_ref().map(|put| put.to_vec())),
+        let mut runs = self.waiting.runs().rev().filter(|_| table.row().scattered);
+        match runs.find_map(|(run, from)| run.find(from, table, key)) {
+            Some((_, put)) => Ok(put.map(<[u8]>::to_vec)),
             None => self.base.get(table, key),
         }
     }
 
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
-        fn slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-            bound.as_ref().map(Vec::as_slice)
-        }
-        let bounds = (slice(&range.from), slice(&range.to));
-        let rows = self.waiting.0.get(&table).filter(|_| !is_empty(bounds.0, bounds.1));
-        let Some(rows) = rows else {
+        if range.is_empty() || !table.row().scattered {
             return self.base.scan(table, range, visit);
-        };
-        let rows = rows.range::<[u8], _>(bounds).map(|(key, put)| (&**key, put.as_deref()));
-        if range.backwards {
-            scan_over(self.base, table, range, rows.rev(), visit)
-        } else {
-            scan_over(self.base, table, range, rows, visit)
         }
+        let runs = self.waiting.runs().map(|(run, from)| (run, run.within(from, table, range)));
+        let runs = runs.filter(|(_, within)| !within.is_empty()).collect();
+        let changes = Merged { runs, backwards: range.backwards };
+        scan_over(self.base, table, range, changes, visit)
     }
 }
 
@@ -98,14 +127,8 @@ impl Source for Over<'_> {
 #[derive(Clone, Default)]
 pub(super) struct Stage {
     pub waiting: Waiting,
-    /// What this batch changed: its log rows to be.
-    noted: Vec<Staged>,
-    /// Bytes of keys and rows in the last of them.
-    noted_bytes: usize,
-    /// Where the last slice ended; slices go round.
-    cursor: Option<Place>,
-    /// The batch that the round began after: when it ends, all up to there is in its table.
-    round: u64,
+    /// All that leaves came with this batch or an earlier one.
+    turned: u64,
     /// Log rows up to this batch are not needed any more.
     settled: u64,
     /// Log rows up to this batch are removed.
@@ -113,49 +136,43 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// What waits according to the log, after batch number `batch`.
-    pub(super) fn load(source: &dyn Source, batch: u64) -> Result<Self, Error> {
-        let mut stage = Self { round: batch, ..Self::default() };
+    /// What waits according to the log.
+    pub(super) fn load(source: &dyn Source) -> Result<Self, Error> {
+        let mut stage = Self::default();
         let mut after = None;
         loop {
             let page = View::new(source).scan_global::<Staged>(after.as_ref(), limits::PAGE_MAX)?;
-            for (_, row) in &page {
+            after = page.last().map(|(key, _)| *key);
+            if after.is_none() {
+                return Ok(stage);
+            }
+            for (_, row) in page {
                 let corrupt =
                     Error::Corrupt { table: Table::Staged, cause: DecodeError::Malformed };
-                for (table, key, value) in row.changes().ok_or(corrupt)? {
-                    stage.waiting.put(table, key, value);
-                }
-            }
-            match page.into_iter().last() {
-                Some((key, _)) => after = Some(key),
-                None => return Ok(stage),
+                stage.waiting.push(Run::from_bytes(row.run).ok_or(corrupt)?);
             }
         }
     }
 
-    pub(super) fn put(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) {
-        self.waiting.put(table, key, value);
-        if self.noted.is_empty() || self.noted_bytes > LOG_ROW_BYTES {
-            self.noted.push(Staged::default());
-            self.noted_bytes = 0;
-        }
-        if let Some(row) = self.noted.last_mut() {
-            row.push(table, key, value);
-        }
-        self.noted_bytes += key.len() + value.map_or(0, <[u8]>::len);
-    }
-
-    /// Writes the log rows of batch `batch`, and moves rows on until no more than `keep` wait.
+    /// Writes the log rows of batch `batch`, which made `changes`, and moves rows on until no more
+    /// than `keep` wait.
     pub(super) fn advance(
         &mut self,
         tables: &OpenTables<'_>,
-        batch: u64,
+        (batch, changes): (u64, &Puts),
         keep: usize,
     ) -> Result<(), Error> {
-        for (part, row) in (0_u64..).zip(std::mem::take(&mut self.noted)) {
+        let mut run = Run::default();
+        for (table, change) in changes.iter() {
+            run.push(table, change);
+        }
+        for (part, piece) in (0_u64..).zip(run.pieces(LOG_ROW_BYTES)) {
             let corrupt = |cause| Error::Corrupt { table: Staged::TABLE, cause };
-            let value = record::encode(&row).map_err(corrupt)?;
+            let value = record::encode(&Staged { run: piece.to_vec() }).map_err(corrupt)?;
             tables.put(Staged::TABLE, &(batch, part).to_bytes(), Some(&value))?;
+        }
+        if run.len() > 0 {
+            self.waiting.push(run);
         }
         while self.waiting.len() > keep {
             self.settle(tables, batch, self.waiting.len() - keep)?;
@@ -163,22 +180,22 @@ impl Stage {
         self.trim(tables)
     }
 
-    /// Puts the next `count` rows into their tables; fewer at the end of a round.
+    /// Puts the next `count` rows into their tables, or fewer where what leaves ends.
     fn settle(&mut self, tables: &OpenTables<'_>, batch: u64, count: usize) -> Result<(), Error> {
-        let slice = self.waiting.slice(self.cursor.as_ref(), count);
-        for (table, key) in &slice {
-            let Some(rows) = self.waiting.0.get_mut(table) else { continue };
-            if let Some(put) = rows.get(key) {
-                tables.put(*table, key, put.as_deref())?;
-            }
-            rows.remove_mut(key);
+        let waiting = &mut self.waiting;
+        if waiting.left == waiting.leaving.len() {
+            waiting.turn();
+            self.turned = batch;
         }
-        let ended = slice.len() < count;
-        self.cursor = slice.into_iter().last().filter(|_| !ended);
-        if ended {
-            // Whatever waited when the round began has been passed.
-            self.settled = self.round;
-            self.round = batch;
+        let end = waiting.leaving.len().min(waiting.left + count);
+        for n in waiting.left..end {
+            if let Some((table, (key, put))) = waiting.leaving.get(n) {
+                tables.put(table, key, put)?;
+            }
+        }
+        waiting.left = end;
+        if end == waiting.leaving.len() {
+            self.settled = self.turned;
         }
         Ok(())
     }

@@ -10,12 +10,13 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::base::limits;
 
 use super::key::Key;
+use super::puts::{Changed, Puts};
 use super::rows::timers::StoredTimer;
 use super::rows::{Meta, TimerKey};
 use super::schema::{CATALOGUE, Table};
 use super::source::{OpenTables, Tables, io};
 use super::stage::{Over, Stage, Waiting};
-use super::tx::{Puts, Range, Source, Tx, View, Visit};
+use super::tx::{Range, Source, Tx, View, Visit};
 use super::{Changes, Disk, Error, Options, WriteError};
 
 /// The newest layout that this program can read and write.
@@ -128,7 +129,7 @@ impl Shared {
     pub(super) fn open(disk: Disk, options: Options) -> Result<Arc<Self>, Error> {
         let database = disk.open(options, prepare, check_schema)?;
         let (epoch, batch) = begin_epoch(&database)?;
-        let stage = Stage::load(&Tables::of(&database)?, batch)?;
+        let stage = Stage::load(&Tables::of(&database)?)?;
         let seen = Seen { durable: stage.waiting.clone(), next: None };
         let (queue, jobs) = mpsc::channel(QUEUE);
         let lane = if options.inline { Lane::Inline(Mutex::new(())) } else { Lane::Thread(queue) };
@@ -260,7 +261,7 @@ impl Shared {
             let needed = batch.is_needed();
             if needed {
                 let keep = batch.keep.min(self.options.staged_rows);
-                batch.stage.advance(&tables, number, keep)?;
+                batch.stage.advance(&tables, (number, &batch.staged), keep)?;
                 put_meta(&tables, "batch", number)?;
             }
             needed
@@ -295,7 +296,7 @@ impl Shared {
             // taken for that of the batch that comes next.
             let tables = Tables::of(&opened)?;
             let durable = read_meta(&tables, "batch")?;
-            let stage = Stage::load(&tables, durable)?;
+            let stage = Stage::load(&tables)?;
             self.show(stage.waiting.clone(), None);
             *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
             self.batch.store(durable, Ordering::Relaxed);
@@ -331,6 +332,8 @@ fn run(shared: &std::sync::Weak<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>)
 /// What one commit will hold.
 struct Batch {
     stage: Stage,
+    /// Changes of this batch that are to be staged.
+    staged: Puts,
     changes: Changes,
     wrote: u64,
     bytes: usize,
@@ -340,8 +343,14 @@ struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        let (stage, changes) = (Stage::default(), Changes::default());
-        Self { stage, changes, wrote: 0, bytes: 0, keep: usize::MAX }
+        Self {
+            stage: Stage::default(),
+            staged: Puts::default(),
+            changes: Changes::default(),
+            wrote: 0,
+            bytes: 0,
+            keep: usize::MAX,
+        }
     }
 }
 
@@ -355,11 +364,12 @@ impl Batch {
     ) -> Result<usize, Error> {
         for (i, job) in jobs.iter_mut().take(count).enumerate() {
             let over = Over { base: tables, waiting: &self.stage.waiting };
-            let mut tx = Tx::new(&over);
+            let changed = Changed { base: &over, puts: &self.staged };
+            let mut tx = Tx::new(&changed);
             if job.run(&mut tx)? {
                 let (puts, keep) = tx.into_parts();
                 self.keep = self.keep.min(keep.unwrap_or(usize::MAX));
-                self.add(tables, &puts)?;
+                self.add(tables, puts)?;
             }
             if self.bytes >= limits::BATCH_BYTES {
                 return Ok(i + 1);
@@ -368,20 +378,22 @@ impl Batch {
         Ok(count)
     }
 
-    fn add(&mut self, tables: &OpenTables<'_>, puts: &Puts) -> Result<(), Error> {
+    fn add(&mut self, tables: &OpenTables<'_>, puts: Puts) -> Result<(), Error> {
         self.wrote += u64::from(!puts.is_empty());
-        for ((table, key), put) in puts {
-            self.bytes += key.len() + put.as_ref().map_or(0, Vec::len);
-            self.changes.tables.insert(*table);
-            if *table == Table::Timers
-                && let Some(timer) = StoredTimer::from_bytes(key).map(TimerKey::of_stored)
-            {
-                self.changes.timers.push((timer, put.is_some()));
-            }
-            if table.row().scattered {
-                self.stage.put(*table, key, put.as_deref());
-            } else {
-                tables.put(*table, key, put.as_deref())?;
+        for (table, rows) in puts.into_tables() {
+            self.changes.tables.insert(table);
+            for (key, put) in rows {
+                self.bytes += key.len() + put.as_ref().map_or(0, Vec::len);
+                if table == Table::Timers
+                    && let Some(timer) = StoredTimer::from_bytes(&key).map(TimerKey::of_stored)
+                {
+                    self.changes.timers.push((timer, put.is_some()));
+                }
+                if table.row().scattered {
+                    self.staged.insert(table, key, put);
+                } else {
+                    tables.put(table, &key, put.as_deref())?;
+                }
             }
         }
         Ok(())
@@ -449,5 +461,5 @@ fn put_meta(tables: &OpenTables<'_>, name: &str, value: u64) -> Result<(), Error
     let mut tx = Tx::new(tables);
     tx.put_global(&name.to_owned(), &Meta { value })?;
     let (puts, _) = tx.into_parts();
-    puts.iter().try_for_each(|((table, key), put)| tables.put(*table, key, put.as_deref()))
+    puts.iter().try_for_each(|(table, (key, put))| tables.put(table, key, put))
 }

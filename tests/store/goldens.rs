@@ -15,7 +15,6 @@ use carillon::domain::publish::{
 };
 use carillon::domain::schedule::Schedule;
 use carillon::domain::workspace::Workspace;
-use carillon::store::Table;
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash,
     MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
@@ -58,15 +57,8 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[MediaTotal { assets: 1, bytes: u64::MAX }]),
         Golden::global(&[AssetHome { workspace: id(1) }]),
         Golden::scoped(&[Preparation { part: id(1), content_revision: 2, ticket: bytes() }]),
-        Golden::global(&[staged()]),
+        Golden::global(&[Staged { run: bytes() }]),
     ]
-}
-
-fn staged() -> Staged {
-    let mut staged = Staged::default();
-    staged.push(Table::Timers, &[1, 2, 3], Some(&[4]));
-    staged.push(Table::Calendar, &bytes(), None);
-    staged
 }
 
 fn assets() -> Vec<Asset> {
