@@ -4,12 +4,15 @@
 mod disk;
 mod fault;
 mod key;
+mod puts;
 mod record;
 pub mod rows;
+mod run;
 mod schema;
 mod scope;
 mod slots;
 mod source;
+mod stage;
 mod tx;
 mod writer;
 
@@ -19,6 +22,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::base::limits;
 use crate::domain::space::Space;
 use rows::{Meta, TimerKey};
 
@@ -75,11 +79,13 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Writes and reads happen inside the call, for runs in one thread.
     pub inline: bool,
+    /// Changes that may wait for their tables.
+    pub staged_rows: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 16 * 1024 * 1024, inline: false }
+        Self { cache_bytes: 16 * 1024 * 1024, inline: false, staged_rows: limits::STAGED_ROWS }
     }
 }
 
@@ -99,6 +105,8 @@ pub struct Stats {
     /// Bytes of the keys and rows that were put.
     pub written_bytes: u64,
     pub reopened: u64,
+    /// Changes that wait for their tables now.
+    pub staged: usize,
 }
 
 /// The open database; a cheap handle.
@@ -179,6 +187,7 @@ impl Store {
             writes: self.shared.writes.load(Ordering::Relaxed),
             written_bytes: self.shared.written_bytes.load(Ordering::Relaxed),
             reopened: self.shared.reopened.load(Ordering::Relaxed),
+            staged: self.shared.staged(),
         }
     }
 

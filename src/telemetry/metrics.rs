@@ -37,6 +37,7 @@ pub struct StoreTotals {
     pub written_bytes: u64,
     pub reopened: u64,
     pub healthy: bool,
+    pub staged: usize,
 }
 
 /// All metrics of one process; a test may have several.
@@ -63,6 +64,7 @@ pub struct Metrics {
     store_written_bytes: IntCounter,
     store_reopened: IntCounter,
     store_healthy: IntGauge,
+    store_staged: IntGauge,
     catching_up: IntGauge,
     disk_free: IntGauge,
     disk_room: IntGauge,
@@ -122,6 +124,8 @@ impl Metrics {
                 "Times the database was opened again after a storage error.")?,
             store_healthy: to.number("carillon_store_healthy",
                 "1 when the last batch could be written, else 0.")?,
+            store_staged: to.number("carillon_store_staged_rows",
+                "Changes that are durable in the log and wait for their tables.")?,
             catching_up: to.number("carillon_catching_up",
                 "Overdue deliveries from a time when nobody looked, that wait to be worked on.")?,
             disk_free: to.number("carillon_disk_free_bytes",
@@ -231,6 +235,7 @@ impl Metrics {
         self.raise(&self.store_written_bytes, totals.written_bytes);
         self.raise(&self.store_reopened, totals.reopened);
         self.store_healthy.set(i64::from(totals.healthy));
+        self.store_staged.set(i64::try_from(totals.staged).unwrap_or(i64::MAX));
     }
 
     pub fn catching_up(&self, left: usize) {
@@ -355,6 +360,7 @@ mod tests {
             written_bytes: 70,
             reopened: 1,
             healthy: true,
+            staged: 0,
         });
         metrics.catching_up(3);
         metrics.disk(Space { free: 5, size: 9 }, Room::Low);

@@ -12,3 +12,4 @@ mod model;
 mod runs;
 mod sessions;
 mod stage;
+mod workers;
