@@ -20,7 +20,7 @@ fn code_of(authorize_url: &str) -> String {
     code.split_once('<').unwrap().0.to_owned()
 }
 
-fn connect(server: &Server, workspace: &str, id: &str, code: &str) -> std::process::Output {
+pub fn connect(server: &Server, workspace: &str, id: &str, code: &str) -> std::process::Output {
     use std::io::Write as _;
     let mut child = carillon()
         .args(["channel", "connect", id, "-w", workspace, "--json", "--code-file", "-"])

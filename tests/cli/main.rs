@@ -8,6 +8,7 @@ mod connect;
 mod decisions;
 mod demo;
 mod folder;
+mod mastodon;
 mod media;
 mod outside;
 mod program;
