@@ -2,11 +2,10 @@
 //! `@rmdes/indiekit-endpoint-activitypub`, see mastodon.mjs). Needs node, and the folder that
 //! `.ci/run` makes in `CARILLON_MASTODON`; skips without, unless `CARILLON_REQUIRE_REAL_PARTS=1`.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
+use support::Node;
 use support::media::jpeg;
 
 use crate::connect::connect;
@@ -26,17 +25,9 @@ key_settle = "100ms"
 catch_up_spacing = "1ms"
 "#;
 
-/// The running server; it ends with its standard input.
 struct Real {
-    node: Child,
+    _node: Node,
     host: String,
-}
-
-impl Drop for Real {
-    fn drop(&mut self) {
-        drop(self.node.stdin.take());
-        drop(self.node.wait());
-    }
 }
 
 impl Real {
@@ -46,19 +37,12 @@ impl Real {
             return None;
         };
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/mastodon.mjs");
-        let mut node = Command::new("node")
-            .args([script.as_os_str(), &folder])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(node.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (node, line) = Node::start(&script, &folder);
         let told: Value =
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("it says {line:?}"));
         let host = host_of(told["base"].as_str().unwrap()).to_owned();
         println!("a server of Mastodon's API at {host}");
-        Some(Self { node, host })
+        Some(Self { _node: node, host })
     }
 
     fn set(&self, what: &Value) {
