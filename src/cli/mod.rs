@@ -2,6 +2,7 @@
 //! table and goes through the admin socket. Must not hold rules; it parses, asks and shows.
 
 mod ask;
+mod change;
 mod config;
 mod doctor;
 mod paper;

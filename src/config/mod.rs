@@ -84,9 +84,20 @@ impl Config {
             }
         });
         let text = file.map(read::text).transpose()?;
-        let mut reader = Reader::new(file.zip(text.as_deref()), env, flags);
+        let reader = Reader::new(file.zip(text.as_deref()), env, flags);
+        let mut loaded = Self::read(reader)?;
+        loaded.config.credentials = credentials;
+        Ok(loaded)
+    }
+
+    /// What a file with this text alone would mean.
+    pub fn check(path: &Path, text: &str) -> Result<Loaded, ConfigError> {
+        Self::read(Reader::new(Some((path, text)), std::iter::empty(), &[]))
+    }
+
+    fn read(mut reader: Reader<'_>) -> Result<Loaded, ConfigError> {
         let config = Self {
-            credentials,
+            credentials: None,
             server: Server::read(&mut reader),
             publish: Publish::read(&mut reader),
             outbound: Outbound::read(&mut reader),
