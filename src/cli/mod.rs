@@ -3,6 +3,7 @@
 
 mod ask;
 mod change;
+mod complete;
 mod config;
 mod doctor;
 mod paper;
@@ -29,6 +30,9 @@ const USAGE: u8 = 2;
 
 /// Runs what the arguments of the process say; the code is that of the process.
 pub fn run() -> ExitCode {
+    if complete::answered(command) {
+        return ExitCode::SUCCESS;
+    }
     let code = parse_and_run();
     // What was asked for and cannot be written was not done.
     match show::unwritten() {
@@ -59,7 +63,7 @@ fn parse_and_run() -> ExitCode {
         Some(("serve", given)) => serve(given),
         Some(("demo", given)) => demo(given),
         Some(("doctor", given)) => doctor::run(given),
-        Some(("completions", given)) => paper::completions(given, command()),
+        Some(("completions", given)) => paper::completions(given),
         Some(("man", given)) => paper::man(given, command()),
         Some(("config", given)) => config::run(given),
         Some((noun, given)) => verbs::run(noun, given),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
-use super::{FAILED, USAGE, ask, settings, show};
+use super::{FAILED, USAGE, ask, complete, settings, show};
 use crate::service::{ArgKind, VERBS, Verb};
 
 const DRY_RUN: &str = "dry-run";
@@ -52,7 +52,10 @@ fn about(noun: &str) -> &'static str {
 fn with_args(mut command: Command, verb: &Verb) -> Command {
     command = command.about(verb.about);
     for arg in verb.args {
-        let made = Arg::new(arg.name).help(arg.about);
+        let mut made = Arg::new(arg.name).help(arg.about);
+        if let Some(noun) = complete::noun_of(verb.noun, arg.name) {
+            made = complete::named(made, noun);
+        }
         command = command.arg(match arg.kind {
             ArgKind::Word => made.required(true),
             ArgKind::Required => made.long(arg.name).required(true),
@@ -73,15 +76,14 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
             command.arg(Arg::new(DRY_RUN).long("dry-run").action(ArgAction::SetTrue).help(about));
     }
     if !verb.right.is_empty() {
-        command = command.arg(
-            Arg::new("workspace")
-                .long("workspace")
-                .short('w')
-                .required(true)
-                .value_name("ID-OR-SLUG")
-                .env("CARILLON_WORKSPACE")
-                .help("The workspace"),
-        );
+        let workspace = Arg::new("workspace")
+            .long("workspace")
+            .short('w')
+            .required(true)
+            .value_name("ID-OR-SLUG")
+            .env("CARILLON_WORKSPACE")
+            .help("The workspace");
+        command = command.arg(complete::named(workspace, "workspace"));
     }
     command
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "the program under test lives in real time")]
 
 mod bluesky;
+mod completions;
 mod connect;
 mod decisions;
 mod demo;
