@@ -1,4 +1,4 @@
-//! Telling the program's supervisor how far it is, as systemd's sd_notify(3) describes. Must not
+//! Telling the program's supervisor how far it is, as systemd's `sd_notify`(3) describes. Must not
 //! fail anything: nobody may be listening.
 
 use std::io;

@@ -46,7 +46,6 @@ impl Set {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let base = text(&told["base"]);
         let host = host_of(&base).to_owned();
-        println!("a real Bluesky server at {base}");
         let folder = tempfile::tempdir().unwrap();
         let password = folder.path().join("password");
         std::fs::write(&password, text(&told["author"]["password"])).unwrap();

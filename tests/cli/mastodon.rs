@@ -41,7 +41,6 @@ impl Real {
         let told: Value =
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("it says {line:?}"));
         let host = host_of(told["base"].as_str().unwrap()).to_owned();
-        println!("a server of Mastodon's API at {host}");
         Some(Self { _node: node, host })
     }
 

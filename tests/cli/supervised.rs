@@ -1,4 +1,4 @@
-//! The server under a supervisor that listens as systemd does (sd_notify(3)).
+//! The server under a supervisor that listens as systemd does (`sd_notify`(3)).
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
