@@ -93,6 +93,12 @@ impl Services {
         if self.room() > Room::Scarce { Ok(()) } else { Err(Problem::new(Code::DiskFull)) }
     }
 
+    /// The same, except that nothing is written: for use cases that touch nothing but the store.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        Self { store: self.store.rehearsal(), ..self.clone() }
+    }
+
     /// The moment at which something is shown.
     fn glance(&self) -> Glance {
         Glance { epoch: self.store.epoch(), now: self.now(), room: self.room() }
