@@ -221,6 +221,22 @@ fn the_wheel_pages_and_forgets_nothing() {
     assert!(stage.sim.clock.monotonic() > 60 * MINUTE);
 }
 
+/// A server that lists posts under other ids than it answered is looked through for the parent of a
+/// reply, however much went out in between.
+#[test]
+fn a_reply_finds_its_parent_below_many_other_posts() {
+    let front = |settings| carillon::practice::mastodon::Settings { is_front: true, ..settings };
+    let mut stage = Stage::changed(13, carillon::domain::publish::Timing::default(), front);
+    let channel = stage.listed;
+    let thread = stage.thread(&[channel], &["root", "reply"], (MINUTE, 10)).unwrap();
+    for n in 0..60_u32 {
+        stage.post(&[channel], &[&format!("other {n}")], 2 * MINUTE + n * 5 * SECOND);
+    }
+    stage.sim.pass(12 * MINUTE);
+    let done = stage.delivery(&thread.deliveries[0].id);
+    assert_eq!(done.state, "published", "{done:#?}");
+}
+
 /// What a receiver of webhooks says of itself, and what only a person can then change.
 #[test]
 fn a_webhook_that_wants_no_more_is_held_until_it_is_connected_again() {

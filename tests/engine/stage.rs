@@ -121,12 +121,24 @@ impl Stage {
         texts: &[&str],
         after: Duration,
     ) -> Result<PostShown, Problem> {
+        self.thread(channels, texts, (after, 0))
+    }
+
+    /// With so many minutes between the parts.
+    pub fn thread(
+        &mut self,
+        channels: &[ChannelId],
+        texts: &[&str],
+        (after, delay_minutes): (Duration, u32),
+    ) -> Result<PostShown, Problem> {
         let due = self.sim.now().plus(after).to_string();
+        let part = |(i, text): (usize, &&str)| PartDraft {
+            text: (*text).to_owned(),
+            delay_minutes: if i == 0 { 0 } else { delay_minutes },
+            ..PartDraft::default()
+        };
         let new = NewPost {
-            parts: texts
-                .iter()
-                .map(|text| PartDraft { text: (*text).to_owned(), ..PartDraft::default() })
-                .collect(),
+            parts: texts.iter().enumerate().map(part).collect(),
             channels: channels.to_vec(),
             when: Some(When::At {
                 local: due.trim_end_matches('Z').to_owned(),

@@ -14,6 +14,8 @@ use crate::domain::publish::{Outcome, Receipt};
 /// Between two looks at the account's listing, and how long after the parent they go on.
 const LOOK: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_mins(10);
+/// Of the listing that are looked through, 40 posts each.
+const PAGES: usize = 5;
 
 /// One step towards the parent's id; `None` when nothing is to be done.
 pub(super) async fn prepare(call: &Call<'_>, part: &PartCall<'_>) -> Option<Prepared> {
@@ -50,9 +52,20 @@ async fn find(call: &Call<'_>, parent: &Receipt) -> Result<Option<String>, CallE
     }
     let (Some(account), Some(url)) = (call.account, &parent.url) else { return Ok(None) };
     let id = &account.remote_id;
-    let listing = format!("/api/v1/accounts/{id}/statuses?limit=40&exclude_reblogs=true");
-    let page = call.get(&listing).await?;
     let is_it = |status: &&Value| web_url(status.get("url")).as_ref() == Some(url);
-    let found = page.as_array().and_then(|statuses| statuses.iter().find(is_it));
-    Ok(found.and_then(|status| status["id"].as_str()).filter(|id| is_id(id)).map(str::to_owned))
+    let id_of = |status: &Value| status["id"].as_str().filter(|id| is_id(id)).map(str::to_owned);
+    let mut older = String::new();
+    // Others of the channel may have gone out since, all the more while it catches up.
+    for _ in 0..PAGES {
+        let listing =
+            format!("/api/v1/accounts/{id}/statuses?limit=40&exclude_reblogs=true{older}");
+        let page = call.get(&listing).await?;
+        let Some(statuses) = page.as_array() else { return Ok(None) };
+        if let Some(found) = statuses.iter().find(is_it) {
+            return Ok(id_of(found));
+        }
+        let Some(last) = statuses.last().and_then(id_of) else { return Ok(None) };
+        older = format!("&max_id={last}");
+    }
+    Ok(None)
 }
