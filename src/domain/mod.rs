@@ -4,9 +4,11 @@
 pub mod access;
 pub mod capability;
 pub mod channel;
+pub mod circuit;
 pub mod delivery;
 pub mod event;
 pub mod media;
+pub mod place;
 pub mod post;
 pub mod publish;
 pub mod schedule;

@@ -3,6 +3,7 @@
 //! done.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use super::lanes::{Lanes, Ticket};
 use super::publisher::{self, Done, Ended};
 use super::wheel::Wheel;
 use crate::base::{DeliveryId, Live, Spawner, Timestamp, limits};
+use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
+use crate::domain::place::Place;
 use crate::domain::publish::Phase;
 use crate::networks;
 use crate::service::Services;
@@ -219,6 +222,7 @@ impl Scheduler {
     /// Takes note of a run that ended.
     fn ended(&mut self, Ended { ticket, done, wake, out }: Ended) {
         self.lanes.finish(&ticket, out);
+        let timer = ticket.timer;
         match done {
             Done::Rest => {}
             Done::Paused => self.left_behind = true,
@@ -226,13 +230,13 @@ impl Scheduler {
                 self.lanes.rest(&ticket, until);
                 self.lanes.offer(ticket);
             }
-            Done::Blocked { until } => drop(self.wheel.insert(until, ticket.timer)),
+            Done::Blocked { until } => drop(self.wheel.insert(until, timer)),
             Done::WantsLane => self.lanes.offer(Ticket { sends: true, ..ticket }),
         }
         if let Some(due) = wake {
-            self.insert(TimerKey { due, ..ticket.timer });
+            self.insert(TimerKey { due, ..timer });
         }
-        if let Some(timer) = self.meanwhile.remove(&ticket.delivery()) {
+        if let Some(timer) = self.meanwhile.remove(&timer.delivery()) {
             self.wheel.insert(timer.due, timer);
         }
     }
@@ -322,6 +326,7 @@ impl Scheduler {
 /// The deliveries behind timers that still stand.
 fn tickets(view: &View<'_>, timers: &[TimerKey], epoch: u64) -> Result<Vec<Ticket>, Error> {
     let mut found = Vec::with_capacity(timers.len());
+    let mut places: BTreeMap<_, Option<Arc<Place>>> = BTreeMap::new();
     for timer in timers {
         let Some(row) = view.get::<Delivery>(&timer.scope, &timer.delivery())? else { continue };
         if row.flow.wake != Some(timer.due) {
@@ -334,10 +339,19 @@ fn tickets(view: &View<'_>, timers: &[TimerKey], epoch: u64) -> Result<Vec<Ticke
             _ => true,
         };
         let Some(network) = networks::named(&row.network) else { continue };
+        let place = match places.entry((timer.scope, row.channel)) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => {
+                let channel = view.get::<Channel>(&timer.scope, &row.channel)?;
+                new.insert(channel.map(|channel| Arc::new(Place::of(&channel)))).clone()
+            }
+        };
+        let Some(place) = place else { continue };
         found.push(Ticket {
             timer: *timer,
             channel: row.channel,
             network: network.word(),
+            place,
             due: row.flow.due,
             sends,
         });

@@ -8,4 +8,5 @@ mod media;
 mod model;
 mod runs;
 mod sessions;
+mod sharing;
 mod stage;

@@ -72,12 +72,12 @@ pub(super) async fn run(
     let (done, wake) = match run.drive().await {
         Ok(ended) => ended,
         Err(problem) => {
-            let delivery = ticket.delivery();
+            let delivery = run.ticket.delivery();
             tracing::error!(%delivery, %problem, "a delivery could not be worked on");
             (Done::Blocked { until: services.now().plus(TROUBLE_WAIT) }, None)
         }
     };
-    Ended { ticket, done, wake, out: run.out }
+    Ended { ticket: run.ticket, done, wake, out: run.out }
 }
 
 type Turn = Result<(Done, Option<Timestamp>), Problem>;
