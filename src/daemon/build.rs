@@ -64,6 +64,7 @@ pub(super) fn open(
         timing,
         controls: Arc::new(controls),
         renewals: Arc::default(),
+        circuits: Arc::default(),
         public_url: Arc::from(public_url),
     })
 }

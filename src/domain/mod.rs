@@ -11,6 +11,7 @@ pub mod media;
 pub mod place;
 pub mod post;
 pub mod publish;
+pub mod rate;
 pub mod schedule;
 pub mod text;
 pub mod workspace;

@@ -115,11 +115,22 @@ impl Scheduler {
         let metrics = &self.services.metrics;
         metrics.publishing(self.lanes.running());
         metrics.lanes_waiting(self.lanes.waiting());
+        self.count_circuits();
         metrics.timers_overdue(self.lanes.queued());
         if let Some(lag) = lag {
             metrics.scheduler_lag(lag);
         }
         Ok(())
+    }
+
+    fn count_circuits(&self) {
+        let (open, waiting) = (self.services.open_circuits(), self.lanes.held_back());
+        for network in networks::REGISTRY {
+            let word = network.word();
+            let circuits = open.iter().filter(|circuit| circuit.place.network == word).count();
+            let lanes = waiting.get(word).copied().unwrap_or(0);
+            self.services.metrics.circuits(word, circuits, lanes);
+        }
     }
 
     /// A jump makes every plan doubtful: start over from the disk.
@@ -222,10 +233,17 @@ impl Scheduler {
     /// Takes note of a run that ended.
     fn ended(&mut self, Ended { ticket, done, wake, out }: Ended) {
         self.lanes.finish(&ticket, out);
+        if ticket.sends {
+            match self.services.open_at(&ticket.place) {
+                Some(open) => self.lanes.rest_place(&ticket.place, open.until),
+                None => self.lanes.open_place(&ticket.place),
+            }
+        }
         let timer = ticket.timer;
         match done {
             Done::Rest => {}
             Done::Paused => self.left_behind = true,
+            Done::Shut => self.lanes.offer(ticket),
             Done::Blocked { until } if ticket.sends => {
                 self.lanes.rest(&ticket, until);
                 self.lanes.offer(ticket);

@@ -7,6 +7,7 @@ mod credential;
 mod feed;
 mod mastodon;
 mod media;
+mod told;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::domain::publish::{Failure, Outcome, ReadBack, Reading, Receipt};
 pub use call::{Call, CallError};
 pub use credential::Credential;
 pub use media::Media;
+pub use told::Told;
 
 /// Every network, one line each.
 pub static REGISTRY: &[&dyn Network] =
@@ -74,6 +76,11 @@ pub trait Network: Send + Sync {
     /// a person is needed: more than one answer must have said so.
     async fn renew(&self, _call: &Call<'_>) -> Result<Credential, CallError> {
         Err(CallError::Missing("token"))
+    }
+
+    /// Whether a limit that an answer told of counts all accounts of this installation together.
+    fn is_shared(&self, _told: &Told) -> bool {
+        false
     }
 
     /// Everything reversible before the commit.

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
 use super::channels::Asking;
-use super::{Services, refused, trouble};
-use crate::base::{ChannelId, Code, CorrelationId, Problem};
+use super::{Limits, Services, refused, trouble};
+use crate::base::{ChannelId, Code, CorrelationId, Problem, Timestamp};
 use crate::domain::channel::Channel;
 use crate::domain::publish::Failure;
-use crate::networks::{self, CallError, Credential};
+use crate::domain::rate::Purpose;
+use crate::networks::{self, Call, CallError, Credential};
 use crate::store::rows::{SealedCredential, WrappedKey};
 use crate::store::{Key as _, Row as _, Scope, View};
 use crate::vault::{WorkspaceKey, WrappedKey as Wrapped};
@@ -151,7 +152,11 @@ impl Services {
             facts: &now.channel.facts,
             correlation,
         };
-        let renewed = network.renew(&self.call(&asking)).await;
+        if let Some(until) = self.no_reads_before(scope, &now.channel).await? {
+            return Ok(Renewal::Later(Failure::new("rate_limited", format!("until {until}"))));
+        }
+        let way = self.watched(scope, &now.channel, Purpose::Read);
+        let renewed = network.renew(&Call { transport: &way, ..self.call(&asking) }).await;
         let said = |result: &str, failure: &Failure| {
             let (network, code) = (&now.channel.network, &failure.code);
             tracing::warn!(
@@ -174,6 +179,16 @@ impl Services {
                 Ok(Renewal::Later(failure))
             }
         }
+    }
+
+    async fn no_reads_before(
+        &self,
+        scope: &Scope,
+        channel: &Channel,
+    ) -> Result<Option<Timestamp>, Problem> {
+        let (of, channel, now) = (*scope, channel.clone(), self.now());
+        let limits = self.store.read(move |view| Limits::read(view, &of, &channel)).await;
+        Ok(limits.map_err(trouble)?.holds(Purpose::Read, now).map(|limit| limit.until))
     }
 
     async fn read_opened(&self, scope: &Scope, id: ChannelId) -> Result<OpenedChannel, Problem> {
@@ -202,6 +217,7 @@ impl Services {
 }
 
 /// The rows that make an [`OpenedChannel`].
+#[derive(Clone)]
 pub struct Found {
     pub channel: Channel,
     sealed: Option<SealedCredential>,

@@ -15,8 +15,10 @@ mod pauses;
 mod planning;
 mod posts;
 pub mod shown;
+mod traffic;
 mod transition;
 mod verbs;
+mod waits;
 pub mod words;
 mod workspaces;
 
@@ -42,6 +44,7 @@ pub use idempotency::{Done, Repeat};
 pub use media::{AssetChange, AssetShown, NewAsset};
 pub use pauses::{Level, Pauses};
 pub use posts::{NewPost, PostChange, PostFilter, When};
+pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
 pub use verbs::{Arg, ArgKind, VERBS, Verb, run as run_verb};
 
@@ -62,6 +65,8 @@ pub struct Services {
     pub controls: Arc<Controls>,
     /// Credentials that are being renewed right now.
     pub renewals: Arc<Renewals>,
+    /// Servers and accounts that get no posts for a while.
+    pub circuits: Arc<Circuits>,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: Arc<str>,
 }
@@ -73,7 +78,7 @@ impl Services {
 
     /// The moment at which something is shown.
     fn glance(&self) -> Glance {
-        Glance { epoch: self.store.epoch(), now: self.now() }
+        Glance { epoch: self.store.epoch(), now: self.now(), open: self.open_circuits().into() }
     }
 
     /// The metrics as Prometheus reads them, with the store's counts of this moment.

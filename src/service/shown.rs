@@ -2,12 +2,15 @@
 //! every other face. Must not hold a secret, except the fields that show a new key or signing secret once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::OpenCircuit;
 use super::pauses::Pauses;
+use super::waits::{self, RateLimitShown, WaitShown};
 use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
 use crate::domain::access::Key;
 use crate::domain::channel::{Channel, ChannelState};
@@ -21,10 +24,12 @@ use crate::store::{Error, Scope, Span, View};
 
 /// When something is looked at: what is armed since before this start of the program is unknown, and
 /// what is due and waits has a reason.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Glance {
     pub epoch: u64,
     pub now: Timestamp,
+    /// Circuits that were open then.
+    pub open: Arc<[OpenCircuit]>,
 }
 
 /// One page of a list.
@@ -113,9 +118,11 @@ pub struct DeliveryShown {
     pub network: String,
     /// scheduled, preparing, armed, unknown, held, published, partial, failed or cancelled.
     pub state: String,
-    /// Why it waits (due, turn, retry, `rate_limit`, paused, lane: another of its channel is being
-    /// sent or looked for), or is held.
+    /// Why it waits (due, turn, retry, `rate_limit`, circuit: calls to its server failed, paused,
+    /// lane: another of its channel is being sent or looked for), or is held.
     pub reason: Option<String>,
+    /// What a `rate_limit` or circuit is about.
+    pub wait: Option<WaitShown>,
     /// When it was to go out.
     pub due: String,
     /// When it is looked at next.
@@ -183,6 +190,9 @@ pub struct ChannelShown {
     pub authorize_url: Option<String>,
     pub grace_minutes: Option<u64>,
     pub limits: LimitsShown,
+    /// What its network takes no more of for now; only where one channel is shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rate_limits: Vec<RateLimitShown>,
     pub created_at: String,
     /// The signing secret that was made with the channel: shown then, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -279,7 +289,7 @@ pub(super) fn post(
     view: &View<'_>,
     scope: &Scope,
     post: &Post,
-    glance: Glance,
+    glance: &Glance,
 ) -> Result<PostShown, Error> {
     let pauses = Pauses::read(view, scope)?;
     let mut deliveries = Vec::new();
@@ -351,18 +361,23 @@ pub(super) fn delivery(
     scope: &Scope,
     pauses: &Pauses,
     row: &Delivery,
-    glance: Glance,
+    glance: &Glance,
 ) -> Result<DeliveryShown, Error> {
     let state = row.flow.state_in(glance.epoch);
+    let mut wait = None;
     let reason = match (&row.flow.hold, state, row.flow.current_part().map(|p| &p.phase)) {
         (Some(hold), State::Held, _) => Some(hold.reason.word()),
-        (_, State::Scheduled, Some(Phase::Waiting(wait))) => {
+        (_, State::Scheduled, Some(Phase::Waiting(due))) => {
             let paused = pauses.hold_back(view, scope, row.channel, &row.network)?.is_some();
             let late = row.flow.wake.is_some_and(|wake| wake <= glance.now);
-            Some(match wait {
+            if late && !paused {
+                wait = waits::of(view, scope, row.channel, glance)?;
+            }
+            Some(match (&wait, due) {
                 _ if paused => "paused",
+                (Some((reason, _)), _) => reason,
                 _ if late && is_behind(view, scope, row)? => "lane",
-                wait => wait.word(),
+                (None, due) => due.word(),
             })
         }
         _ => None,
@@ -381,6 +396,7 @@ pub(super) fn delivery(
         network: row.network.clone(),
         state: state.word().to_owned(),
         reason: reason.map(str::to_owned),
+        wait: wait.map(|(_, shown)| shown),
         due: row.due.to_string(),
         next_look: row.flow.wake.map(|wake| wake.to_string()),
         finished_at: row.finished_at.map(|at| at.to_string()),
@@ -484,6 +500,7 @@ pub(super) fn channel(channel: &Channel) -> ChannelShown {
             parts_max: 0,
             media_max: 0,
         }),
+        rate_limits: Vec::new(),
         created_at: channel.created_at.to_string(),
         secret: None,
     }

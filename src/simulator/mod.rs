@@ -210,6 +210,7 @@ fn boot(
         timing: Live::new(timing),
         controls: Arc::default(),
         renewals: Arc::default(),
+        circuits: Arc::default(),
         public_url: Arc::from("https://carillon.test"),
     })
 }

@@ -12,7 +12,7 @@ use crate::domain::workspace::Workspace;
 
 use super::record::Row;
 use super::rows::{
-    access, assets, channels, deliveries, events, idempotency, installation, posts, timers,
+    access, assets, channels, deliveries, events, idempotency, installation, limits, posts, timers,
     workspaces,
 };
 
@@ -45,6 +45,8 @@ pub enum Table {
     MediaTotals,
     Preparations,
     AssetHomes,
+    ChannelLimits,
+    ServerLimits,
 }
 
 /// Whose data a table holds.
@@ -99,6 +101,8 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<assets::MediaTotal>("media_totals", Scoped, "() -> number and bytes of assets"),
     row::<assets::Preparation>("preparations", Scoped, "delivery -> what its network noted while preparing"),
     row::<assets::AssetHome>("asset_homes", Global, "asset -> workspace, for signed addresses"),
+    row::<limits::ChannelLimits>("channel_limits", Scoped, "channel -> until when its network takes no more calls"),
+    row::<limits::ServerLimits>("server_limits", Global, "network/server -> the same, for all its channels"),
 ];
 
 impl Table {
@@ -121,6 +125,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::AssetHomes as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::ServerLimits as usize + 1);
     }
 }

@@ -244,6 +244,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         timing: carillon::base::Live::new(Timing::default()),
         controls: Arc::default(),
         renewals: Arc::default(),
+        circuits: Arc::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),
     }

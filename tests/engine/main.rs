@@ -10,3 +10,4 @@ mod runs;
 mod sessions;
 mod sharing;
 mod stage;
+mod traffic;

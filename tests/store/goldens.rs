@@ -13,12 +13,13 @@ use carillon::domain::post::{OptionValue, PartDraft, Post, Target, Variant};
 use carillon::domain::publish::{
     Doubt, Failure, Flow, Hold, HoldReason, Part, Phase, Receipt, Source, State, Wait,
 };
+use carillon::domain::rate::{Purpose, RateLimit, RateLimits};
 use carillon::domain::schedule::Schedule;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash,
-    MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, Slug, Timer, WrappedKey,
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
+    KeyHash, MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    SealedCredential, ServerLimits, Slug, Timer, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -57,7 +58,18 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[MediaTotal { assets: 1, bytes: u64::MAX }]),
         Golden::global(&[AssetHome { workspace: id(1) }]),
         Golden::scoped(&[Preparation { part: id(1), content_revision: 2, ticket: bytes() }]),
+        Golden::scoped(&rate_limits().map(ChannelLimits)),
+        Golden::global(&rate_limits().map(ServerLimits)),
     ]
+}
+
+fn rate_limits() -> [RateLimits; 2] {
+    let limit = |allowed, refused| RateLimit { until: at(1), allowed, said: at(2), refused };
+    let mut full = RateLimits::default();
+    full.set(Purpose::Post, limit(Some(u32::MAX), true));
+    full.set(Purpose::Upload, limit(Some(30), false));
+    full.set(Purpose::Read, limit(None, true));
+    [full, RateLimits::default()]
 }
 
 fn assets() -> Vec<Asset> {

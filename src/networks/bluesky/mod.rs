@@ -17,7 +17,7 @@ use url::Url;
 use super::call::Answered;
 use super::{
     Asks, Call, CallError, Connected, Credential, Facts, Failure, Grant, Network, PartCall,
-    Prepared, Proof, failure,
+    Prepared, Proof, Told, failure,
 };
 use crate::base::{Timestamp, limits};
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
@@ -117,6 +117,11 @@ impl Network for Bluesky {
 
     async fn renew(&self, call: &Call<'_>) -> Result<Credential, CallError> {
         session::renew(call).await
+    }
+
+    /// networks.md 10.4: 3,000 calls in 5 minutes are counted by address, not by account.
+    fn is_shared(&self, told: &Told) -> bool {
+        (told.allowed, told.window) == (Some(3_000), Some(Duration::from_mins(5)))
     }
 
     async fn prepare(&self, call: &Call<'_>, part: &PartCall<'_>) -> Prepared {

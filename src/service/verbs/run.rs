@@ -167,6 +167,8 @@ impl Caller<'_> {
             .iter_mut()
             .filter(|name| name.is_empty())
             .for_each(|all| "everything".clone_into(all));
+        let circuits = services.open_circuits();
+        let circuits: Vec<_> = circuits.iter().map(super::super::waits::circuit).collect();
         let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -179,6 +181,7 @@ impl Caller<'_> {
             "paused_channels": backlog.paused_channels,
             "late": overdue,
             "being_sent": backlog.inflight,
+            "circuits": circuits,
             "waits_for_a_person": {
                 "held": waiting(State::Held),
                 "failed": waiting(State::Failed),
