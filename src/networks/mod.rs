@@ -71,6 +71,12 @@ pub trait Network: Send + Sync {
         None
     }
 
+    /// From when on the credential should be renewed even if nobody uses it, so that it does not
+    /// end for want of use; `None` for one that does not.
+    fn keep_from(&self, _credential: &Credential) -> Option<Timestamp> {
+        None
+    }
+
     /// A credential in place of the call's, which is about to end or was refused. It is stored
     /// before it is used, and nobody else renews the same one meanwhile. `Unauthorized` means that
     /// a person is needed: more than one answer must have said so.

@@ -115,6 +115,10 @@ impl Network for Bluesky {
         session::renew_from(credential)
     }
 
+    fn keep_from(&self, credential: &Credential) -> Option<Timestamp> {
+        session::keep_from(credential)
+    }
+
     async fn renew(&self, call: &Call<'_>) -> Result<Credential, CallError> {
         session::renew(call).await
     }
