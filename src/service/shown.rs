@@ -122,6 +122,7 @@ pub struct DeliveryShown {
     /// lane: another of its channel is being sent or looked for), or is held.
     pub reason: Option<String>,
     /// What a `rate_limit` or circuit is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<WaitShown>,
     /// When it was to go out.
     pub due: String,

@@ -11,3 +11,4 @@ mod sessions;
 mod sharing;
 mod stage;
 mod traffic;
+mod workers;

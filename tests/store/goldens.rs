@@ -19,7 +19,7 @@ use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
     KeyHash, MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, ServerLimits, Slug, Timer, WrappedKey,
+    SealedCredential, ServerLimits, Slug, Staged, Timer, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -47,7 +47,7 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[PublishedEntry]),
         Golden::scoped(&actors().map(event)),
         Golden::scoped(&[Remembered {
-            request: [0xab; 32],
+            request: [0xab; 16],
             object: "post 1".to_owned(),
             at: at(2),
         }]),
@@ -58,6 +58,7 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[MediaTotal { assets: 1, bytes: u64::MAX }]),
         Golden::global(&[AssetHome { workspace: id(1) }]),
         Golden::scoped(&[Preparation { part: id(1), content_revision: 2, ticket: bytes() }]),
+        Golden::global(&[Staged { run: bytes() }]),
         Golden::scoped(&rate_limits().map(ChannelLimits)),
         Golden::global(&rate_limits().map(ServerLimits)),
     ]

@@ -2,6 +2,7 @@
 
 mod media;
 mod sessions;
+mod stage;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::service::Services;
 pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &CancellationToken) {
     spawner(Box::pin(media::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(sessions::run(Arc::clone(services), stop.clone())));
+    spawner(Box::pin(stage::run(Arc::clone(services), stop.clone())));
 }
 
 /// Waits; `false` when it is time to stop.

@@ -10,6 +10,7 @@ pub(super) mod idempotency;
 pub(super) mod installation;
 pub(super) mod limits;
 pub(super) mod posts;
+pub(super) mod staged;
 pub(super) mod timers;
 pub(super) mod workspaces;
 
@@ -22,5 +23,6 @@ pub use idempotency::Remembered;
 pub use installation::{Meta, Pause};
 pub use limits::{ChannelLimits, ServerLimits};
 pub use posts::CalendarEntry;
+pub use staged::Staged;
 pub use timers::{Timer, TimerKey, TimerKind};
 pub use workspaces::{Slug, WrappedKey};
