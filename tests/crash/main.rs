@@ -13,3 +13,4 @@ mod client;
 mod faults;
 mod kills;
 mod server;
+mod sharing;

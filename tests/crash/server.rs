@@ -95,9 +95,18 @@ pub struct Server {
 
 impl Server {
     pub fn new(practice: &Practice) -> Self {
+        Self::with(practice, SETTINGS)
+    }
+
+    /// With the product's own times, which are longer.
+    pub fn unhurried(practice: &Practice) -> Self {
+        Self::with(practice, "[log]\nlevel = \"warn,carillon::daemon=info\"\n")
+    }
+
+    fn with(practice: &Practice, settings: &str) -> Self {
+        let text = format!("{settings}\n[outbound]\nallow = [\"{}\"]\n", practice.at);
         let folder = tempfile::tempdir().unwrap();
         let settings = folder.path().join("settings.toml");
-        let text = format!("{SETTINGS}\n[outbound]\nallow = [\"{}\"]\n", practice.at);
         std::fs::write(&settings, text).unwrap();
         let mut server = Self { folder, process: None, api: String::new(), settings };
         server.start();
