@@ -198,7 +198,8 @@ mod tests {
         for wait in [60, 120, 240, 480, 480, 480] {
             let until = at + S(wait);
             assert_eq!(circuit.ask(&rules, at), Gate::Wait { until });
-            assert_eq!(circuit.ask(&rules, until - S(1)), Gate::Wait { until });
+            let before = at + S(wait - 1);
+            assert_eq!(circuit.ask(&rules, before), Gate::Wait { until });
             assert_eq!(circuit.ask(&rules, until), Gate::Probe);
             assert_eq!(circuit.ask(&rules, until), Gate::Wait { until: until + S(70) });
             at = until + S(5);
@@ -269,7 +270,7 @@ mod tests {
                     _ => match (circuit.ask(&rules, at), was_open) {
                         (Gate::Go, None) => {}
                         (Gate::Wait { until }, Some(open)) => {
-                            assert!(at < until && until == open.until)
+                            assert!(at < until && until == open.until);
                         }
                         (Gate::Probe, Some(open)) => {
                             assert!(at >= open.until, "{history:?}");

@@ -358,12 +358,12 @@ mod tests {
     }
 
     /// The same, of another workspace to another server.
-    fn of(workspace: u8, server: &str, ticket: Ticket) -> Ticket {
+    fn of(workspace: u8, server: &str, ticket: &Ticket) -> Ticket {
         let scope = Scope::for_tests(Id::from_bytes([workspace; 16]));
         let mut timer = TimerKey { scope, ..ticket.timer };
         timer.id[0] = workspace;
         let network = server.split_once('/').map_or("mastodon", |(network, _)| network);
-        Ticket { timer, place: place(network, server), ..ticket }
+        Ticket { timer, place: place(network, server), ..ticket.clone() }
     }
 
     fn at(ms: u64) -> Timestamp {
@@ -396,7 +396,7 @@ mod tests {
     fn rooms_are_per_server_and_looks_have_their_own() {
         let mut lanes = Lanes::new(1, 8);
         let (a, b, look) = (ticket(1, 1, 1, true), ticket(2, 2, 2, true), ticket(3, 1, 3, false));
-        let elsewhere = of(9, "other.test", ticket(4, 4, 4, true));
+        let elsewhere = of(9, "other.test", &ticket(4, 4, 4, true));
         for t in [&a, &b, &look, &elsewhere] {
             lanes.offer(t.clone());
         }
@@ -427,18 +427,18 @@ mod tests {
         let mut lanes = Lanes::new(8, 64);
         for n in 0..5_000 {
             let server = format!("hangs-{}.test", n % 100);
-            lanes.offer(of(1, &server, ticket(n, n, 1, true)));
+            lanes.offer(of(1, &server, &ticket(n, n, 1, true)));
         }
         assert_eq!(start(&mut lanes, 10).len(), 32);
         // Another network, and then another workspace, for which there is room at once.
         for n in 0..100 {
-            lanes.offer(of(2, &format!("webhook/{n}"), ticket(n, n, 9, true)));
+            lanes.offer(of(2, &format!("webhook/{n}"), &ticket(n, n, 9, true)));
         }
         assert_eq!(start(&mut lanes, 10).len(), 16, "as much as is left then");
-        lanes.offer(of(3, "fine.test", ticket(1, 1, 10, true)));
+        lanes.offer(of(3, "fine.test", &ticket(1, 1, 10, true)));
         assert_eq!(start(&mut lanes, 10).len(), 0, "a network has its share too");
-        lanes.offer(of(3, "webhook/fine", ticket(2, 2, 10, true)));
-        lanes.offer(of(3, "bluesky/fine", ticket(3, 3, 10, true)));
+        lanes.offer(of(3, "webhook/fine", &ticket(2, 2, 10, true)));
+        lanes.offer(of(3, "bluesky/fine", &ticket(3, 3, 10, true)));
         let places: Vec<_> = start(&mut lanes, 10).iter().map(|t| t.place.to_string()).collect();
         assert_eq!(places, ["bluesky/bluesky/fine"]);
     }
@@ -448,10 +448,10 @@ mod tests {
     fn workspaces_take_turns() {
         let mut lanes = Lanes::new(1, 2);
         for n in 0..50 {
-            lanes.offer(of(1, "one.test", ticket(n, n, 1, true)));
+            lanes.offer(of(1, "one.test", &ticket(n, n, 1, true)));
         }
         for n in 0..3 {
-            lanes.offer(of(2, "one.test", ticket(n, n, 5, true)));
+            lanes.offer(of(2, "one.test", &ticket(n, n, 5, true)));
         }
         let mut order = String::new();
         for _ in 0..10 {
@@ -467,13 +467,13 @@ mod tests {
     fn a_place_rests_whole_and_is_tried_one_at_a_time() {
         let mut lanes = Lanes::new(8, 64);
         for n in 0..9 {
-            lanes.offer(of(1, "down.test", ticket(n, n, 1, true)));
+            lanes.offer(of(1, "down.test", &ticket(n, n, 1, true)));
         }
         let first = lanes.next(at(1)).unwrap();
         lanes.rest_place(&first.place, at(100));
         lanes.finish(&first, None);
         lanes.offer(first.clone());
-        lanes.offer(of(1, "up.test", ticket(20, 20, 2, true)));
+        lanes.offer(of(1, "up.test", &ticket(20, 20, 2, true)));
         let started = start(&mut lanes, 50);
         assert_eq!(
             started.iter().map(|t| t.place.server.as_str()).collect::<Vec<_>>(),
@@ -500,16 +500,16 @@ mod tests {
     #[test]
     fn what_is_cleared_leaves_no_trace() {
         let mut lanes = Lanes::new(1, 8);
-        let running = of(1, "one.test", ticket(1, 1, 1, true));
+        let running = of(1, "one.test", &ticket(1, 1, 1, true));
         lanes.offer(running.clone());
         assert_eq!(lanes.next(at(1)), Some(running.clone()));
         for n in 2..9 {
-            lanes.offer(of(1, "one.test", ticket(n, n, 1, n % 2 == 0)));
+            lanes.offer(of(1, "one.test", &ticket(n, n, 1, n % 2 == 0)));
         }
-        lanes.rest(&of(1, "one.test", ticket(4, 4, 1, true)), at(500));
+        lanes.rest(&of(1, "one.test", &ticket(4, 4, 1, true)), at(500));
         lanes.clear_queues();
         assert_eq!((lanes.queued(), lanes.waiting(), lanes.next_wake()), (0, 0, None));
-        lanes.offer(of(1, "one.test", ticket(4, 4, 1, true)));
+        lanes.offer(of(1, "one.test", &ticket(4, 4, 1, true)));
         assert_eq!(lanes.next(at(1)), None, "the server's one place is still taken");
         lanes.finish(&running, None);
         assert_eq!(start(&mut lanes, 1).len(), 1);
