@@ -26,7 +26,7 @@ pub(super) fn router() -> Router<Shared> {
 /// A verb as `service` lists it, with the words that come with it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Run {
+struct Question {
     noun: String,
     #[serde(default)]
     verb: String,
@@ -35,27 +35,33 @@ struct Run {
     workspace: Option<String>,
     #[serde(default)]
     args: Map<String, Value>,
+    /// Say what would happen, and write nothing.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 async fn run(
     State(face): State<Shared>,
     peer: Option<Extension<Peer>>,
     correlation: Correlation,
-    body: Json<Run>,
+    body: Json<Question>,
 ) -> Result<Answer, Refusal> {
     let Some(Extension(Peer::Unix { uid })) = peer else {
         return Err(Refusal(Problem::new(Code::Forbidden)));
     };
-    let Run { noun, verb, workspace, args } = body.0;
+    let Question { noun, verb, workspace, args, dry_run } = body.0;
     let named = (noun.as_str(), verb.as_str());
     let (operator, workspace) = (Operator::new(uid), workspace.as_deref());
     tracing::info!(
         uid,
+        dry_run,
         verb = format!("{noun} {verb}").escape_debug().to_string(),
         workspace = workspace.map(|word| word.escape_debug().to_string()),
         correlation_id = %correlation.0,
         "an operator's verb"
     );
-    let answer = run_verb(&face.services, operator, named, workspace, &args, correlation.0).await?;
+    let rehearsal = dry_run.then(|| face.services.rehearsal());
+    let services = rehearsal.as_ref().unwrap_or(&face.services);
+    let answer = run_verb(services, operator, named, workspace, &args, correlation.0).await?;
     Ok(Answer::json(&answer))
 }

@@ -74,8 +74,55 @@ fn shown(value: impl Serialize) -> Answer {
     serde_json::to_value(value).map_err(|_| Problem::new(Code::Internal))
 }
 
-/// Does what an operator named. `workspace` is an id or a slug.
+/// Does what an operator named, or with [`Services::rehearsal`] only says what would come of it.
+/// `workspace` is an id or a slug.
 pub async fn run(
+    services: &Services,
+    operator: Operator,
+    (noun, verb): (&str, &str),
+    workspace: Option<&str>,
+    args: &Map<String, Value>,
+    correlation: CorrelationId,
+) -> Answer {
+    let answer = answer(services, operator, (noun, verb), workspace, args, correlation).await;
+    let mut answer = answer.map_err(in_own_words)?;
+    if let Some(shown) = answer.as_object_mut().filter(|_| services.store.is_rehearsal()) {
+        shown.insert("dry_run".to_owned(), Value::Bool(true));
+    }
+    Ok(answer)
+}
+
+/// What use cases call a field, and what the verbs call it.
+const OWN_WORDS: &[(&str, &str)] = &[
+    ("channels", "channel"),
+    ("expires_at", "expires"),
+    ("parts", "text"),
+    ("schedule", "at"),
+    ("schedule.at", "at"),
+    ("schedule.now", "now"),
+    ("schedule.zone", "zone"),
+    ("scopes", "scope"),
+    ("tags", "tag"),
+];
+
+/// Names fields as a person typed them: `parts[1].text` was the second `text`.
+fn in_own_words(mut problem: Problem) -> Problem {
+    for named in &mut problem.fields {
+        let (name, rest) = match named.field.split_once('[') {
+            Some((name, rest)) => (name, rest.split(']').next()),
+            None => (named.field.as_str(), None),
+        };
+        let own = OWN_WORDS.iter().find(|(theirs, _)| *theirs == name);
+        let own = own.map_or(name, |(_, own)| own);
+        named.field = match rest {
+            None | Some("0") => own.to_owned(),
+            Some(index) => format!("{own}[{index}]"),
+        };
+    }
+    problem
+}
+
+async fn answer(
     services: &Services,
     operator: Operator,
     (noun, verb): (&str, &str),
@@ -91,6 +138,10 @@ pub async fn run(
     let mut check = Check::default();
     for name in args.keys().filter(|name| known.args.iter().all(|arg| arg.name != **name)) {
         check.wrong(name.as_str(), Wrong::Unknown);
+    }
+    if services.store.is_rehearsal() && !known.can_rehearse() {
+        let why = "is not possible: this verb does more than write to the database, or nothing";
+        check.wrong("dry_run", Wrong::NotPossible { why });
     }
     check.finish()?;
     let call = Caller { services, operator, correlation, name: format!("{noun} {verb}") };
@@ -247,8 +298,8 @@ impl Caller<'_> {
             "test" => return shown(services.test_channel(access, words.id("id")?).await?),
             "remove" => {
                 let id = words.id("id")?;
-                services.remove_channel(access, id).await?;
-                return Ok(json!({ "id": id, "state": "removed" }));
+                let cancelled = services.remove_channel(access, id).await?.value;
+                return Ok(json!({ "id": id, "state": "removed", "cancelled": cancelled }));
             }
             "connect" => {
                 let (token, code) = (words.secret("token")?, words.secret("code")?);
