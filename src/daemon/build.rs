@@ -95,6 +95,8 @@ fn media(config: &Config) -> media::Settings {
         workspace_bytes: number(media.workspace_mib, 1024 * 1024),
         bounds: Bounds { pixels, animation_pixels: pixels.saturating_mul(10) },
         grace: media.grace,
+        fetch_idle: media.fetch_idle,
+        fetch_total: media.fetch_total,
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Settings {
     pub bounds: Bounds,
     /// How long an object stays after nothing needs it any more.
     pub grace: Duration,
+    /// Fetching a file from an address: until the server says something, and all in all.
+    pub fetch_idle: Duration,
+    pub fetch_total: Duration,
 }
 
 impl Default for Settings {
@@ -48,6 +51,8 @@ impl Default for Settings {
             workspace_bytes: 10 * 1024 * 1024 * 1024,
             bounds: Bounds { pixels: 50_000_000, animation_pixels: 500_000_000 },
             grace: Duration::from_hours(24),
+            fetch_idle: Duration::from_secs(15),
+            fetch_total: Duration::from_mins(10),
         }
     }
 }

@@ -8,6 +8,7 @@ mod connect;
 mod decisions;
 mod demo;
 mod folder;
+mod import;
 mod media;
 mod outside;
 mod program;

@@ -49,6 +49,8 @@ fn operations() -> OpenApiRouter<Shared> {
             v1::media::delete::delete_asset
         ))
         .routes(routes!(v1::media::file::read_asset))
+        .routes(routes!(v1::media::thumbnail::read_thumbnail))
+        .routes(routes!(v1::media::import::import_asset))
         .routes(routes!(v1::keys::list::list_keys, v1::keys::create::create_key))
         .routes(routes!(v1::keys::revoke::revoke_key))
 }

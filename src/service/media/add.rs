@@ -6,7 +6,7 @@ use super::super::{Access, Done, Services, no, not_found, refused};
 use super::{AssetShown, disk, not_kept, objects, shown};
 use crate::base::{AssetId, Check, Code, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Write;
-use crate::domain::media::{Asset, Digest, Thumbnail};
+use crate::domain::media::{Asset, Digest, MediaKind, Thumbnail};
 use crate::media::{Claim, Examined, Staged};
 use crate::store::rows::{AssetHome, MediaTotal, ObjectUse, OrphanKey};
 use crate::store::{Scope, Tx, WriteError};
@@ -21,6 +21,24 @@ pub struct NewAsset {
     pub alt: String,
 }
 
+/// How a file came.
+pub(super) enum Via {
+    /// In a request, whose sender knows what it is.
+    Form,
+    /// From an address; what that says of the file counts for nothing.
+    Address,
+}
+
+impl Via {
+    /// What of the request is to blame for a bad file.
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Form => "file",
+            Self::Address => "url",
+        }
+    }
+}
+
 impl Services {
     /// Keeps a file. A repeated request gives the asset that the first made.
     pub async fn add_asset(
@@ -33,9 +51,26 @@ impl Services {
         if let Some(done) = self.added_before(&access).await? {
             return Ok(done);
         }
-        let name = bare_name(&new.name);
-        let claim = Claim { name: name.clone(), mime: new.mime };
-        let examined = self.blobs.examine(new.staged, claim).await.map_err(not_kept)?;
+        self.keep_asset(access, new, &Via::Form).await
+    }
+
+    /// Examines a file, and keeps it when it is right.
+    pub(super) async fn keep_asset(
+        &self,
+        access: Access<Write>,
+        new: NewAsset,
+        via: &Via,
+    ) -> Result<Done<AssetShown>, Problem> {
+        let mut name = bare_name(&new.name);
+        let claim = match via {
+            Via::Address => Claim::default(),
+            Via::Form => Claim { name: name.clone(), mime: new.mime },
+        };
+        let examined = self.blobs.examine(new.staged, claim).await;
+        let examined = examined.map_err(|error| not_kept(via.field(), error))?;
+        if matches!(via, Via::Address) {
+            name = named_as(&name, examined.shape.kind);
+        }
         let asset = self.asset_of(&access, &examined, name, new.alt);
         let kept = self.blobs.keep().await;
         self.note_orphans(&access, &asset).await?;
@@ -72,7 +107,7 @@ impl Services {
         }
     }
 
-    async fn added_before(
+    pub(super) async fn added_before(
         &self,
         access: &Access<Write>,
     ) -> Result<Option<Done<AssetShown>>, Problem> {
@@ -175,6 +210,15 @@ fn bare_name(name: &str) -> String {
     if name.is_empty() { "file".to_owned() } else { name }
 }
 
+/// The name with an ending that fits: addresses end in anything.
+fn named_as(name: &str, kind: MediaKind) -> String {
+    let fits = |ending: &str| kind.endings().contains(&ending.to_ascii_lowercase().as_str());
+    if name.rsplit_once('.').is_some_and(|(_, ending)| fits(ending)) {
+        return name.to_owned();
+    }
+    format!("{name}.{}", kind.endings().first().copied().unwrap_or_default())
+}
+
 /// When an object that loses its last use is looked at.
 pub(super) fn pin(
     tx: &mut Tx<'_>,
@@ -202,6 +246,9 @@ mod tests {
             ("dir/", "file"),
         ] {
             assert_eq!(bare_name(given), bare, "{given:?}");
+        }
+        for (name, named) in [("a.JPG", "a.JPG"), ("a.php", "a.php.jpg"), ("file", "file.jpg")] {
+            assert_eq!(named_as(name, MediaKind::Jpeg), named);
         }
         let long = format!("{}.png", "x".repeat(300));
         assert!(bare_name(&long).ends_with("x.png"));

@@ -5,6 +5,7 @@
 mod add;
 mod change;
 mod garbage;
+mod import;
 mod link;
 mod shown;
 
@@ -25,6 +26,7 @@ use crate::store::{Error, Scope, Span, Tx, View, WriteError};
 
 pub use add::NewAsset;
 pub use change::AssetChange;
+pub use import::NewImport;
 pub use shown::AssetShown;
 
 impl Services {
@@ -100,12 +102,12 @@ pub(super) fn disk(error: media::Error) -> Problem {
     Problem::new(Code::StoreUnavailable)
 }
 
-fn not_kept(refused: NotKept) -> Problem {
+fn not_kept(field: &str, refused: NotKept) -> Problem {
     match refused {
         NotKept::Failed(error) => disk(error),
         NotKept::Refused(refusal) => {
             let wrong = Wrong::BadFile { word: refusal.word(), why: refusal.to_string() };
-            Problem::field("file", wrong)
+            Problem::field(field, wrong)
         }
     }
 }
