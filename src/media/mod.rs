@@ -2,6 +2,7 @@
 //! SHA-256 of their bytes, within a workspace. Must not know posts, networks or rules.
 
 mod blob;
+mod bucket;
 mod probe;
 mod refusal;
 mod stage;
@@ -24,6 +25,7 @@ use crate::base::WorkspaceId;
 use crate::domain::media::Digest;
 
 pub use blob::Blob;
+pub use bucket::{Bucket, BucketKey, KEY_FILE_BYTES};
 pub use probe::Bounds;
 pub use refusal::Refusal;
 pub use stage::{Claim, Examined, Miniature, Staged, Staging, TooLong};
@@ -62,12 +64,18 @@ impl Default for Settings {
 pub enum Error {
     #[error("the media folder: {0}")]
     Io(#[from] io::Error),
-    #[error("the object store: {0}")]
-    Objects(#[from] object_store::Error),
+    #[error("the object store: {}", bucket::told(.0))]
+    Objects(object_store::Error),
     #[error("a worker was stopped")]
     Stopped,
     #[error("an object has {actual} bytes and should have {expected}")]
     Changed { expected: u64, actual: u64 },
+}
+
+impl From<object_store::Error> for Error {
+    fn from(error: object_store::Error) -> Self {
+        Self::Objects(error)
+    }
 }
 
 /// Why a file is not kept.
@@ -108,11 +116,16 @@ impl Blobs {
     /// Objects as files below `folder`, synced before they count.
     pub fn on_disk(folder: &Path, settings: Settings) -> Result<Self, Error> {
         let (objects, staging) = (folder.join("objects"), folder.join("staging"));
-        for path in [&objects, &staging] {
-            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        }
+        make(&[&objects, &staging])?;
         let objects = LocalFileSystem::new_with_prefix(&objects)?.with_fsync(true);
         Ok(Self::of(Arc::new(objects), Some(staging), settings))
+    }
+
+    /// Objects in a bucket; files on their way in are below `folder`.
+    pub fn in_bucket(bucket: &Bucket, folder: &Path, settings: Settings) -> Result<Self, Error> {
+        let staging = folder.join("staging");
+        make(&[&staging])?;
+        Ok(Self::of(bucket::open(bucket)?, Some(staging), settings))
     }
 
     /// Objects that are gone with the last handle, for runs in memory.
@@ -124,6 +137,11 @@ impl Blobs {
         let inner =
             Inner { objects, staging, settings, gate: RwLock::new(()), decoder: Arc::default() };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Whether objects could be read now.
+    pub async fn check(&self) -> Result<(), Error> {
+        bucket::answers(self.inner.objects.as_ref()).await
     }
 
     pub fn settings(&self) -> &Settings {
@@ -207,6 +225,11 @@ impl Blobs {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn make(folders: &[&Path]) -> io::Result<()> {
+    let make = |path: &&Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+    folders.iter().try_for_each(make)
 }
 
 /// `workspace/first two digits/hash`: no folder grows without end.

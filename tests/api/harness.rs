@@ -66,10 +66,19 @@ impl House {
     }
 
     pub async fn seeded(seed: u64, settings: Settings) -> Self {
+        Self::made(seed, settings, Blobs::in_memory(media::Settings::default())).await
+    }
+
+    /// One that keeps media elsewhere.
+    pub async fn keeping(blobs: Blobs) -> Self {
+        Self::made(7, Settings::default(), blobs).await
+    }
+
+    async fn made(seed: u64, settings: Settings, blobs: Blobs) -> Self {
         super::log::listen();
         let clock = ManualClock::at(Timestamp::parse(START).unwrap());
         let disk = FaultDisk::new();
-        let services = services(&clock, &disk, seed);
+        let services = Services { blobs, ..services(&clock, &disk, seed) };
         let readiness = Arc::new(Mutex::new(Readiness::Ready));
         let face = Arc::new(Face {
             services: services.clone(),

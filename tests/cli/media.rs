@@ -12,13 +12,13 @@ use support::media::{jpeg, png};
 use crate::program::{Server, ask, carillon, get, host_of};
 
 /// A key of the workspace, as a header.
-fn key(server: &Server, workspace: &str) -> String {
+pub fn key(server: &Server, workspace: &str) -> String {
     let made = server.json(&["key", "create", "media", "-w", workspace, "--scope", "write"]);
     format!("Bearer {}", made["key"].as_str().unwrap())
 }
 
 /// Uploads a file the way a form does; status and answer.
-fn upload(address: &str, path: &str, key: &str, name: &str, file: &[u8]) -> (u16, Value) {
+pub fn upload(address: &str, path: &str, key: &str, name: &str, file: &[u8]) -> (u16, Value) {
     let head = format!(
         "--b\r\ncontent-disposition: form-data; name=\"alt\"\r\n\r\nA pattern\r\n--b\r\n\
          content-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"

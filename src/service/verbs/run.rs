@@ -173,6 +173,7 @@ impl Caller<'_> {
             "now": now,
             "epoch": services.store.epoch(),
             "store": if services.store.is_healthy() { "ok" } else { "failing" },
+            "media": if services.media_answers().await { "ok" } else { "failing" },
             "publishing": if services.is_paused().await? { "paused" } else { "running" },
             "paused": paused,
             "paused_workspaces": backlog.paused_workspaces,
