@@ -21,5 +21,7 @@ section! {
         fetch_idle: Duration = secs(15), up_to(mins(1)), Restart;
         /// And when all of it takes longer than this.
         fetch_total: Duration = mins(10), up_to(mins(50)), Restart;
+        /// How long a file may take that is uploaded in stretches (tus).
+        upload_life: Duration = hours(24), up_to(hours(30 * 24)), Restart;
     }
 }

@@ -135,6 +135,7 @@ fn media(config: &Config) -> media::Settings {
         grace: media.grace,
         fetch_idle: media.fetch_idle,
         fetch_total: media.fetch_total,
+        upload_life: media.upload_life,
     }
 }
 

@@ -12,6 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTE
 use tracing::Instrument;
 
 use super::Shared;
+use super::api::STRETCH;
 use super::problem::{self, Refusal};
 use crate::base::{Code, CorrelationId, KeyId, Problem};
 
@@ -80,7 +81,8 @@ const LONG: [&str; 2] = ["/api/v1/workspaces/{workspace}/media/import", "/admin/
 /// [`super::Settings::body_timeout`].
 fn is_long(route: Option<&MatchedPath>, request: &Request) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
+    let brings = ["multipart/form-data", STRETCH];
+    kind.is_some_and(|kind| brings.iter().any(|known| kind.starts_with(known)))
         || route.is_some_and(|route| LONG.contains(&route.as_str()))
 }
 

@@ -39,7 +39,9 @@ pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use idempotency::{Done, Repeat};
-pub use media::{AssetChange, AssetShown, NewAsset, NewImport};
+pub use media::{
+    AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
+};
 pub use pauses::{Level, Pauses};
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};

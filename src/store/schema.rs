@@ -45,6 +45,7 @@ pub enum Table {
     MediaTotals,
     Preparations,
     AssetHomes,
+    Uploads,
 }
 
 /// Whose data a table holds.
@@ -99,6 +100,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<assets::MediaTotal>("media_totals", Scoped, "() -> number and bytes of assets"),
     row::<assets::Preparation>("preparations", Scoped, "delivery -> what its network noted while preparing"),
     row::<assets::AssetHome>("asset_homes", Global, "asset -> workspace, for signed addresses"),
+    row::<assets::Upload>("uploads", Scoped, "files that come in stretches, by the asset that each becomes"),
 ];
 
 impl Table {
@@ -121,6 +123,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::AssetHomes as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Uploads as usize + 1);
     }
 }

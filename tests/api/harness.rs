@@ -363,6 +363,11 @@ impl Answer {
         if self.status < 400 {
             return self.status.to_string();
         }
+        if self.body.is_empty() {
+            // Answers to HEAD have no words; most statuses have one code.
+            let row = CODES.iter().find(|row| row.status == self.status).unwrap();
+            return format!("{} {}", self.status, row.word);
+        }
         format!("{} {} {}", self.status, self.code(), self.fields().join(",")).trim().to_owned()
     }
 
@@ -374,6 +379,9 @@ impl Answer {
             return;
         }
         assert_eq!(self.header("content-type"), "application/problem+json", "{told}");
+        if self.body.is_empty() && told.starts_with("HEAD ") {
+            return;
+        }
         let json = self.json();
         let word = json["code"].as_str().unwrap();
         let row = CODES.iter().find(|row| row.word == word);

@@ -18,3 +18,4 @@ mod operations;
 mod problems;
 mod public;
 mod socket;
+mod uploads;

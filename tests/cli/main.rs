@@ -14,4 +14,5 @@ mod media;
 mod outside;
 mod program;
 mod settings;
+mod uploads;
 mod verbs;

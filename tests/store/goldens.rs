@@ -18,7 +18,7 @@ use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash,
     MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, Slug, Timer, WrappedKey,
+    SealedCredential, Slug, Timer, Upload, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -57,6 +57,12 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[MediaTotal { assets: 1, bytes: u64::MAX }]),
         Golden::global(&[AssetHome { workspace: id(1) }]),
         Golden::scoped(&[Preparation { part: id(1), content_revision: 2, ticket: bytes() }]),
+        Golden::scoped(&[Upload {
+            bytes: u64::MAX,
+            metadata: "filename YS5wbmc=".to_owned(),
+            ends_at: at(1),
+            done: true,
+        }]),
     ]
 }
 

@@ -3,7 +3,7 @@
 
 use super::super::idempotency::{recall, remember};
 use super::super::{Access, Done, Services, no, not_found, refused};
-use super::{AssetShown, disk, not_kept, objects, shown};
+use super::{AssetShown, disk, not_kept, objects, shown, upload};
 use crate::base::{AssetId, Check, Code, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Write;
 use crate::domain::media::{Asset, Digest, MediaKind, Thumbnail};
@@ -27,13 +27,15 @@ pub(super) enum Via {
     Form,
     /// From an address; what that says of the file counts for nothing.
     Address,
+    /// In the stretches of an upload, whose id the asset takes.
+    Stretches(AssetId),
 }
 
 impl Via {
     /// What of the request is to blame for a bad file.
     fn field(&self) -> &'static str {
         match self {
-            Self::Form => "file",
+            Self::Form | Self::Stretches(_) => "file",
             Self::Address => "url",
         }
     }
@@ -64,18 +66,21 @@ impl Services {
         let mut name = bare_name(&new.name);
         let claim = match via {
             Via::Address => Claim::default(),
-            Via::Form => Claim { name: name.clone(), mime: new.mime },
+            Via::Form | Via::Stretches(_) => Claim { name: name.clone(), mime: new.mime },
         };
         let examined = self.blobs.examine(new.staged, claim).await;
         let examined = examined.map_err(|error| not_kept(via.field(), error))?;
         if matches!(via, Via::Address) {
             name = named_as(&name, examined.shape.kind);
         }
-        let asset = self.asset_of(&access, &examined, name, new.alt);
+        let mut asset = self.asset_of(&access, &examined, name, new.alt);
+        if let Via::Stretches(id) = via {
+            asset.id = *id;
+        }
         let kept = self.blobs.keep().await;
         self.note_orphans(&access, &asset).await?;
         self.blobs.put(access.workspace(), &examined).await.map_err(disk)?;
-        let done = self.insert_asset(access, asset).await;
+        let done = self.insert_asset(access, asset, matches!(via, Via::Stretches(_))).await;
         drop(kept);
         done
     }
@@ -140,12 +145,16 @@ impl Services {
         &self,
         access: Access<Write>,
         asset: Asset,
+        of_upload: bool,
     ) -> Result<Done<AssetShown>, Problem> {
         let (services, now) = (self.clone(), asset.created_at);
         let most = self.blobs.settings().workspace_bytes;
         let made = self.store.write(move |tx| {
             if let Some(id) = recall(tx, &access, now)? {
                 return replayed(tx, &access.scope, &id);
+            }
+            if of_upload {
+                upload::finish(tx, &access.scope, asset.id, now)?;
             }
             let total = room(tx, &access.scope, asset.shape.bytes, most)?;
             tx.put(&access.scope, &(), &total)?;
@@ -167,7 +176,7 @@ impl Services {
 }
 
 /// What the workspace's media comes to with `bytes` more; refused when that is too much.
-fn room(
+pub(super) fn room(
     tx: &Tx<'_>,
     scope: &Scope,
     bytes: u64,

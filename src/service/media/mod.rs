@@ -8,6 +8,7 @@ mod garbage;
 mod import;
 mod link;
 mod shown;
+mod upload;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub use add::NewAsset;
 pub use change::AssetChange;
 pub use import::NewImport;
 pub use shown::AssetShown;
+pub use upload::{Coming, METADATA, NewUpload, UploadShown};
 
 /// For an object store to say anything.
 const ANSWER: Duration = Duration::from_secs(5);

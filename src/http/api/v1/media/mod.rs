@@ -8,3 +8,4 @@ pub mod list;
 pub mod show;
 pub mod thumbnail;
 pub mod upload;
+pub mod uploads;
