@@ -45,7 +45,9 @@ pub use media::{
 pub use pauses::{Level, Pauses};
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
-pub use verbs::{Arg, ArgKind, VERBS, Verb, run as run_verb};
+pub use verbs::{
+    Arg, ArgKind, VERBS, Verb, download as download_verb, run as run_verb, upload as upload_verb,
+};
 
 /// All that use cases need; a cheap handle.
 #[derive(Clone)]

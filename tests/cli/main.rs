@@ -8,6 +8,7 @@ mod bucket;
 mod connect;
 mod decisions;
 mod demo;
+mod files;
 mod folder;
 mod import;
 mod media;

@@ -108,7 +108,8 @@ fn header(head: &str, name: &str) -> String {
         let (known, value) = line.split_once(": ")?;
         known.eq_ignore_ascii_case(name).then(|| value.to_owned())
     });
-    line.expect(name)
+    assert!(line.is_some(), "no {name} in {head}");
+    line.unwrap()
 }
 
 fn offset(house: &House, address: &str, path: &str) -> u64 {
