@@ -96,6 +96,7 @@ impl Services {
             written_bytes: stats.written_bytes,
             reopened: stats.reopened,
             healthy: self.store.is_healthy(),
+            staged: stats.staged,
         });
         self.metrics.render()
     }

@@ -4,11 +4,14 @@
 mod disk;
 mod fault;
 mod key;
+mod puts;
 mod record;
 pub mod rows;
+mod run;
 mod schema;
 mod scope;
 mod source;
+mod stage;
 mod tx;
 mod writer;
 
@@ -18,6 +21,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::base::limits;
 use rows::TimerKey;
 
 pub use disk::Disk;
@@ -70,11 +74,13 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Writes and reads happen inside the call, for runs in one thread.
     pub inline: bool,
+    /// Changes that may wait for their tables.
+    pub staged_rows: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 16 * 1024 * 1024, inline: false }
+        Self { cache_bytes: 16 * 1024 * 1024, inline: false, staged_rows: limits::STAGED_ROWS }
     }
 }
 
@@ -94,6 +100,8 @@ pub struct Stats {
     /// Bytes of the keys and rows that were put.
     pub written_bytes: u64,
     pub reopened: u64,
+    /// Changes that wait for their tables now.
+    pub staged: usize,
 }
 
 /// The open database; a cheap handle.
@@ -174,6 +182,7 @@ impl Store {
             writes: self.shared.writes.load(Ordering::Relaxed),
             written_bytes: self.shared.written_bytes.load(Ordering::Relaxed),
             reopened: self.shared.reopened.load(Ordering::Relaxed),
+            staged: self.shared.staged(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::domain::workspace::Workspace;
 
 use super::record::Row;
 use super::rows::{
-    access, assets, channels, deliveries, events, idempotency, installation, posts, timers,
+    access, assets, channels, deliveries, events, idempotency, installation, posts, staged, timers,
     workspaces,
 };
 
@@ -45,6 +45,7 @@ pub enum Table {
     MediaTotals,
     Preparations,
     AssetHomes,
+    Staged,
     Uploads,
 }
 
@@ -61,12 +62,21 @@ pub struct TableRow {
     pub table: Table,
     pub name: &'static str,
     pub class: Class,
+    /// Its keys come in no order of time, so each change would cost a page of its own: they go
+    /// through the stage.
+    pub scattered: bool,
     pub about: &'static str,
 }
 
 /// The row of the table that `R` is stored in.
 const fn row<R: Row>(name: &'static str, class: Class, about: &'static str) -> TableRow {
-    TableRow { table: R::TABLE, name, class, about }
+    TableRow { table: R::TABLE, name, class, scattered: false, about }
+}
+
+impl TableRow {
+    const fn scattered(self) -> Self {
+        Self { scattered: true, ..self }
+    }
 }
 
 use Class::{Global, Scoped};
@@ -75,7 +85,7 @@ use Class::{Global, Scoped};
 #[rustfmt::skip]
 pub const CATALOGUE: &[TableRow] = &[
     row::<installation::Meta>("meta", Global, "schema, boot epoch, number of the last batch"),
-    row::<timers::Timer>("timers", Global, "(due, kind, workspace, id): what must be looked at, and when"),
+    row::<timers::Timer>("timers", Global, "(due, kind, workspace, id): what must be looked at, and when").scattered(),
     row::<workspaces::Slug>("slugs", Global, "slug -> workspace"),
     row::<access::KeyHash>("key_hashes", Global, "hash of an API key -> workspace and key"),
     row::<channels::Feed>("feeds", Global, "public feed -> workspace"),
@@ -86,13 +96,13 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<Channel>("channels", Scoped, "connected accounts"),
     row::<channels::SealedCredential>("credentials", Scoped, "channel -> sealed credential"),
     row::<Post>("posts", Scoped, "posts, in order of making"),
-    row::<posts::CalendarEntry>("calendar", Scoped, "(due, post)"),
+    row::<posts::CalendarEntry>("calendar", Scoped, "(due, post)").scattered(),
     row::<Delivery>("deliveries", Scoped, "deliveries, in order of making"),
-    row::<deliveries::Inflight>("inflight", Scoped, "(channel, delivery) while armed or unknown: the lane's lock"),
+    row::<deliveries::Inflight>("inflight", Scoped, "(channel, delivery) while armed or unknown: the lane's lock").scattered(),
     row::<deliveries::Attention>("attention", Scoped, "deliveries that are held, partial or failed"),
-    row::<deliveries::PublishedEntry>("published", Scoped, "(channel, time, delivery)"),
+    row::<deliveries::PublishedEntry>("published", Scoped, "(channel, time, delivery)").scattered(),
     row::<events::ChainedEvent>("events", Scoped, "sequence -> event, hash-chained"),
-    row::<idempotency::Remembered>("idempotency", Scoped, "hash of an Idempotency-Key -> what it made"),
+    row::<idempotency::Remembered>("idempotency", Scoped, "hash of an Idempotency-Key -> what it made").scattered(),
     row::<Asset>("assets", Scoped, "uploaded files, in order of making"),
     row::<assets::AssetUse>("asset_uses", Scoped, "(asset, post) while the post names it"),
     row::<assets::ObjectUse>("object_uses", Scoped, "(hash, asset) while the asset needs the object"),
@@ -100,6 +110,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<assets::MediaTotal>("media_totals", Scoped, "() -> number and bytes of assets"),
     row::<assets::Preparation>("preparations", Scoped, "delivery -> what its network noted while preparing"),
     row::<assets::AssetHome>("asset_homes", Global, "asset -> workspace, for signed addresses"),
+    row::<staged::Staged>("staged", Global, "(batch, part) -> changes of scattered tables that are not there yet"),
     row::<assets::Upload>("uploads", Scoped, "files that come in stretches, by the asset that each becomes"),
 ];
 
@@ -107,6 +118,15 @@ impl Table {
     pub fn row(self) -> &'static TableRow {
         // A test holds the catalogue to the order of the enum.
         CATALOGUE.get(self as usize).unwrap_or(&CATALOGUE[0])
+    }
+
+    /// How the log of the stage names it: its line in the catalogue.
+    pub(super) fn number(self) -> u8 {
+        self as u8
+    }
+
+    pub(super) fn of_number(number: u8) -> Option<Self> {
+        CATALOGUE.get(usize::from(number)).map(|row| row.table)
     }
 
     pub(super) fn definition(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {

@@ -1,30 +1,29 @@
-//! redb as ordered bytes: a snapshot for reading, the open tables of a write transaction.
+//! redb as ordered bytes: the tables of a read transaction, and those of a write transaction.
 //! Must not decide anything; it only carries errors outward.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::Error;
 use super::schema::Table;
-use super::tx::{Puts, Range, Source, Visit};
+use super::tx::{Range, Source, Visit};
 
 pub(super) fn io(error: impl std::fmt::Display) -> Error {
     Error::Io(error.to_string())
 }
 
-/// A read transaction. It pins pages: keep it short.
-pub(super) struct Snapshot(ReadTransaction);
+/// A read transaction. It pins pages: keep it short. The tables alone, without what is staged.
+pub(super) struct Tables(ReadTransaction);
 
-impl Snapshot {
+impl Tables {
     pub(super) fn of(database: &impl ReadableDatabase) -> Result<Self, Error> {
         database.begin_read().map(Self).map_err(io)
     }
 }
 
-impl Source for Snapshot {
+impl Source for Tables {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let table = self.0.open_table(table.definition()).map_err(io)?;
         get(&table, key)
@@ -68,19 +67,15 @@ impl<'txn> OpenTables<'txn> {
         self.with(table, |_| Ok(()))
     }
 
-    pub(super) fn apply(&self, puts: &Puts) -> Result<(), Error> {
-        for ((table, key), put) in puts {
-            self.with(*table, |table| {
-                match put {
-                    Some(value) => {
-                        drop(table.insert(key.as_slice(), value.as_slice()).map_err(io)?);
-                    }
-                    None => drop(table.remove(key.as_slice()).map_err(io)?),
-                }
-                Ok(())
-            })?;
-        }
-        Ok(())
+    /// Writes a row, or deletes it.
+    pub(super) fn put(&self, table: Table, key: &[u8], put: Option<&[u8]>) -> Result<(), Error> {
+        self.with(table, |table| {
+            match put {
+                Some(value) => drop(table.insert(key, value).map_err(io)?),
+                None => drop(table.remove(key).map_err(io)?),
+            }
+            Ok(())
+        })
     }
 }
 
@@ -105,18 +100,10 @@ fn scan(
     range: &Range,
     visit: Visit<'_>,
 ) -> Result<(), Error> {
-    fn slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-        bound.as_ref().map(Vec::as_slice)
-    }
-    let bounds = (slice(&range.from), slice(&range.to));
-    if let (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) =
-        bounds
-        && a >= b
-    {
-        // redb, like BTreeMap, takes no range that ends before it begins.
+    if range.is_empty() {
         return Ok(());
     }
-    let mut rows = table.range::<&[u8]>(bounds).map_err(io)?;
+    let mut rows = table.range::<&[u8]>(range.bounds()).map_err(io)?;
     while let Some(row) = if range.backwards { rows.next_back() } else { rows.next() } {
         let (key, value) = row.map_err(io)?;
         if visit(key.value(), value.value()).is_break() {

@@ -1,7 +1,6 @@
 //! Reading and writing rows: a [`View`] of one moment, and a [`Tx`] that collects changes over it.
 //! Must not know what rows mean; it only keeps every key inside its scope.
 
-use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
 use sha2::{Digest, Sha256};
@@ -10,6 +9,7 @@ use crate::base::{Timestamp, limits};
 use crate::domain::event::Event;
 
 use super::key::{Key, after_prefix};
+use super::puts::{Changed, Puts};
 use super::record::{self, DecodeError, Global, Row, Scoped};
 use super::rows::{ChainedEvent, Orphan, OrphanKey, Timer, TimerKey, chain_start};
 use super::schema::Table;
@@ -30,6 +30,23 @@ pub(super) struct Range {
     pub from: Bound<Vec<u8>>,
     pub to: Bound<Vec<u8>>,
     pub backwards: bool,
+}
+
+impl Range {
+    pub fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
+        (self.from.as_ref().map(Vec::as_slice), self.to.as_ref().map(Vec::as_slice))
+    }
+
+    /// Whether it ends before it begins, which neither redb nor an ordered map would take.
+    pub fn is_empty(&self) -> bool {
+        match (&self.from, &self.to) {
+            (Bound::Included(a), Bound::Included(b)) => a > b,
+            (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) => {
+                a >= b
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Which rows of a table, in which order, and how many of them.
@@ -85,7 +102,7 @@ impl Span {
     }
 
     /// All bounds hold together: a cursor from elsewhere does not lead out of the others.
-    fn range(&self, root: &[u8]) -> Range {
+    pub(super) fn range(&self, root: &[u8]) -> Range {
         let whole = |bytes: &Vec<u8>| [root, bytes].concat();
         let base = whole(&self.prefix);
         let after = self.after.as_ref().map(whole);
@@ -208,22 +225,30 @@ fn scoped_key<R: Scoped>(scope: &Scope, key: &R::Key) -> Vec<u8> {
     bytes
 }
 
-/// Changes waiting to be written: `None` deletes.
-pub(super) type Puts = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
-
 /// A view that also sees what this transaction changed, and the changes themselves.
 pub struct Tx<'a> {
     base: &'a dyn Source,
     puts: Puts,
+    keep: Option<usize>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(base: &'a dyn Source) -> Self {
-        Self { base, puts: Puts::new() }
+        Self { base, puts: Puts::default(), keep: None }
     }
 
-    pub(super) fn into_puts(self) -> Puts {
-        self.puts
+    /// What it changed, and how many rows may stay staged if it said so.
+    pub(super) fn into_parts(self) -> (Puts, Option<usize>) {
+        (self.puts, self.keep)
+    }
+
+    /// Asks that with this commit no more than `keep` rows wait for their tables.
+    pub fn settle(&mut self, keep: usize) {
+        self.keep = Some(keep);
+    }
+
+    fn changed(&self) -> Changed<'_> {
+        Changed { base: self.base, puts: &self.puts }
     }
 
     pub fn view(&self) -> View<'_> {
@@ -239,7 +264,7 @@ impl<'a> Tx<'a> {
     }
 
     pub fn delete<R: Scoped>(&mut self, scope: &Scope, key: &R::Key) {
-        self.puts.insert((R::TABLE, scoped_key::<R>(scope, key)), None);
+        self.puts.insert(R::TABLE, scoped_key::<R>(scope, key), None);
     }
 
     pub fn put_global<R: Global>(&mut self, key: &R::Key, row: &R) -> Result<(), Error> {
@@ -247,7 +272,7 @@ impl<'a> Tx<'a> {
     }
 
     pub fn delete_global<R: Global>(&mut self, key: &R::Key) {
-        self.puts.insert((R::TABLE, key.to_bytes()), None);
+        self.puts.insert(R::TABLE, key.to_bytes(), None);
     }
 
     pub fn put_timer(&mut self, timer: &TimerKey) -> Result<(), Error> {
@@ -287,71 +312,18 @@ impl<'a> Tx<'a> {
                 return Err(Error::TooLarge { table: R::TABLE, bytes });
             }
         }
-        self.puts.insert((R::TABLE, key), Some(value));
+        self.puts.insert(R::TABLE, key, Some(value));
         Ok(())
     }
 }
 
 impl Source for Tx<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        match self.puts.get(&(table, key.to_vec())) {
-            Some(put) => Ok(put.clone()),
-            None => self.base.get(table, key),
-        }
+        self.changed().get(table, key)
     }
 
-    /// Merges what is stored with what this transaction changed.
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
-        let name = |bound: &Bound<Vec<u8>>, open: Bound<(Table, Vec<u8>)>| match bound {
-            Bound::Included(key) => Bound::Included((table, key.clone())),
-            Bound::Excluded(key) => Bound::Excluded((table, key.clone())),
-            Bound::Unbounded => open,
-        };
-        let from = name(&range.from, Bound::Included((table, Vec::new())));
-        let to = name(&range.to, Bound::Unbounded);
-        let mut own: Vec<(&Vec<u8>, &Option<Vec<u8>>)> = Vec::new();
-        if !is_empty(&from, &to) {
-            let puts = self.puts.range((from, to)).take_while(|((t, _), _)| *t == table);
-            own.extend(puts.map(|((_, key), put)| (key, put)));
-        }
-        if range.backwards {
-            own.reverse();
-        }
-        let mut own = own.into_iter().peekable();
-        let mut stopped = false;
-        let before = |a: &[u8], b: &[u8]| if range.backwards { a > b } else { a < b };
-        self.base.scan(table, range, &mut |key, value| {
-            while let Some((mine, put)) = own.next_if(|(mine, _)| before(mine, key)) {
-                if put.as_ref().is_some_and(|put| visit(mine, put).is_break()) {
-                    stopped = true;
-                    return ControlFlow::Break(());
-                }
-            }
-            let flow = match own.next_if(|(mine, _)| *mine == key) {
-                Some((_, Some(put))) => visit(key, put),
-                Some((_, None)) => ControlFlow::Continue(()),
-                None => visit(key, value),
-            };
-            stopped = flow.is_break();
-            flow
-        })?;
-        for (mine, put) in own {
-            if stopped || put.as_ref().is_some_and(|put| visit(mine, put).is_break()) {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether the bounds cross, which `BTreeMap::range` would not take.
-fn is_empty<T: Ord>(from: &Bound<T>, to: &Bound<T>) -> bool {
-    match (from, to) {
-        (Bound::Included(a), Bound::Included(b)) => a > b,
-        (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) => {
-            a >= b
-        }
-        _ => false,
+        self.changed().scan(table, range, visit)
     }
 }
 

@@ -10,11 +10,13 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::base::limits;
 
 use super::key::Key;
+use super::puts::{Changed, Puts};
 use super::rows::timers::StoredTimer;
 use super::rows::{Meta, TimerKey};
 use super::schema::{CATALOGUE, Table};
-use super::source::{OpenTables, Snapshot, io};
-use super::tx::{Puts, Tx, View};
+use super::source::{OpenTables, Tables, io};
+use super::stage::{Over, Stage, Waiting};
+use super::tx::{Range, Source, Tx, View, Visit};
 use super::{Changes, Disk, Error, Options, WriteError};
 
 /// The newest layout that this program can read and write.
@@ -78,6 +80,30 @@ pub(super) enum Lane {
     Inline(Mutex<()>),
 }
 
+/// What waits for its table, as readers see it.
+#[derive(Default)]
+struct Seen {
+    durable: Waiting,
+    /// Of the batch under way, which a reader may find committed before the writer hears of it.
+    next: Option<(u64, Waiting)>,
+}
+
+/// The tables at one moment, with what was staged then.
+pub(super) struct Snapshot {
+    tables: Tables,
+    waiting: Waiting,
+}
+
+impl Source for Snapshot {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Over { base: &self.tables, waiting: &self.waiting }.get(table, key)
+    }
+
+    fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
+        Over { base: &self.tables, waiting: &self.waiting }.scan(table, range, visit)
+    }
+}
+
 pub(super) struct Shared {
     /// `None` after a failure, until it could be opened again; or when closed.
     database: RwLock<Option<Database>>,
@@ -88,6 +114,9 @@ pub(super) struct Shared {
     pub(super) epoch: u64,
     /// Number of the last durable batch: tells after a failed commit whether it was durable.
     batch: AtomicU64,
+    /// As of the last durable batch.
+    stage: Mutex<Stage>,
+    seen: RwLock<Seen>,
     pub(super) changes: broadcast::Sender<Arc<Changes>>,
     pub(super) commits: AtomicU64,
     pub(super) writes: AtomicU64,
@@ -100,6 +129,8 @@ impl Shared {
     pub(super) fn open(disk: Disk, options: Options) -> Result<Arc<Self>, Error> {
         let database = disk.open(options, prepare, check_schema)?;
         let (epoch, batch) = begin_epoch(&database)?;
+        let stage = Stage::load(&Tables::of(&database)?)?;
+        let seen = Seen { durable: stage.waiting.clone(), next: None };
         let (queue, jobs) = mpsc::channel(QUEUE);
         let lane = if options.inline { Lane::Inline(Mutex::new(())) } else { Lane::Thread(queue) };
         let shared = Arc::new(Self {
@@ -110,6 +141,8 @@ impl Shared {
             lane,
             epoch,
             batch: AtomicU64::new(batch),
+            stage: Mutex::new(stage),
+            seen: RwLock::new(seen),
             changes: broadcast::channel(FEED).0,
             commits: AtomicU64::new(0),
             writes: AtomicU64::new(0),
@@ -133,10 +166,32 @@ impl Shared {
         self.ensure_open()?;
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         match database.as_ref() {
-            Some(database) => Snapshot::of(database),
+            Some(database) => self.snapshot_of(database),
             None if self.closed.load(Ordering::Relaxed) => Err(Error::Closed),
             None => Err(Error::Io("it is being reopened".to_owned())),
         }
+    }
+
+    fn snapshot_of(&self, database: &Database) -> Result<Snapshot, Error> {
+        // Held while the read begins: no commit begins meanwhile, and one that is under way is told
+        // by its number.
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        let tables = Tables::of(database)?;
+        let waiting = match &seen.next {
+            Some((batch, next)) if read_meta(&tables, "batch")? >= *batch => next.clone(),
+            _ => seen.durable.clone(),
+        };
+        Ok(Snapshot { tables, waiting })
+    }
+
+    /// How many rows wait for their tables.
+    pub(super) fn staged(&self) -> usize {
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).durable.len()
+    }
+
+    /// What readers see from now on.
+    fn show(&self, durable: Waiting, next: Option<(u64, Waiting)>) {
+        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Seen { durable, next };
     }
 
     /// Runs `jobs` in as many commits as their size asks for; usually one.
@@ -196,38 +251,34 @@ impl Shared {
         let mut txn = database.begin_write().map_err(io)?;
         txn.set_two_phase_commit(true);
         txn.set_quick_repair(true);
-        let mut changes = Changes::default();
-        let (mut wrote, mut bytes) = (0, 0);
-        {
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = stage.waiting.clone();
+        let number = self.batch.load(Ordering::Relaxed) + 1;
+        let mut batch = Batch { stage: stage.clone(), ..Batch::default() };
+        let needed = {
             let tables = OpenTables::of(&txn);
-            for (i, job) in jobs.iter_mut().take(*taken).enumerate() {
-                let mut tx = Tx::new(&tables);
-                if job.run(&mut tx)? {
-                    let puts = tx.into_puts();
-                    tables.apply(&puts)?;
-                    bytes += note(&mut changes, &puts);
-                    wrote += u64::from(!puts.is_empty());
-                }
-                if bytes >= limits::BATCH_BYTES {
-                    *taken = i + 1;
-                    break;
-                }
-            }
-            if wrote > 0 {
-                let number = self.batch.load(Ordering::Relaxed) + 1;
+            *taken = batch.run(&tables, jobs, *taken)?;
+            let needed = batch.is_needed();
+            if needed {
+                let keep = batch.keep.min(self.options.staged_rows);
+                batch.stage.advance(&tables, (number, &batch.staged), keep)?;
                 put_meta(&tables, "batch", number)?;
             }
+            needed
+        };
+        if !needed {
+            return txn.abort().map(|()| batch.changes).map_err(io);
         }
-        if wrote == 0 {
-            return txn.abort().map(|()| changes).map_err(io);
-        }
+        self.show(before, Some((number, batch.stage.waiting.clone())));
         txn.commit().map_err(io)?;
+        self.show(batch.stage.waiting.clone(), None);
+        *stage = batch.stage;
         self.batch.fetch_add(1, Ordering::Relaxed);
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.writes.fetch_add(wrote, Ordering::Relaxed);
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.writes.fetch_add(batch.wrote, Ordering::Relaxed);
+        let bytes = u64::try_from(batch.bytes).unwrap_or(u64::MAX);
         self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
-        Ok(changes)
+        Ok(batch.changes)
     }
 
     fn ensure_open(&self) -> Result<(), Error> {
@@ -243,7 +294,11 @@ impl Shared {
             let opened = self.disk.open(self.options, prepare, check_schema)?;
             // A commit that answered an error before may be in the file: its number must not be
             // taken for that of the batch that comes next.
-            let durable = read_meta(&Snapshot::of(&opened)?, "batch")?;
+            let tables = Tables::of(&opened)?;
+            let durable = read_meta(&tables, "batch")?;
+            let stage = Stage::load(&tables)?;
+            self.show(stage.waiting.clone(), None);
+            *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
             self.batch.store(durable, Ordering::Relaxed);
             *database = Some(opened);
             self.reopened.fetch_add(1, Ordering::Relaxed);
@@ -274,34 +329,98 @@ fn run(shared: &std::sync::Weak<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>)
     }
 }
 
-/// Adds what `puts` change to `changes`, and says how many bytes they are.
-fn note(changes: &mut Changes, puts: &Puts) -> usize {
-    let mut bytes = 0;
-    for ((table, key), put) in puts {
-        bytes += key.len() + put.as_ref().map_or(0, Vec::len);
-        changes.tables.insert(*table);
-        if *table == Table::Timers
-            && let Some(timer) = StoredTimer::from_bytes(key).map(TimerKey::of_stored)
-        {
-            changes.timers.push((timer, put.is_some()));
+/// What one commit will hold.
+struct Batch {
+    stage: Stage,
+    /// Changes of this batch that are to be staged.
+    staged: Puts,
+    changes: Changes,
+    wrote: u64,
+    bytes: usize,
+    /// How many rows may stay staged, if a job asked for fewer than the bound.
+    keep: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            stage: Stage::default(),
+            staged: Puts::default(),
+            changes: Changes::default(),
+            wrote: 0,
+            bytes: 0,
+            keep: usize::MAX,
         }
     }
-    bytes
+}
+
+impl Batch {
+    /// Runs the first `count` jobs, or as many as fit. Returns how many.
+    fn run(
+        &mut self,
+        tables: &OpenTables<'_>,
+        jobs: &mut [Box<dyn Job>],
+        count: usize,
+    ) -> Result<usize, Error> {
+        for (i, job) in jobs.iter_mut().take(count).enumerate() {
+            let over = Over { base: tables, waiting: &self.stage.waiting };
+            let changed = Changed { base: &over, puts: &self.staged };
+            let mut tx = Tx::new(&changed);
+            if job.run(&mut tx)? {
+                let (puts, keep) = tx.into_parts();
+                self.keep = self.keep.min(keep.unwrap_or(usize::MAX));
+                self.add(tables, puts)?;
+            }
+            if self.bytes >= limits::BATCH_BYTES {
+                return Ok(i + 1);
+            }
+        }
+        Ok(count)
+    }
+
+    fn add(&mut self, tables: &OpenTables<'_>, puts: Puts) -> Result<(), Error> {
+        self.wrote += u64::from(!puts.is_empty());
+        for (table, rows) in puts.into_tables() {
+            self.changes.tables.insert(table);
+            for (key, put) in rows {
+                self.bytes += key.len() + put.as_ref().map_or(0, Vec::len);
+                if table == Table::Timers
+                    && let Some(timer) = StoredTimer::from_bytes(&key).map(TimerKey::of_stored)
+                {
+                    self.changes.timers.push((timer, put.is_some()));
+                }
+                if table.row().scattered {
+                    self.staged.insert(table, key, put);
+                } else {
+                    tables.put(table, &key, put.as_deref())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything to commit.
+    fn is_needed(&self) -> bool {
+        self.wrote > 0 || self.stage.waiting.len() > self.keep
+    }
 }
 
 /// Lays out a new database: every table, and the schema's number.
 fn prepare(database: &Database) -> Result<(), Error> {
     commit(database, |tables| {
-        for row in CATALOGUE {
-            tables.touch(row.table)?;
-        }
+        touch(tables)?;
         put_meta(tables, "schema", SCHEMA)
     })
 }
 
+/// Makes the tables that the file does not have yet.
+fn touch(tables: &OpenTables<'_>) -> Result<(), Error> {
+    CATALOGUE.iter().try_for_each(|row| tables.touch(row.table))
+}
+
 /// Refuses a newer layout.
 pub(super) fn check_schema(database: &impl ReadableDatabase) -> Result<(), Error> {
-    let found = read_meta(&Snapshot::of(database)?, "schema")?;
+    let found = read_meta(&Tables::of(database)?, "schema")?;
     if found > SCHEMA {
         return Err(Error::NewerSchema { found, known: SCHEMA });
     }
@@ -311,11 +430,14 @@ pub(super) fn check_schema(database: &impl ReadableDatabase) -> Result<(), Error
 /// Counts the epoch up. Returns it and the number of the last batch.
 fn begin_epoch(database: &Database) -> Result<(u64, u64), Error> {
     check_schema(database)?;
-    let snapshot = Snapshot::of(database)?;
-    let epoch = read_meta(&snapshot, "epoch")? + 1;
-    let batch = read_meta(&snapshot, "batch")?;
-    drop(snapshot);
-    commit(database, |tables| put_meta(tables, "epoch", epoch))?;
+    let tables = Tables::of(database)?;
+    let epoch = read_meta(&tables, "epoch")? + 1;
+    let batch = read_meta(&tables, "batch")?;
+    drop(tables);
+    commit(database, |tables| {
+        touch(tables)?;
+        put_meta(tables, "epoch", epoch)
+    })?;
     Ok((epoch, batch))
 }
 
@@ -330,13 +452,14 @@ fn commit(
     txn.commit().map_err(io)
 }
 
-fn read_meta(snapshot: &Snapshot, name: &str) -> Result<u64, Error> {
-    let found = View::new(snapshot).get_global::<Meta>(&name.to_owned())?;
+fn read_meta(tables: &Tables, name: &str) -> Result<u64, Error> {
+    let found = View::new(tables).get_global::<Meta>(&name.to_owned())?;
     Ok(found.map_or(0, |meta| meta.value))
 }
 
 fn put_meta(tables: &OpenTables<'_>, name: &str, value: u64) -> Result<(), Error> {
     let mut tx = Tx::new(tables);
     tx.put_global(&name.to_owned(), &Meta { value })?;
-    tables.apply(&tx.into_puts())
+    let (puts, _) = tx.into_parts();
+    puts.iter().try_for_each(|(table, (key, put))| tables.put(table, key, put))
 }

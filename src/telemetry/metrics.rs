@@ -36,6 +36,7 @@ pub struct StoreTotals {
     pub written_bytes: u64,
     pub reopened: u64,
     pub healthy: bool,
+    pub staged: usize,
 }
 
 /// All metrics of one process; a test may have several.
@@ -62,6 +63,7 @@ pub struct Metrics {
     store_written_bytes: IntCounter,
     store_reopened: IntCounter,
     store_healthy: IntGauge,
+    store_staged: IntGauge,
     log_lines_dropped: IntCounter,
     boot_epoch: IntGauge,
     start_time: Gauge,
@@ -118,6 +120,8 @@ impl Metrics {
                 "Times the database was opened again after a storage error.")?,
             store_healthy: to.number("carillon_store_healthy",
                 "1 when the last batch could be written, else 0.")?,
+            store_staged: to.number("carillon_store_staged_rows",
+                "Changes that are durable in the log and wait for their tables.")?,
             log_lines_dropped: to.counter("carillon_log_lines_dropped_total",
                 "Log lines lost because too many waited or writing failed.")?,
             boot_epoch: to.number("carillon_boot_epoch",
@@ -221,6 +225,7 @@ impl Metrics {
         self.raise(&self.store_written_bytes, totals.written_bytes);
         self.raise(&self.store_reopened, totals.reopened);
         self.store_healthy.set(i64::from(totals.healthy));
+        self.store_staged.set(i64::try_from(totals.staged).unwrap_or(i64::MAX));
     }
 
     /// Takes over the count of the log's guard, like [`Metrics::store`].
@@ -330,6 +335,7 @@ mod tests {
             written_bytes: 70,
             reopened: 1,
             healthy: true,
+            staged: 0,
         });
         metrics.log_lines_dropped(4);
         metrics

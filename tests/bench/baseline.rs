@@ -21,19 +21,21 @@ struct Job {
     reply: oneshot::Sender<()>,
 }
 
-/// Serves until killed; prints its address. Every POST writes one row of `row_bytes`.
-pub async fn serve(folder: &Path, row_bytes: usize) {
+/// Serves until killed; prints its address. Every POST writes one row of `row_bytes` and is answered
+/// with `answer_bytes`.
+pub async fn serve(folder: &Path, row_bytes: usize, answer_bytes: usize) {
     let database =
         Database::builder().set_cache_size(CACHE).create(folder.join("baseline.redb")).unwrap();
     let (sender, jobs) = mpsc::channel::<Job>(BATCH * 4);
     std::thread::spawn(move || write(&database, jobs, row_bytes));
     let count = Arc::new(AtomicU64::new(0));
+    let answer = Bytes::from(vec![b'x'; answer_bytes]);
     let handler = move |_body: Bytes| async move {
         let (reply, done) = oneshot::channel();
         let key = count.fetch_add(1, Ordering::Relaxed);
         sender.send(Job { key, reply }).await.unwrap();
         done.await.unwrap();
-        (StatusCode::CREATED, "{}")
+        (StatusCode::CREATED, answer)
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("address: {}", listener.local_addr().unwrap());

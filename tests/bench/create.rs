@@ -1,7 +1,7 @@
 //! Creating posts over HTTP, beside the baseline in the same run.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use carillon::base::{Rng as _, SeededRng};
 use serde_json::json;
@@ -20,7 +20,8 @@ pub struct Round {
 pub struct Target {
     pub process: Process,
     workspace: String,
-    channel: String,
+    /// Where posts go, in turn.
+    pub channels: Vec<String>,
     key: String,
     /// Posts asked for up to now: makes idempotency keys unique.
     asked: u64,
@@ -28,33 +29,71 @@ pub struct Target {
 
 impl Target {
     pub fn new(folder: &Path) -> Self {
-        let process = Process::carillon(folder);
+        Self::with(folder, &[])
+    }
+
+    /// With settings in its environment.
+    pub fn with(folder: &Path, settings: &[(&str, String)]) -> Self {
+        let process = Process::carillon(folder, settings);
+        verb(folder, &["workspace", "create", "Bench"]);
+        Self::of(process, folder)
+    }
+
+    /// The same after a restart, with a new channel and key.
+    pub fn again(folder: &Path, settings: &[(&str, String)]) -> Self {
+        Self::of(Process::carillon(folder, settings), folder)
+    }
+
+    fn of(process: Process, folder: &Path) -> Self {
         let text = |value: &serde_json::Value, name: &str| value[name].as_str().unwrap().to_owned();
-        let workspace = text(&verb(folder, &["workspace", "create", "Bench"]), "id");
+        let workspace = text(&verb(folder, &["workspace", "list"])["items"][0], "id");
         let add = ["channel", "add", "-w", "bench", "--network", "feed", "--name", "Feed"];
         let channel = text(&verb(folder, &add), "id");
         let create = ["key", "create", "bench", "-w", "bench", "--scope", "write"];
         let key = text(&verb(folder, &create), "key");
-        Self { process, workspace, channel, key, asked: 0 }
+        Self { process, workspace, channels: vec![channel], key, asked: 0 }
+    }
+
+    /// Adds a channel to the server on `folder`; its id.
+    pub fn webhook(folder: &Path, url: &str) -> String {
+        let add = ["channel", "add", "-w", "bench", "--network", "webhook", "--name", "Hook"];
+        let added = verb(folder, &[&add[..], &["--url", url]].concat());
+        added["id"].as_str().unwrap().to_owned()
     }
 
     /// `count` posts from `clients`, due at scattered minutes of the next year.
     pub async fn create(&mut self, clients: usize, count: u64) -> Round {
+        self.create_at(clients, count, None).await
+    }
+
+    /// The same, all due at one moment.
+    pub async fn create_at(
+        &mut self,
+        clients: usize,
+        count: u64,
+        due: Option<SystemTime>,
+    ) -> Round {
+        let due = due.map(|due| {
+            jiff::Timestamp::try_from(due).unwrap().strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string()
+        });
         let first = self.asked;
         self.asked += count;
-        let (workspace, channel, key) =
-            (self.workspace.clone(), self.channel.clone(), self.key.clone());
+        let (workspace, channels, key) =
+            (self.workspace.clone(), self.channels.clone(), self.key.clone());
         let before = (self.process.used(), self.metric("carillon_store_commits_total").await);
         let load = load::run(self.process.address, clients, count, move |n| {
             let n = first + n;
             let dice = SeededRng::new(n).next_u64();
             let (month, day) = (1 + dice % 12, 1 + (dice >> 8) % 28);
             let (hour, minute) = ((dice >> 16) % 24, (dice >> 24) % 60);
-            let at = format!("2027-{month:02}-{day:02}T{hour:02}:{minute:02}");
+            let scattered = format!("2027-{month:02}-{day:02}T{hour:02}:{minute:02}");
+            let at = due.as_ref().unwrap_or(&scattered);
+            let zone = if due.is_some() { "UTC" } else { "Europe/Berlin" };
+            let channel = &channels[usize::try_from(n).unwrap() % channels.len()];
             let body = json!({
                 "parts": [{ "text": format!("Post number {n}: fresh bread from seven, coffee from eight, and the cake of the day is a surprise. Come and see us! #bakery #fresh") }],
                 "channels": [channel],
-                "schedule": { "at": at, "zone": "Europe/Berlin" },
+                "schedule": { "at": at, "zone": zone },
             })
             .to_string();
             format!(
@@ -69,6 +108,16 @@ impl Target {
         let used = self.process.used().since(before.0);
         let commits = self.metric("carillon_store_commits_total").await - before.1;
         Round { load, used, commits }
+    }
+
+    /// Reads a list of the workspace.
+    pub async fn read(&self, list: &str) {
+        let (at, workspace) = (self.process.address, &self.workspace);
+        let url = format!("http://{at}/api/v1/workspaces/{workspace}/{list}");
+        let request = reqwest::Client::new().get(url).bearer_auth(&self.key);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{list}");
+        answer.bytes().await.unwrap();
     }
 
     pub async fn metric(&self, name: &str) -> u64 {
@@ -126,6 +175,6 @@ impl Round {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn per(total: f64, count: u64) -> f64 {
+pub fn per(total: f64, count: u64) -> f64 {
     total / count as f64
 }

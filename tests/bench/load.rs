@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 pub struct Load {
     pub answers: u64,
     pub took: Duration,
+    /// The longest answer, head and body.
+    pub answer_bytes: usize,
     /// In order.
     latencies: Vec<Duration>,
 }
@@ -47,26 +49,30 @@ pub async fn run(
             let mut stream = TcpStream::connect(at).await.unwrap();
             stream.set_nodelay(true).unwrap();
             let (mut latencies, mut buffer) = (Vec::new(), Vec::with_capacity(8_192));
+            let mut longest = 0;
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
                 if n >= count {
-                    return latencies;
+                    return (latencies, longest);
                 }
                 let bytes = request(n);
                 let sent = Instant::now();
                 stream.write_all(&bytes).await.unwrap();
                 read_answer(&mut stream, &mut buffer).await;
                 latencies.push(sent.elapsed());
+                longest = longest.max(buffer.len());
             }
         }));
     }
-    let mut latencies = Vec::new();
+    let (mut latencies, mut answer_bytes) = (Vec::new(), 0);
     for task in tasks {
-        latencies.extend(task.await.unwrap());
+        let (own, longest) = task.await.unwrap();
+        latencies.extend(own);
+        answer_bytes = answer_bytes.max(longest);
     }
     let took = began.elapsed();
     latencies.sort_unstable();
-    Load { answers: count, took, latencies }
+    Load { answers: count, took, answer_bytes, latencies }
 }
 
 async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) {

@@ -13,13 +13,17 @@
 
 mod baseline;
 mod create;
+mod due;
 mod load;
+mod mix;
 mod process;
 mod start;
 
 use std::path::Path;
+use std::time::Duration;
 
-use create::Target;
+use create::{Round, Target};
+use due::Plan;
 use process::Process;
 
 fn main() {
@@ -28,11 +32,17 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         match args[..] {
-            ["serve-baseline", folder, bytes] => {
-                baseline::serve(Path::new(folder), bytes.parse().unwrap()).await;
+            ["serve-baseline", folder, row, answer] => {
+                let [row, answer] = [row, answer].map(|n| n.parse().unwrap());
+                baseline::serve(Path::new(folder), row, answer).await;
             }
             ["create"] => create_posts(&[1, 64, 256], 60_000, 3).await,
             ["create", clients] => create_posts(&[clients.parse().unwrap()], 60_000, 3).await,
+            ["burst", others] => due::run(burst(others.parse().unwrap())).await,
+            ["steady"] => due::run(STEADY).await,
+            ["growth", most] => growth(most.parse().unwrap()).await,
+            ["mix", minutes] => mix::run(minutes.parse().unwrap()).await,
+            ["gate"] => gate().await,
             ["start", posts] => start::run(posts.parse().unwrap()).await,
             [] => create_posts(&[64], 500, 1).await,
             // The name of a test of another suite.
@@ -41,6 +51,65 @@ fn main() {
     });
 }
 
+/// What a post costs with ten times as many stored each time.
+async fn growth(most: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut target = Target::new(folder.path());
+    let (mut stored, mut next, mut before) = (0, 10_000, None);
+    while next <= most {
+        stored += target.create(64, next - stored).await.load.answers;
+        let mut costs = Vec::new();
+        for _ in 0..3 {
+            let round = target.create(64, 20_000).await;
+            stored += round.load.answers;
+            println!("{}", round.line(&format!("at {next}"), 64));
+            costs.push(round.cpu_us());
+        }
+        costs.sort_by(f64::total_cmp);
+        let cost = costs[1];
+        if let Some(before) = before.replace(cost) {
+            println!("CPU a post, ten times the posts: {:.2} times", cost / before);
+        }
+        next *= 10;
+    }
+    println!("resident: {} KiB", target.process.resident());
+    target.process.kill();
+}
+
+/// Fails when a post costs a quarter more than it may, in what other work does not move.
+async fn gate() {
+    const SLACK: f64 = 1.25;
+    let folder = tempfile::tempdir().unwrap();
+    let mut target = Target::new(folder.path());
+    let mut rounds = Vec::new();
+    for _ in 0..3 {
+        rounds.push(target.create(64, 20_000).await);
+        println!("{}", rounds[rounds.len() - 1].line("carillon", 64));
+    }
+    let best = |of: &dyn Fn(&Round) -> f64| rounds.iter().map(of).fold(f64::INFINITY, f64::min);
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let resident = target.process.resident() as f64;
+    for (name, is, may) in [
+        ("us CPU a post", best(&Round::cpu_us), 100.0),
+        ("B written a post", best(&Round::written), 12_000.0),
+        ("commits a post", best(&|round| 1.0 / round.posts_per_commit()), 1.0 / 8.0),
+        ("KiB resident after 60,000 posts", resident, 96.0 * 1024.0),
+    ] {
+        println!("{name}: {is:.3}, at most {may:.3} and a quarter");
+        assert!(is <= may * SLACK, "{name}");
+    }
+    target.process.kill();
+}
+
+/// As much at a time as may be set.
+const fn burst(others: u64) -> Plan {
+    Plan { others, due: 10_000, channels: 1_000, delay: Duration::ZERO, at_once: Some(1_024) }
+}
+
+/// As it comes.
+const STEADY: Plan =
+    Plan { others: 0, due: 2_000, channels: 500, delay: Duration::from_millis(200), at_once: None };
+
 /// Rounds of both, in turn, on their own fresh stores.
 async fn create_posts(clients: &[usize], count: u64, rounds: usize) {
     let (ours, bare) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -48,8 +117,9 @@ async fn create_posts(clients: &[usize], count: u64, rounds: usize) {
     let written = target.create(8, 200).await;
     let bytes = target.metric("carillon_store_written_bytes_total").await;
     let row = usize::try_from(bytes / written.load.answers).unwrap();
-    println!("bytes in rows a post: {row}");
-    let base = Process::baseline(bare.path(), row);
+    let answer = written.load.answer_bytes;
+    println!("bytes a post: {row} in rows, {answer} of answer");
+    let base = Process::baseline(bare.path(), row, answer);
     for clients in clients {
         let count = if *clients == 1 { count / 20 } else { count };
         for _ in 0..rounds {

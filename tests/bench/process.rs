@@ -29,9 +29,10 @@ impl Used {
 }
 
 impl Process {
-    pub fn baseline(folder: &Path, row_bytes: usize) -> Self {
+    pub fn baseline(folder: &Path, row_bytes: usize, answer_bytes: usize) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.arg("serve-baseline").arg(folder).arg(row_bytes.to_string());
+        command.arg("serve-baseline").arg(folder);
+        command.args([row_bytes, answer_bytes].map(|n| n.to_string()));
         let mut process = Carillon::start(&mut command);
         let line = process.wait_for("address: ", SOON);
         let address = line.trim_start_matches("address: ").parse().unwrap();
@@ -39,10 +40,11 @@ impl Process {
     }
 
     /// The real binary on `folder`; with settings that only make it say less.
-    pub fn carillon(folder: &Path) -> Self {
+    pub fn carillon(folder: &Path, settings: &[(&str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_carillon"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder);
         command.args(["--log-level", "warn,carillon::daemon=info"]);
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         let mut process = Carillon::start(&mut command);
         let ready = process.wait_until("says ready", SOON, |line| line.contains("\"ready\""));
         let ready: Value = serde_json::from_str(&ready).unwrap();

@@ -9,3 +9,4 @@ mod model;
 mod runs;
 mod sessions;
 mod stage;
+mod workers;

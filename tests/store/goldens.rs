@@ -18,7 +18,7 @@ use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash,
     MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, Slug, Timer, Upload, WrappedKey,
+    SealedCredential, Slug, Staged, Timer, Upload, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -46,7 +46,7 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[PublishedEntry]),
         Golden::scoped(&actors().map(event)),
         Golden::scoped(&[Remembered {
-            request: [0xab; 32],
+            request: [0xab; 16],
             object: "post 1".to_owned(),
             at: at(2),
         }]),
@@ -57,6 +57,7 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[MediaTotal { assets: 1, bytes: u64::MAX }]),
         Golden::global(&[AssetHome { workspace: id(1) }]),
         Golden::scoped(&[Preparation { part: id(1), content_revision: 2, ticket: bytes() }]),
+        Golden::global(&[Staged { run: bytes() }]),
         Golden::scoped(&[Upload {
             bytes: u64::MAX,
             metadata: "filename YS5wbmc=".to_owned(),

@@ -18,4 +18,5 @@ mod records;
 mod rig;
 mod scans;
 mod script;
+mod stage;
 mod writer;

@@ -47,7 +47,7 @@ impl Script {
 
     /// The part of a write that says that it was done.
     pub fn mark(&self, tx: &mut Tx<'_>, n: usize) -> Written<()> {
-        let remembered = Remembered { request: [7; 32], object: format!("object {n}"), at: at(n) };
+        let remembered = Remembered { request: [7; 16], object: format!("object {n}"), at: at(n) };
         tx.put(&self.scope(n), &mark(n), &remembered)?;
         Ok(())
     }
@@ -148,8 +148,8 @@ fn table<R: Scoped>(out: &mut Vec<u8>, view: &View<'_>, scope: &Scope) -> Result
     Ok(())
 }
 
-fn mark(n: usize) -> (Timestamp, [u8; 32]) {
-    (Timestamp::from_millis(0), [u8::try_from(n).unwrap(); 32])
+fn mark(n: usize) -> (Timestamp, [u8; 16]) {
+    (Timestamp::from_millis(0), [u8::try_from(n).unwrap(); 16])
 }
 
 fn at(n: usize) -> Timestamp {

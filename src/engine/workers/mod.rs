@@ -1,6 +1,7 @@
 //! Work that is done now and then, apart from publishing.
 
 mod media;
+mod stage;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::service::Services;
 /// Starts every worker; each ends at `stop`, between two rounds.
 pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &CancellationToken) {
     spawner(Box::pin(media::run(Arc::clone(services), stop.clone())));
+    spawner(Box::pin(stage::run(Arc::clone(services), stop.clone())));
 }
 
 /// Waits; `false` when it is time to stop.

@@ -9,6 +9,7 @@ pub(super) mod events;
 pub(super) mod idempotency;
 pub(super) mod installation;
 pub(super) mod posts;
+pub(super) mod staged;
 pub(super) mod timers;
 pub(super) mod workspaces;
 
@@ -22,5 +23,6 @@ pub use events::{ChainFault, ChainedEvent, chain_start, verify_chain};
 pub use idempotency::Remembered;
 pub use installation::{Meta, Pause};
 pub use posts::CalendarEntry;
+pub use staged::Staged;
 pub use timers::{Timer, TimerKey, TimerKind};
 pub use workspaces::{Slug, WrappedKey};
