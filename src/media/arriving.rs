@@ -33,7 +33,7 @@ impl Drop for Held {
     }
 }
 
-/// A file that a stretch is being added to. What came counts when this is dropped, too.
+/// A file that a stretch is being added to. Dropped, it loses no more than its buffer.
 pub struct Stretch {
     file: Arc<File>,
     held: Arc<Held>,
