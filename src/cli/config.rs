@@ -1,15 +1,15 @@
-//! `config show`, `explain`, `check` and `example`: settings without a server. Must not apply any.
+//! `config show`, `explain`, `check` and `example`: settings without a server. Must not change any.
 
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value, json};
 
-use super::{show, source, unusable, verbs, with_flags};
+use super::{change, show, source, unusable, verbs, with_flags};
 use crate::config::{Change, Loaded, Setting, example, settings};
 
 /// There is no setting of that name.
-const NOT_FOUND: u8 = 3;
+pub(super) const NOT_FOUND: u8 = 3;
 
 pub(super) fn commands(command: Command) -> Command {
     let key = Arg::new("key").required(true).value_name("KEY").help("such as publish.deadline");
@@ -22,6 +22,7 @@ pub(super) fn commands(command: Command) -> Command {
             Command::new("check").about("Find every mistake in the settings at once"),
         ))
         .subcommand(Command::new("example").about("Print a file with every setting at its default"))
+        .subcommands(change::commands())
 }
 
 pub(super) fn run(given: &ArgMatches) -> ExitCode {
@@ -29,6 +30,7 @@ pub(super) fn run(given: &ArgMatches) -> ExitCode {
         Some(("show", given)) => source(given)().map(|loaded| shown(&loaded, given)),
         Some(("check", given)) => source(given)().map(|loaded| checked(&loaded, given)),
         Some(("explain", given)) => return explain(given),
+        Some((verb @ ("get" | "set" | "edit"), given)) => return change::run(verb, given),
         Some(("example", _)) => {
             show::line(example().trim_end());
             Ok(())
@@ -71,16 +73,26 @@ fn checked(loaded: &Loaded, given: &ArgMatches) {
     ));
 }
 
-fn explain(given: &ArgMatches) -> ExitCode {
-    let key = given.get_one::<String>("key").map_or("", String::as_str);
-    let all = settings();
-    let Some(setting) = all.iter().find(|setting| setting.name() == key) else {
+/// The setting of this name, or what else may have been meant.
+pub(super) fn find(key: &str) -> Result<Setting, String> {
+    let mut all = settings();
+    let Some(at) = all.iter().position(|setting| setting.name() == key) else {
         let rated = all.iter().map(|s| (strsim::osa_distance(key, &s.name()), s.name()));
         let near = rated.min().map(|(_, name)| name).unwrap_or_default();
-        show::complain(&format!("no setting is called `{key}`. Did you mean `{near}`?"));
-        return ExitCode::from(NOT_FOUND);
+        return Err(format!("no setting is called `{key}`. Did you mean `{near}`?"));
     };
-    let told = told(setting);
+    Ok(all.swap_remove(at))
+}
+
+fn explain(given: &ArgMatches) -> ExitCode {
+    let key = given.get_one::<String>("key").map_or("", String::as_str);
+    let told = match find(key) {
+        Ok(setting) => told(&setting),
+        Err(said) => {
+            show::complain(&said);
+            return ExitCode::from(NOT_FOUND);
+        }
+    };
     if given.get_flag("json") {
         show::line(&told.to_string());
     } else {

@@ -2,10 +2,13 @@
 //! table and goes through the admin socket. Must not hold rules; it parses, asks and shows.
 
 mod ask;
+mod change;
+mod complete;
 mod config;
 mod doctor;
 mod paper;
 mod show;
+mod table;
 mod verbs;
 
 use std::net::SocketAddr;
@@ -13,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
@@ -26,28 +30,61 @@ const USAGE: u8 = 2;
 
 /// Runs what the arguments of the process say; the code is that of the process.
 pub fn run() -> ExitCode {
+    if complete::answered(command) {
+        return ExitCode::SUCCESS;
+    }
+    let code = parse_and_run();
+    // What was asked for and cannot be written was not done.
+    match show::unwritten() {
+        Some(error) => {
+            show::complain(&format!("standard output cannot be written: {error}"));
+            ExitCode::from(FAILED)
+        }
+        None => code,
+    }
+}
+
+fn parse_and_run() -> ExitCode {
     let matches = match command().try_get_matches_from(std::env::args_os()) {
         Ok(matches) => matches,
         Err(error) => {
             // Also `--help` and `--version`, which clap treats as errors that print to stdout.
-            let code = if error.use_stderr() { USAGE } else { 0 };
-            drop(error.print());
-            return ExitCode::from(code);
+            show::written(error.print());
+            if !error.use_stderr() {
+                return ExitCode::SUCCESS;
+            }
+            if let Some(hint) = hint(&error) {
+                show::talk(&hint);
+            }
+            return ExitCode::from(USAGE);
         }
     };
     match matches.subcommand() {
         Some(("serve", given)) => serve(given),
         Some(("demo", given)) => demo(given),
         Some(("doctor", given)) => doctor::run(given),
-        Some(("completions", given)) => paper::completions(given, command()),
+        Some(("completions", given)) => paper::completions(given),
         Some(("man", given)) => paper::man(given, command()),
         Some(("config", given)) => config::run(given),
         Some((noun, given)) => verbs::run(noun, given),
         None => {
-            drop(command().print_help());
+            show::written(command().print_help());
             ExitCode::from(USAGE)
         }
     }
+}
+
+/// A workspace is not named by standing there, whatever the noun.
+fn hint(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let verb = verbs::typed(std::env::args().skip(1))?;
+    let word = !given.starts_with('-') && !verb.right.is_empty();
+    (error.kind() == ErrorKind::UnknownArgument && word).then(|| {
+        let given = show::clean(given);
+        format!("  do: a workspace is named with a flag: `--workspace {given}`")
+    })
 }
 
 fn command() -> Command {

@@ -1,4 +1,4 @@
-//! Completions for shells and pages of the manual, made from the one command tree.
+//! Scripts for shells, and pages of the manual made from the one command tree.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 
-use super::{FAILED, USAGE, show};
+use super::{FAILED, USAGE, complete, show};
 
 pub(super) fn commands() -> [Command; 2] {
     let shell = Arg::new("shell").required(true).value_parser(value_parser!(Shell));
@@ -22,11 +22,10 @@ pub(super) fn commands() -> [Command; 2] {
     ]
 }
 
-pub(super) fn completions(given: &ArgMatches, mut command: Command) -> ExitCode {
-    let Some(shell) = given.get_one::<Shell>("shell") else { return ExitCode::from(USAGE) };
-    let mut script = Vec::new();
-    clap_complete::generate(*shell, &mut command, "carillon", &mut script);
-    show::line(String::from_utf8_lossy(&script).trim_end());
+pub(super) fn completions(given: &ArgMatches) -> ExitCode {
+    let shell = given.get_one::<Shell>("shell").map(Shell::to_string).unwrap_or_default();
+    let Some(script) = complete::script(&shell) else { return ExitCode::from(USAGE) };
+    show::line(script.trim_end());
     ExitCode::SUCCESS
 }
 

@@ -2,21 +2,38 @@
 //! first: a post must not move the cursor of whoever lists it.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::FAILED;
+use super::{FAILED, table};
 use crate::service::Verb;
 
 /// Columns of free text are cut here; what is copied from a table must be whole.
 const FREE_TEXT: [&str; 2] = ["name", "text"];
 const CELL: usize = 60;
 
-/// One line on standard output. Nobody listening is no error.
+/// Why standard output could not be written, the first time.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// One line on standard output.
 pub(super) fn line(text: &str) {
-    let mut out = std::io::stdout().lock();
-    drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+    let mut out = io::stdout().lock();
+    written(writeln!(out, "{text}").and_then(|()| out.flush()));
+}
+
+/// Keeps a failure for the exit code. Nobody listening is none.
+pub(super) fn written(result: io::Result<()>) {
+    if let Err(error) = result
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        UNWRITTEN.get_or_init(|| error.to_string());
+    }
+}
+
+pub(super) fn unwritten() -> Option<&'static str> {
+    UNWRITTEN.get().map(String::as_str)
 }
 
 pub(super) fn talk(text: &str) {
@@ -69,12 +86,25 @@ pub(super) fn table(columns: &[&str], items: &[Value]) {
     for item in items {
         rows.push(columns.iter().map(|column| cell(item, column)).collect());
     }
+    if let Some(width) = terminal_width()
+        && table::fit(&mut rows, columns, width)
+    {
+        talk("shortened to fit; `| cat` or --json has everything");
+    }
     let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     for row in rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         line(cells.collect::<Vec<_>>().join("  ").trim_end());
     }
+}
+
+/// Columns of the terminal that reads; `None` when something else does.
+fn terminal_width() -> Option<usize> {
+    let out = io::stdout();
+    let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out).ok())?;
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    Some(if columns == 0 { 80 } else { columns })
 }
 
 /// What a column shows of an item; posts have no state of their own.

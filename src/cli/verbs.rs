@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
-use super::{FAILED, USAGE, ask, settings, show};
+use super::{FAILED, USAGE, ask, complete, settings, show};
 use crate::service::{ArgKind, VERBS, Verb};
+
+const DRY_RUN: &str = "dry-run";
 
 /// One command per noun, with its verbs below it.
 pub(super) fn commands() -> Vec<Command> {
@@ -51,7 +53,10 @@ fn about(noun: &str) -> &'static str {
 fn with_args(mut command: Command, verb: &Verb) -> Command {
     command = command.about(verb.about);
     for arg in verb.args {
-        let made = Arg::new(arg.name).help(arg.about);
+        let mut made = Arg::new(arg.name).help(arg.about);
+        if let Some(noun) = complete::noun_of(verb.noun, arg.name) {
+            made = complete::named(made, noun);
+        }
         command = command.arg(match arg.kind {
             ArgKind::Word => made.required(true),
             ArgKind::File => made.required(true).value_name("FILE"),
@@ -68,18 +73,29 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
                 .help(format!("{} (a file, or - for standard input)", arg.about)),
         });
     }
+    if verb.can_rehearse() {
+        let about = "Say what would happen, and write nothing";
+        command =
+            command.arg(Arg::new(DRY_RUN).long("dry-run").action(ArgAction::SetTrue).help(about));
+    }
     if !verb.right.is_empty() {
-        command = command.arg(
-            Arg::new("workspace")
-                .long("workspace")
-                .short('w')
-                .required(true)
-                .value_name("ID-OR-SLUG")
-                .env("CARILLON_WORKSPACE")
-                .help("The workspace"),
-        );
+        let workspace = Arg::new("workspace")
+            .long("workspace")
+            .short('w')
+            .required(true)
+            .value_name("ID-OR-SLUG")
+            .env("CARILLON_WORKSPACE")
+            .help("The workspace");
+        command = command.arg(complete::named(workspace, "workspace"));
     }
     command
+}
+
+/// The verb among the words of a command line.
+pub(super) fn typed(words: impl Iterator<Item = String>) -> Option<&'static Verb> {
+    let words: Vec<String> = words.filter(|word| !word.starts_with('-')).collect();
+    let named = |pair: &[String]| VERBS.iter().find(|v| v.noun == pair[0] && v.verb == pair[1]);
+    words.windows(2).find_map(named)
 }
 
 /// Asks the running server, and shows its answer.
@@ -107,6 +123,11 @@ pub(super) fn run(noun: &str, given: &ArgMatches) -> ExitCode {
     if let Some(workspace) = workspace {
         question["workspace"] = json!(workspace);
     }
+    let dry = matches!(given.try_get_one::<bool>(DRY_RUN), Ok(Some(true)));
+    if dry {
+        question["dry_run"] = json!(true);
+    }
+    let json = given.get_flag("json");
     let path_of = |kind: ArgKind| {
         let arg = verb.args.iter().find(|arg| arg.kind == kind)?;
         given.get_one::<String>(arg.name).map(Path::new)
@@ -119,14 +140,36 @@ pub(super) fn run(noun: &str, given: &ArgMatches) -> ExitCode {
     match answer {
         Ok(Value::Null) => ExitCode::SUCCESS,
         Ok(answer) => {
-            show::answer(verb, &answer, given.get_flag("json"));
+            show::answer(verb, &answer, json);
+            if dry {
+                show::talk("dry run: this is what would be; nothing was written");
+            }
             ExitCode::SUCCESS
         }
-        Err(refused) => {
-            let json = given.get_flag("json");
+        Err(mut refused) => {
+            if !json {
+                name_flags(verb, &mut refused);
+            }
             ExitCode::from(show::refusal(&refused, json))
         }
     }
+}
+
+/// Writes the names of arguments as they are typed.
+fn name_flags(verb: &Verb, problem: &mut Value) {
+    let Some(detail) = problem["detail"].as_str() else { return };
+    let mut detail = detail.to_owned();
+    let workspace = (!verb.right.is_empty()).then_some(("workspace", "--workspace".to_owned()));
+    let flags = verb.args.iter().filter_map(|arg| match arg.kind {
+        ArgKind::Word => None,
+        ArgKind::Secret => Some((arg.name, format!("--{}-file", arg.name))),
+        _ => Some((arg.name, format!("--{}", arg.name))),
+    });
+    for (name, flag) in flags.chain(workspace) {
+        detail = detail.replace(&format!("`{name}`"), &format!("`{flag}`"));
+        detail = detail.replace(&format!("`{name}["), &format!("`{flag}["));
+    }
+    problem["detail"] = Value::String(detail);
 }
 
 fn words(verb: &Verb, given: &ArgMatches) -> std::io::Result<Map<String, Value>> {

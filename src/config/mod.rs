@@ -18,6 +18,7 @@ mod server;
 mod store;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::base::Secret;
 
@@ -48,6 +49,29 @@ pub struct Config {
     pub s3: S3,
     /// The folder where systemd puts credentials for this process.
     pub credentials: Option<PathBuf>,
+    pub supervisor: Supervisor,
+}
+
+/// What systemd says of itself to a service that it started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Supervisor {
+    /// Where it listens: a path, or `@` and a name.
+    pub socket: Option<String>,
+    /// How long it waits for a sign of life.
+    pub watchdog: Option<Duration>,
+}
+
+impl Supervisor {
+    fn note(&mut self, name: &str, value: &str) {
+        match name {
+            "NOTIFY_SOCKET" if !value.is_empty() => self.socket = Some(value.to_owned()),
+            "WATCHDOG_USEC" => {
+                let micros = value.parse().ok().filter(|micros| *micros > 0);
+                self.watchdog = micros.map(Duration::from_micros);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The settings, and where each was said.
@@ -91,15 +115,30 @@ impl Config {
         flags: &[(String, String)],
     ) -> Result<Loaded, ConfigError> {
         let mut credentials = None;
+        let mut supervisor = Supervisor::default();
         let env = env.inspect(|(name, value)| {
+            supervisor.note(name, value);
             if name == CREDENTIALS && !value.is_empty() {
                 credentials = Some(PathBuf::from(value));
             }
         });
         let text = file.map(read::text).transpose()?;
-        let mut reader = Reader::new(file.zip(text.as_deref()), env, flags);
+        let reader = Reader::new(file.zip(text.as_deref()), env, flags);
+        let mut loaded = Self::read(reader)?;
+        loaded.config.credentials = credentials;
+        loaded.config.supervisor = supervisor;
+        Ok(loaded)
+    }
+
+    /// What a file with this text alone would mean.
+    pub fn check(path: &Path, text: &str) -> Result<Loaded, ConfigError> {
+        Self::read(Reader::new(Some((path, text)), std::iter::empty(), &[]))
+    }
+
+    fn read(mut reader: Reader<'_>) -> Result<Loaded, ConfigError> {
         let config = Self {
-            credentials,
+            credentials: None,
+            supervisor: Supervisor::default(),
             server: Server::read(&mut reader),
             publish: Publish::read(&mut reader),
             outbound: Outbound::read(&mut reader),
@@ -165,9 +204,9 @@ mod tests {
     #[test]
     fn the_defaults_are_those_that_are_documented() {
         let config = Config::load(None, std::iter::empty(), &[]).unwrap();
-        let Config { server, publish, outbound, log, store, http, media, s3, credentials } =
-            &config;
-        assert_eq!(*credentials, None);
+        let Config { server, publish, outbound, log, store, http, media, s3, .. } = &config;
+        let Config { credentials, supervisor, .. } = &config;
+        assert_eq!((credentials, supervisor), (&None, &Supervisor::default()));
         assert_eq!(server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(server.admin_socket(), Path::new("/var/lib/carillon/admin.sock"));
         assert_eq!(publish.deadline, Duration::from_secs(30));

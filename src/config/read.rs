@@ -13,6 +13,8 @@ use super::value::Value;
 use super::{SECTIONS, Section};
 
 const PREFIX: &str = "CARILLON_";
+/// Variables that belong to the command line.
+const OF_CLI: [&str; 3] = ["CONFIG", "SOCKET", "WORKSPACE"];
 /// Characters of a line, or of a value, that are shown.
 const SHOWN: usize = 120;
 /// Syntax errors that are shown; the parser goes on after each, and may find what is none.
@@ -85,8 +87,8 @@ impl<'a> Reader<'a> {
         self.file = Some(file);
     }
 
-    /// Variables with one underline less would be overlooked, so they are refused as well; others
-    /// (`CARILLON_CONFIG`) belong to the command line.
+    /// Variables with one underline less, or without their section, would be overlooked, so they are
+    /// refused as well. Others may be somebody else's.
     fn add_variable(&mut self, name: &str, value: String) {
         let Some(rest) = name.strip_prefix(PREFIX) else { return };
         let place = Place::Variable(clean(name));
@@ -95,12 +97,17 @@ impl<'a> Reader<'a> {
             (variable, format!("{section}.{key}"))
         });
         let slip = |variable: &str| variable.replace("__", "_") == name;
+        let bare = |variable: &str| variable.ends_with(&format!("__{rest}"));
         if let Some((_, key)) = known.iter().find(|(variable, _)| variable == name) {
             self.texts.entry(key.clone()).or_default().push((place, value));
         } else if rest.contains("__") || known.iter().any(|(variable, _)| slip(variable)) {
             let variables = known.iter().map(|(variable, _)| variable.as_str());
             let hint = hint(name, variables, Hint::Nothing);
             self.problems.push(unknown_key(place, name, hint));
+        } else if let Some((variable, _)) = known.iter().find(|(variable, _)| bare(variable))
+            && !OF_CLI.contains(&rest)
+        {
+            self.problems.push(unknown_key(place, name, Hint::Near(variable.clone())));
         }
     }
 
@@ -274,6 +281,8 @@ mod tests {
             ("CARILLON_PUBLISH__ATTEMPTS", "3"),
             ("CARILLON_OUTBOUND__OPERATOR_URL", ""),
             ("CARILLON_CONFIG", "elsewhere"),
+            ("CARILLON_SOCKET", "elsewhere"),
+            ("CARILLON_TEST_OF_SOMEBODY", "1"),
             ("PATH", "CARILLON_X__Y"),
         ];
         let flags = [("publish.total", "5"), ("publish.total", "6")];

@@ -5,6 +5,7 @@ mod build;
 mod demo;
 mod doctor;
 mod listen;
+mod notify;
 mod reload;
 mod serve;
 mod signals;

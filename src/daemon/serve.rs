@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::listen::{bind, bind_admin};
+use super::notify::Notify;
 use super::reload::{self, Reloader, Source};
 use super::signals::{Asked, Signals};
 use super::{Error, build};
@@ -62,10 +63,23 @@ pub(super) async fn serve(
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    while signals.next().await == Asked::Reload {
-        // What came of it is in the log.
-        drop(reloader.reload());
+    let notify = Notify::new(&config.supervisor);
+    notify.say("READY=1");
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => {
+                    notify.say("RELOADING=1");
+                    // What came of it is in the log.
+                    drop(reloader.reload());
+                    notify.say("READY=1");
+                }
+                Asked::Stop => break,
+            },
+            () = notify.next_beat(clock.as_ref()) => notify.say("WATCHDOG=1"),
+        }
     }
+    notify.say("STOPPING=1");
     tracing::info!("stopping; what is being sent is finished first");
     tokio::select! {
         () = running.stop() => tracing::info!("stopped"),

@@ -178,14 +178,7 @@ pub struct PartCall<'a> {
     /// The parts before this one, in order.
     pub before: &'a [Receipt],
     /// Other parts of the channel, newest first: what they are cannot be this one.
-    pub known: &'a [Known],
-}
-
-/// A part that is known to be out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    pub remote_id: String,
-    pub at: Timestamp,
+    pub known: &'a [Receipt],
 }
 
 impl PartCall<'_> {

@@ -1,4 +1,4 @@
-//! The authorization code grant over a `Transport`. Must not keep state: who asked, and which
+//! The authorization code grant, and renewing what it gave, over a `Transport`. Must not keep state: who asked, and which
 //! verifier belongs to which state, is the caller's to store.
 
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use oauth2::basic::{BasicClient, BasicTokenResponse};
 use oauth2::{
     AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
-    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError,
-    Scope, TokenResponse, TokenUrl,
+    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, Scope, TokenResponse, TokenUrl,
 };
 use url::Url;
 
@@ -37,7 +37,7 @@ pub struct Authorization {
     pub url: Url,
     /// 256 bits; the callback must bring it back.
     pub state: Secret<String>,
-    /// For [`OauthApp::exchange_code`], when PKCE was asked for.
+    /// For [`Traded::Code`], when PKCE was asked for.
     pub verifier: Option<Secret<String>>,
 }
 
@@ -52,10 +52,18 @@ pub struct Token {
     pub scopes: Option<Vec<String>>,
 }
 
-/// One exchange of a code.
+/// What is traded for a token.
+#[derive(Clone, Copy)]
+pub enum Traded<'a> {
+    /// A code, with the verifier when PKCE was asked for.
+    Code(&'a str, Option<&'a Secret<String>>),
+    /// The refresh token of the token before.
+    Refresh(&'a str),
+}
+
+/// One trade.
 pub struct Exchange<'a> {
-    pub code: &'a str,
-    pub verifier: Option<&'a Secret<String>>,
+    pub traded: Traded<'a>,
     pub deadline: Duration,
     pub correlation: CorrelationId,
 }
@@ -93,8 +101,8 @@ impl OauthApp {
         Authorization { url, state: Secret::new(state), verifier: verifier.map(Secret::new) }
     }
 
-    /// Trades a code for a token; a code is good for one try.
-    pub async fn exchange_code(
+    /// Trades for a token; a code is good for one try, and many servers take a refresh token once.
+    pub async fn exchange(
         &self,
         transport: &dyn Transport,
         exchange: Exchange<'_>,
@@ -104,10 +112,6 @@ impl OauthApp {
             .set_auth_type(AuthType::RequestBody)
             .set_token_uri(TokenUrl::from_url(self.token_url.clone()))
             .set_redirect_uri(RedirectUrl::from_url(self.redirect_uri.clone()));
-        let mut ask = client.exchange_code(AuthorizationCode::new(exchange.code.to_owned()));
-        if let Some(verifier) = exchange.verifier {
-            ask = ask.set_pkce_verifier(PkceCodeVerifier::new(verifier.reveal().clone()));
-        }
         let carrier = Carrier {
             transport,
             url: &self.token_url,
@@ -115,7 +119,19 @@ impl OauthApp {
             exchange: &exchange,
             status: AtomicU16::new(0),
         };
-        let answer = ask.request_async(&carrier).await;
+        let (traded, answer) = match exchange.traded {
+            Traded::Code(code, verifier) => {
+                let mut ask = client.exchange_code(AuthorizationCode::new(code.to_owned()));
+                if let Some(verifier) = verifier {
+                    ask = ask.set_pkce_verifier(PkceCodeVerifier::new(verifier.reveal().clone()));
+                }
+                (code, ask.request_async(&carrier).await)
+            }
+            Traded::Refresh(token) => {
+                let refresh = RefreshToken::new(token.to_owned());
+                (token, client.exchange_refresh_token(&refresh).request_async(&carrier).await)
+            }
+        };
         let status = carrier.status.load(Ordering::Relaxed);
         match answer {
             Ok(token) => Ok(Token::from(&token)),
@@ -125,7 +141,7 @@ impl OauthApp {
                 code: scrub(
                     refusal.error().as_ref(),
                     ERROR_CODE_BYTES,
-                    &[self.client_secret.reveal(), exchange.code],
+                    &[self.client_secret.reveal(), traded],
                 ),
             }),
             Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => {

@@ -75,6 +75,12 @@ impl Services {
         self.clock.now()
     }
 
+    /// The same, except that nothing is written: for use cases that touch nothing but the store.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        Self { store: self.store.rehearsal(), ..self.clone() }
+    }
+
     /// The moment at which something is shown.
     fn glance(&self) -> Glance {
         Glance { epoch: self.store.epoch(), now: self.now() }

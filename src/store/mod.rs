@@ -108,12 +108,23 @@ pub struct Stats {
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
+    rehearsal: bool,
 }
 
 impl Store {
     /// Opens or creates the database, and begins a new boot epoch.
     pub fn open(disk: Disk, options: Options) -> Result<Self, Error> {
-        Ok(Self { shared: Shared::open(disk, options)? })
+        Ok(Self { shared: Shared::open(disk, options)?, rehearsal: false })
+    }
+
+    /// The same database, through which every write decides and answers and nothing is kept.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), rehearsal: true }
+    }
+
+    pub fn is_rehearsal(&self) -> bool {
+        self.rehearsal
     }
 
     /// Looks at a file without writing to it: whether it was closed well. An error when it is not a
@@ -136,7 +147,7 @@ impl Store {
         F: Fn(&mut Tx<'_>) -> Result<T, WriteError<E>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job: Box<dyn Job> = Box::new(Pending::new(f, reply));
+        let job: Box<dyn Job> = Box::new(Pending::new(f, !self.rehearsal, reply));
         match &self.shared.lane {
             Lane::Thread(queue) => {
                 let closed = |_: mpsc::error::SendError<_>| WriteError::Store(Error::Closed);

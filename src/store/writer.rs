@@ -26,7 +26,7 @@ const FEED: usize = 1_024;
 
 /// A write that waits for its turn.
 pub(super) trait Job: Send {
-    /// Decides on `tx`; `Ok(false)` when it refused. An error means that the disk failed.
+    /// Decides on `tx`; `Ok(false)` when nothing of it is to be kept. An error means that the disk failed.
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, Error>;
     /// Tells the caller, once the batch's fate is known.
     fn finish(self: Box<Self>, batch: Result<(), Error>);
@@ -34,13 +34,15 @@ pub(super) trait Job: Send {
 
 pub(super) struct Pending<F, T, E> {
     f: F,
+    /// `false`: decide on the view, and write nothing.
+    keep: bool,
     result: Option<Result<T, WriteError<E>>>,
     reply: oneshot::Sender<Result<T, WriteError<E>>>,
 }
 
 impl<F, T, E> Pending<F, T, E> {
-    pub(super) fn new(f: F, reply: oneshot::Sender<Result<T, WriteError<E>>>) -> Self {
-        Self { f, result: None, reply }
+    pub(super) fn new(f: F, keep: bool, reply: oneshot::Sender<Result<T, WriteError<E>>>) -> Self {
+        Self { f, keep, result: None, reply }
     }
 }
 
@@ -54,7 +56,7 @@ where
         match (self.f)(tx) {
             Err(WriteError::Store(error @ Error::Io(_))) => Err(error),
             result => {
-                let wrote = result.is_ok();
+                let wrote = result.is_ok() && self.keep;
                 self.result = Some(result);
                 Ok(wrote)
             }

@@ -78,33 +78,9 @@ impl Target {
         });
         let first = self.asked;
         self.asked += count;
-        let (workspace, channels, key) =
-            (self.workspace.clone(), self.channels.clone(), self.key.clone());
         let before = (self.process.used(), self.metric("carillon_store_commits_total").await);
-        let load = load::run(self.process.address, clients, count, move |n| {
-            let n = first + n;
-            let dice = SeededRng::new(n).next_u64();
-            let (month, day) = (1 + dice % 12, 1 + (dice >> 8) % 28);
-            let (hour, minute) = ((dice >> 16) % 24, (dice >> 24) % 60);
-            let scattered = format!("2027-{month:02}-{day:02}T{hour:02}:{minute:02}");
-            let at = due.as_ref().unwrap_or(&scattered);
-            let zone = if due.is_some() { "UTC" } else { "Europe/Berlin" };
-            let channel = &channels[usize::try_from(n).unwrap() % channels.len()];
-            let body = json!({
-                "parts": [{ "text": format!("Post number {n}: fresh bread from seven, coffee from eight, and the cake of the day is a surprise. Come and see us! #bakery #fresh") }],
-                "channels": [channel],
-                "schedule": { "at": at, "zone": zone },
-            })
-            .to_string();
-            format!(
-                "POST /api/v1/workspaces/{workspace}/posts HTTP/1.1\r\nhost: localhost\r\n\
-                 authorization: Bearer {key}\r\nidempotency-key: bench-{n}\r\n\
-                 content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes()
-        })
-        .await;
+        let request = request(first, &self.workspace, &self.key, &self.channels, due);
+        let load = load::run(self.process.address, clients, count, request).await;
         let used = self.process.used().since(before.0);
         let commits = self.metric("carillon_store_commits_total").await - before.1;
         Round { load, used, commits }
@@ -125,6 +101,41 @@ impl Target {
         let text = reqwest::get(url).await.unwrap().text().await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+    }
+}
+
+/// The request that makes post number `first` + n, due at `due` or at a scattered minute of the next
+/// year.
+pub fn request(
+    first: u64,
+    workspace: &str,
+    key: &str,
+    channels: &[String],
+    due: Option<String>,
+) -> impl Fn(u64) -> Vec<u8> + Send + Sync + 'static {
+    let (workspace, key, channels) = (workspace.to_owned(), key.to_owned(), channels.to_vec());
+    move |n| {
+        let n = first + n;
+        let dice = SeededRng::new(n).next_u64();
+        let (month, day) = (1 + dice % 12, 1 + (dice >> 8) % 28);
+        let (hour, minute) = ((dice >> 16) % 24, (dice >> 24) % 60);
+        let scattered = format!("2027-{month:02}-{day:02}T{hour:02}:{minute:02}");
+        let at = due.as_ref().unwrap_or(&scattered);
+        let zone = if due.is_some() { "UTC" } else { "Europe/Berlin" };
+        let channel = &channels[usize::try_from(n).unwrap() % channels.len()];
+        let body = json!({
+            "parts": [{ "text": format!("Post number {n}: fresh bread from seven, coffee from eight, and the cake of the day is a surprise. Come and see us! #bakery #fresh") }],
+            "channels": [channel],
+            "schedule": { "at": at, "zone": zone },
+        })
+        .to_string();
+        format!(
+            "POST /api/v1/workspaces/{workspace}/posts HTTP/1.1\r\nhost: localhost\r\n\
+             authorization: Bearer {key}\r\nidempotency-key: bench-{n}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
     }
 }
 

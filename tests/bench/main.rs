@@ -16,6 +16,7 @@ mod create;
 mod due;
 mod load;
 mod mix;
+mod peers;
 mod process;
 mod start;
 
@@ -42,6 +43,7 @@ fn main() {
             ["steady"] => due::run(STEADY).await,
             ["growth", most] => growth(most.parse().unwrap()).await,
             ["mix", minutes] => mix::run(minutes.parse().unwrap()).await,
+            ["peers", packages] => peers::run(Path::new(packages)).await,
             ["gate"] => gate().await,
             ["start", posts] => start::run(posts.parse().unwrap()).await,
             [] => create_posts(&[64], 500, 1).await,

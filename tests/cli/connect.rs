@@ -20,7 +20,7 @@ fn code_of(authorize_url: &str) -> String {
     code.split_once('<').unwrap().0.to_owned()
 }
 
-fn connect(server: &Server, workspace: &str, id: &str, code: &str) -> std::process::Output {
+pub fn connect(server: &Server, workspace: &str, id: &str, code: &str) -> std::process::Output {
     use std::io::Write as _;
     let mut child = carillon()
         .args(["channel", "connect", id, "-w", workspace, "--json", "--code-file", "-"])
@@ -98,11 +98,11 @@ fn a_webhook_shows_its_secret_once_and_its_address_never() {
     assert!(shown.get("secret").is_none(), "{shown}");
     assert!(!format!("{added}{shown}").contains("hidden"), "{added} {shown}");
     let (code, said) = server.fails(&[&add[..], &["https://127.0.0.1/hook"]].concat());
-    assert!(code == 2 && said.contains("`url`"), "{said}");
+    assert!(code == 2 && said.contains("`--url`"), "{said}");
     let (code, said) = server.fails(&[&add[..], &["example.org"]].concat());
     assert!(code == 2 && said.contains("https://example.org/hook"), "{said}");
     let (code, said) = server.fails(&add[..8]);
-    assert!(code == 2 && said.contains("`url`"), "{said}");
+    assert!(code == 2 && said.contains("`--url`"), "{said}");
     let file = server.folder.path().join("secret");
     std::fs::write(&file, "whsec_c2hvcnQ=").unwrap();
     let more = ["https://example.org/hook", "--token-file", file.to_str().unwrap()];

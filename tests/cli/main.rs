@@ -1,19 +1,23 @@
 //! The real binary, as its users meet it: the demo, the verbs, the signals, what is seen from
 //! outside.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 #![expect(clippy::disallowed_methods, reason = "the program under test lives in real time")]
 
+mod bluesky;
 mod bucket;
+mod completions;
 mod connect;
 mod decisions;
 mod demo;
 mod files;
 mod folder;
 mod import;
+mod mastodon;
 mod media;
 mod outside;
 mod program;
 mod settings;
+mod supervised;
 mod uploads;
 mod verbs;

@@ -24,19 +24,15 @@ pub struct Server {
 impl Server {
     pub fn start(extra: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = carillon();
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.path().join("data"))
-            .args(extra);
-        let mut process = Carillon::start(&mut command);
-        let ready = process.wait_until("says ready", Duration::from_secs(20), |line| {
-            line.contains("\"message\":\"ready\"")
-        });
-        let ready: Value = serde_json::from_str(&ready).unwrap();
-        let address = ready["address"].as_str().unwrap().to_owned();
+        let (process, address) = serve(folder.path(), extra);
         let socket = folder.path().join("data/admin.sock");
         Self { folder, process, address, socket }
+    }
+
+    /// `kill -9`, and a new process on the same folder.
+    pub fn kill_and_start(&mut self, extra: &[&str]) {
+        self.process.kill();
+        (self.process, self.address) = serve(self.folder.path(), extra);
     }
 
     /// The demo; also its `practice` and its `workspace` line.
@@ -99,6 +95,20 @@ impl Server {
             assert!(Instant::now() < deadline, "{shown}");
         }
     }
+}
+
+fn serve(folder: &Path, extra: &[&str]) -> (Carillon, String) {
+    let mut command = carillon();
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.join("data"))
+        .args(extra);
+    let mut process = Carillon::start(&mut command);
+    let ready = process.wait_until("says ready", Duration::from_secs(20), |line| {
+        line.contains("\"message\":\"ready\"")
+    });
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    (process, ready["address"].as_str().unwrap().to_owned())
 }
 
 /// A whole answer over HTTP/1.1, without a client library in between.

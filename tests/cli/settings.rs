@@ -261,3 +261,116 @@ fn completions_are_scripts_and_pages_are_pages() {
         }
     }
 }
+
+/// Runs a verb of `config` on a file.
+fn config(file: &Path, args: &[&str]) -> Output {
+    carillon().arg("config").args(args).arg("--config").arg(file).output().unwrap()
+}
+
+const COMMENTED: &str = "# Ours.\n[publish]\n# As slow as the line.\ndeadline = \"30s\" # for now\n\n\
+                         #total = 64\n[log]\nlevel = 'info'\n";
+
+#[test]
+fn one_setting_is_read_and_changed_and_all_comments_stay() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.toml");
+    std::fs::write(&file, COMMENTED).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let link = folder.path().join("link.toml");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    for (key, value, told) in [
+        ("publish.deadline", "20s", "publish.deadline = \"20s\""),
+        ("publish.attempts", "3", "publish.attempts = 3"),
+        ("outbound.allow", "a.example, b.example:81", "[\"a.example\", \"b.example:81\"]"),
+        ("server.data", "/srv/5", "server.data = \"/srv/5\""),
+    ] {
+        let output = config(&link, &["set", key, value]);
+        assert!(output.status.success() && said(&output).contains(told), "{}", said(&output));
+        let got = config(&file, &["get", key]);
+        assert_eq!(String::from_utf8_lossy(&got.stdout).lines().count(), 1, "{key}");
+    }
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        text.contains("deadline = \"20s\" # for now") && text.contains("#total = 64"),
+        "{text}"
+    );
+    assert!(text.starts_with("# Ours.\n") && text.contains("# As slow as the line."), "{text}");
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    let got = config(&file, &["get", "publish.deadline"]);
+    assert_eq!(String::from_utf8_lossy(&got.stdout), "20s\n");
+    assert_eq!(json(carillon().args(["config", "get", "store.cache_mib"]))["source"], "default");
+    // What cannot be used is refused with its reason, and the file is the same to the byte.
+    for (key, value, code, says) in [
+        ("publish.attempts", "99", 2, "from 1 to 20"),
+        ("publish.attempts", "many", 2, "whole number"),
+        ("publish.deadline", "soon", 2, "a duration"),
+        ("publish.dedline", "1s", 3, "`publish.deadline`"),
+    ] {
+        let output = config(&file, &["set", key, value]);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert!(said(&output).contains(says), "{}", said(&output));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    }
+    assert_eq!(
+        carillon().args(["config", "set", "log.level", "warn"]).output().unwrap().status.code(),
+        Some(2)
+    );
+    let output = carillon()
+        .args(["config", "set", "log.level", "warn", "--config"])
+        .arg(&file)
+        .env("CARILLON_LOG__LEVEL", "debug")
+        .output()
+        .unwrap();
+    assert!(said(&output).contains("CARILLON_LOG__LEVEL wins"), "{}", said(&output));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
+}
+
+#[test]
+fn an_edited_file_is_checked_before_it_counts_and_nothing_typed_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.toml");
+    let edit = |script: &str| {
+        std::fs::write(&file, COMMENTED).unwrap();
+        let mut command = carillon();
+        command.args(["config", "edit", "--config"]).arg(&file);
+        command.env_remove("VISUAL").env("EDITOR", script).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), said(&output), std::fs::read_to_string(&file).unwrap())
+    };
+    let (code, told, text) = edit("sed -i s/30s/45s/");
+    assert!(code == 0 && text == COMMENTED.replace("30s", "45s"), "{told}\n{text}");
+    let (code, told, text) = edit("true");
+    assert!(code == 0 && told.contains("nothing was changed") && text == COMMENTED, "{told}");
+    let (code, told, text) = edit("false");
+    assert!(code == 1 && told.contains("ended with") && text == COMMENTED, "{told}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "{told}");
+    // Wrong: told with its place in the file, and kept beside it.
+    let (code, told, text) = edit("sed -i s/30s/soon/");
+    assert!(code == 1 && told.contains("c.toml:4:12") && text == COMMENTED, "{told}");
+    let draft = told.rsplit("kept in ").next().unwrap().trim();
+    assert_eq!(std::fs::read_to_string(draft).unwrap(), COMMENTED.replace("30s", "soon"));
+    // Somebody else was faster.
+    let other = format!("sh -c 'echo >> {}; sed -i s/30s/45s/ \"$1\"' x", file.display());
+    let (code, told, text) = edit(&other);
+    assert!(
+        code == 1 && told.contains("somebody else") && text == format!("{COMMENTED}\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_variable_without_its_section_is_refused_with_the_one_that_was_meant() {
+    let check = |name: &str| carillon().args(["config", "check"]).env(name, "x").output().unwrap();
+    for (name, meant) in [
+        ("CARILLON_LISTEN", "CARILLON_SERVER__LISTEN"),
+        ("CARILLON_SERVER_LISTEN", "CARILLON_SERVER__LISTEN"),
+        ("CARILLON_DATA", "CARILLON_SERVER__DATA"),
+    ] {
+        let output = check(name);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(said(&output).contains(&format!("did you mean `{meant}`")), "{}", said(&output));
+    }
+    assert!(check("CARILLON_OF_SOMEBODY_ELSE").status.success());
+}

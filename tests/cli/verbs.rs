@@ -77,12 +77,12 @@ fn mistakes_are_told_with_the_remedy_and_a_code() {
         (&["post", "list", "-w", "nobody"], 3, "error[not_found]"),
         (&["post", "show", "x", "-w", "acme"], 2, "`id`"),
         (&["key", "create", "k", "-w", "acme", "--scope", "root"], 2, "must be one of"),
-        (&["key", "create", "k", "-w", "acme"], 2, "`scope`"),
+        (&["key", "create", "k", "-w", "acme"], 2, "`--scope`"),
         (&["channel", "add", "-w", "acme", "--network", "myspace", "--name", "x"], 2, "feed"),
         (
             &["channel", "add", "-w", "acme", "--network", "mastodon", "--name", "x"],
             2,
-            "`instance`",
+            "`--instance`",
         ),
         (
             &[
@@ -98,13 +98,13 @@ fn mistakes_are_told_with_the_remedy_and_a_code() {
                 "https://127.0.0.1",
             ],
             2,
-            "`instance`",
+            "`--instance`",
         ),
-        (&["post", "create", "-w", "acme", "--text", "hi"], 2, "`channels`"),
+        (&["post", "create", "-w", "acme", "--text", "hi"], 2, "`--channel`"),
         (
             &["post", "create", "-w", "acme", "--text", "hi", "--at", "2030-01-01T09:00"],
             2,
-            "`zone`",
+            "`--zone`",
         ),
         (&["delivery", "list", "-w", "acme", "--state", "lost"], 2, "scheduled"),
         (&["network", "pause", "myspace"], 2, "mastodon"),
@@ -201,4 +201,137 @@ fn workspaces_of_one_name_get_slugs_of_their_own() {
     assert_eq!([slug("Acme"), slug("Acme"), slug("日本")], ["acme", "acme-2", "workspace"]);
     let (code, said) = server.fails(&["workspace", "create", "Other", "--slug", "acme"]);
     assert!(code == 5 && said.contains("slug_taken"), "{said}");
+}
+
+/// `--dry-run` answers as the verb would, and nothing is different afterwards.
+#[test]
+fn a_dry_run_says_what_would_be_and_writes_nothing() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    let w = ["-w", "acme"];
+    let channel =
+        server.json(&["channel", "add", "-w", "acme", "--network", "feed", "--name", "N"]);
+    let channel = channel["id"].as_str().unwrap();
+    server.json(&["channel", "pause", channel, "-w", "acme"]);
+    let create = ["post", "create", "--channel", channel, "--text", "waits", "--now"];
+    let post = server.json(&[&create[..], &w[..]].concat());
+    let (post, delivery) = (post["id"].as_str().unwrap(), &post["deliveries"][0]["id"]);
+    let delivery = delivery.as_str().unwrap();
+    let key = server.json(&["key", "create", "ci", "-w", "acme", "--scope", "read"]);
+    let everything = || {
+        let lists: [&[&str]; 4] =
+            [&["workspace", "list"], &["channel", "list"], &["post", "list"], &["key", "list"]];
+        let list = |args: &&[&str]| {
+            let within: &[&str] = if args[0] == "workspace" { &[] } else { &w };
+            server.json(&[args, within].concat()).to_string()
+        };
+        (lists.iter().map(list).collect::<Vec<_>>(), server.json(&["status"])["paused"].clone())
+    };
+    let before = everything();
+    for args in [
+        &["post", "create", "-w", "acme", "--channel", channel, "--text", "x", "--now"][..],
+        &["post", "edit", post, "-w", "acme", "--text", "y"],
+        &["post", "cancel", post, "-w", "acme"],
+        &["channel", "remove", channel, "-w", "acme"],
+        &["channel", "resume", channel, "-w", "acme"],
+        &["key", "revoke", key["id"].as_str().unwrap(), "-w", "acme"],
+        &["workspace", "create", "Other"],
+        &["workspace", "pause", "-w", "acme"],
+        &["publishing", "pause"],
+        &["network", "pause", "feed"],
+    ] {
+        let answer = server.json(&[args, &["--dry-run"]].concat());
+        assert_eq!(answer["dry_run"], true, "{args:?}: {answer}");
+        assert_eq!(everything(), before, "{args:?}");
+    }
+    let removed = server.json(&["channel", "remove", channel, "-w", "acme", "--dry-run"]);
+    assert_eq!((&removed["state"], &removed["cancelled"]), (&"removed".into(), &1.into()));
+    let said = server.run(&["post", "cancel", post, "-w", "acme", "--dry-run"]);
+    assert!(String::from_utf8_lossy(&said.stderr).contains("nothing was written"));
+    // It refuses what would be refused, and is not offered where more than the database changes.
+    let (code, said) = server.fails(&["post", "create", "-w", "acme", "--text", "x", "--dry-run"]);
+    assert!(code == 2 && said.contains("`--channel`"), "{said}");
+    let again = ["delivery", "resolve", delivery, "-w", "acme", "--as", "drop", "--dry-run"];
+    assert!(server.fails(&again).1.contains("error[not_held]"));
+    assert_eq!(server.fails(&["channel", "test", channel, "-w", "acme", "--dry-run"]).0, 2);
+    // Then it is done, with the same answer.
+    let done = server.json(&["channel", "remove", channel, "-w", "acme"]);
+    assert_eq!((&done["cancelled"], done.get("dry_run")), (&1.into(), None));
+}
+
+#[test]
+fn mistakes_name_what_was_typed() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    let channel =
+        server.json(&["channel", "add", "-w", "acme", "--network", "feed", "--name", "N"]);
+    let channel = channel["id"].as_str().unwrap();
+    let create = ["post", "create", "-w", "acme", "--channel", channel];
+    for (more, says) in [
+        (&["--text", "x"][..], "`--at`"),
+        (&["--text", "x", "--at", "tomorrow", "--zone", "Europe/Berlin"], "`--at` must be"),
+        (&["--text", "x", "--at", "2030-01-01T09:00", "--zone", "Berlin"], "`--zone`"),
+        (&["--text", "x", "--text", &"y".repeat(50_000), "--now"], "`--text[1]`"),
+        (&["--now"], "`--text`"),
+        (&["--text", "x", "--now", "--tag", ""], "`--tag`"),
+    ] {
+        let (code, said) = server.fails(&[&create[..], more].concat());
+        assert!(code == 2 && said.contains(says), "{more:?}: {said}");
+    }
+    let (_, said) = server.fails(&["key", "create", "k", "-w", "acme", "--scope", "root"]);
+    assert!(said.contains("`--scope`"), "{said}");
+    let (code, said) = server.fails(&["workspace", "pause", "acme"]);
+    assert!(code == 2 && said.contains("`--workspace acme`"), "{said}");
+    let (_, said) = server.fails(&["workspace", "create", "Acme", "acme"]);
+    assert!(!said.contains("--workspace"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_written_is_no_success() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for args in [
+        &["workspace", "list"][..],
+        &["workspace", "list", "--json"],
+        &["status"],
+        &["--help"],
+        &["completions", "bash"],
+        &["config", "example"],
+    ] {
+        let mut command = carillon();
+        command.arg("--socket").arg(server.socket()).args(args);
+        let output = command.stdout(full()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("standard output cannot be written"), "{args:?}: {said}");
+    }
+}
+
+/// On a terminal of 80 columns; through a pipe everything is there.
+#[test]
+fn tables_fit_the_terminal_that_they_are_shown_on() {
+    let server = Server::start(&[]);
+    let name = "A workspace with a long name, which is more than there is room for beside ids";
+    server.json(&["workspace", "create", name, "--slug", "acme"]);
+    server.json(&["channel", "add", "-w", "acme", "--network", "feed", "--name", name]);
+    let piped = server.run(&["channel", "list", "-w", "acme"]).stdout;
+    let piped = String::from_utf8(piped).unwrap();
+    assert!(piped.lines().any(|line| line.chars().count() > 120), "{piped}");
+    if !support::Tool::Program("script").available_or_skip() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_carillon");
+    let socket = server.socket().display();
+    let line = format!("stty cols 80; {program} --socket {socket} channel list -w acme");
+    let output = std::process::Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let rows: Vec<&str> = shown.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
+    assert!(rows.iter().any(|row| row.starts_with("ID ")), "{shown}");
+    assert!(rows.iter().all(|row| row.chars().count() <= 80), "{shown}");
+    assert!(rows.iter().any(|row| row.contains('\u{2026}')), "{shown}");
 }

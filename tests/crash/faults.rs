@@ -41,7 +41,7 @@ async fn every_fault_over_real_connections_ends_as_specified() {
     let mut hosts = Vec::new();
     let mut ends = BTreeMap::new();
     for (name, act, end) in faults() {
-        for kind in ["keyed", "listed", "records", "hook"] {
+        for kind in ["keyed", "listed", "front", "records", "hook"] {
             let host = format!("{kind}-{name}");
             ends.insert(host.clone(), end);
             hosts.push((host, act.clone()));

@@ -14,7 +14,7 @@ const CYCLES: u32 = 50;
 const POSTS_PER_CYCLE: u32 = 12;
 const WRITERS: usize = 3;
 
-const HOSTS: [&str; 6] = ["keyed-a", "keyed-b", "listed-a", "listed-b", "records-a", "hook-a"];
+const HOSTS: [&str; 6] = ["keyed-a", "keyed-b", "listed-a", "front-a", "records-a", "hook-a"];
 
 pub struct Installation {
     pub server: Server,

@@ -42,8 +42,9 @@ pub struct Practice {
 }
 
 impl Practice {
-    /// Networks at `hosts`: those that begin with `keyed` honour keys, those with `records` are
-    /// Bluesky, those with `hook` receivers of webhooks; the others do not honour keys.
+    /// Networks at `hosts`: those that begin with `keyed` honour keys, those with `front` stand in
+    /// front of another program, those with `records` are Bluesky, those with `hook` receivers of
+    /// webhooks; the others do not honour keys.
     pub async fn start(seed: u64, hosts: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
@@ -62,6 +63,8 @@ impl Practice {
             }
             let settings = if host.starts_with("keyed") {
                 Settings::new(&base)
+            } else if host.starts_with("front") {
+                Settings::front(&base)
             } else {
                 Settings::compat(&base)
             };

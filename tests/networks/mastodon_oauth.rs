@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
+use carillon::practice::mastodon::Settings;
+
 use crate::twin::{HOST, Twin, error, header, open};
 
 const OOB: &str = "urn:ietf:wg:oauth:2.0:oob";
@@ -166,4 +168,34 @@ fn a_code_is_good_for_ten_minutes() {
          client_secret={secret}"
     );
     assert_eq!(error(&twin.form("/oauth/token", &body)), (400, "invalid_grant".to_owned()));
+}
+
+/// Mastodon itself gives none; a server in front of another program does.
+#[test]
+fn a_refresh_token_is_good_once_and_ends_the_token_before() {
+    let mut twin = Twin::with(Settings::front("https://practice-a.test"));
+    let (client, secret) = register(&mut twin, REDIRECT);
+    let app = format!("client_id={client}&client_secret={secret}");
+    let code = agree(&mut twin, &client);
+    let body = format!(
+        "grant_type=authorization_code&code={code}&redirect_uri={REDIRECT}&{app}&\
+         code_verifier={VERIFIER}"
+    );
+    let first = twin.form("/oauth/token", &body).1;
+    let renew = |twin: &mut Twin, token: &Value| {
+        let refresh = token["refresh_token"].as_str().unwrap();
+        twin.form(
+            "/oauth/token",
+            &format!("{app}&grant_type=refresh_token&refresh_token={refresh}"),
+        )
+    };
+    let (status, second) = renew(&mut twin, &first);
+    assert_eq!((status, &second["scope"]), (200, &first["scope"]), "{second}");
+    assert_eq!(error(&renew(&mut twin, &first)), (400, "invalid_grant".to_owned()));
+    let post = |twin: &mut Twin, token: &Value| {
+        let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+        let headers = [("authorization", bearer.as_str())];
+        open(&twin.call(Method::POST, "/api/v1/statuses", &headers, "status=x")).0
+    };
+    assert_eq!((post(&mut twin, &first), post(&mut twin, &second)), (401, 200));
 }

@@ -1,8 +1,11 @@
 // A real Bluesky server (PDS) with the directory that it needs, both on loopback and in memory or
 // a temporary folder. Prints one line of JSON when it is ready, and ends with its standard input.
+// Then one line for each upload and each record that is asked for; GET /_hang/METHOD makes it never
+// answer the next call of that method.
 // usage: node pds.mjs FOLDER, where `npm i @atproto/pds @did-plc/server` ran; Node 22 or newer
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import http from 'node:http';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
@@ -16,6 +19,24 @@ net.Server.prototype.listen = function (...args) {
     args.splice(1, typeof args[1] === 'string' ? 1 : 0, '127.0.0.1');
   }
   return listen.apply(this, args);
+};
+
+let hang;
+const emit = http.Server.prototype.emit;
+http.Server.prototype.emit = function (event, request, response) {
+  const [, , method] = (event === 'request' && request.url.split('/')) || [];
+  if (event === 'request' && request.url.startsWith('/_hang/')) {
+    hang = method;
+    return response.end();
+  }
+  if (/\.(uploadBlob|putRecord)$/.test(method ?? '')) {
+    console.log(method);
+    if (hang === method) {
+      hang = undefined;
+      return request.resume();
+    }
+  }
+  return emit.apply(this, arguments);
 };
 
 const freePort = () =>
@@ -53,6 +74,7 @@ Object.assign(process.env, {
   PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: secret(),
   PDS_CRAWLERS: '',
   PDS_RATE_LIMITS_ENABLED: 'true',
+  PDS_BLOB_UPLOAD_LIMIT: '900000',
   LOG_ENABLED: 'false',
 });
 const { PDS, readEnv } = await import(require.resolve('@atproto/pds'));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use carillon::base::{CorrelationId, Secret, SeededRng};
-use carillon::outbound::oauth::{Exchange, OauthApp, OauthError, Token};
+use carillon::outbound::oauth::{Exchange, OauthApp, OauthError, Token, Traded};
 use carillon::outbound::{Origin, Request, Response, SendError, Transport};
 use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, HeaderValue, Method};
@@ -46,15 +46,21 @@ async fn exchange(
     answer: Result<(u16, &'static str, &'static str), SendError>,
     verifier: Option<&Secret<String>>,
 ) -> (Result<Token, OauthError>, Request) {
+    trade(answer, Traded::Code("the code", verifier)).await
+}
+
+async fn trade(
+    answer: Result<(u16, &'static str, &'static str), SendError>,
+    traded: Traded<'_>,
+) -> (Result<Token, OauthError>, Request) {
     let seen = Mutex::new(None);
     let transport = Once { answer, seen };
     let exchange = Exchange {
-        code: "the code",
-        verifier,
+        traded,
         deadline: Duration::from_secs(7),
         correlation: CorrelationId::new(&SeededRng::new(3)),
     };
-    let result = app().exchange_code(&transport, exchange).await;
+    let result = app().exchange(&transport, exchange).await;
     let request = transport.seen.lock().unwrap().take().unwrap();
     (result, request)
 }
@@ -141,6 +147,32 @@ async fn a_mastodon_answer_without_expiry_is_enough() {
     let token = token.unwrap();
     assert!(token.refresh.is_none() && token.expires_in.is_none());
     assert_eq!(value(&pairs(&request.body.collect().await.unwrap()), "code_verifier"), None);
+}
+
+#[tokio::test]
+async fn a_refresh_token_becomes_the_next_pair() {
+    let body = r#"{"access_token":"tok 2","token_type":"Bearer","refresh_token":"ref 2"}"#;
+    let answer = Ok((200, "application/json", body));
+    let (token, request) = trade(answer, Traded::Refresh("the-first-refresh")).await;
+    let token = token.unwrap();
+    assert_eq!(token.access.reveal(), "tok 2");
+    assert_eq!(token.refresh.as_ref().unwrap().reveal(), "ref 2");
+    let form = pairs(&request.body.collect().await.unwrap());
+    for (name, expected) in [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "the-first-refresh"),
+        ("client_id", "id 1"),
+        ("client_secret", "very&secret"),
+    ] {
+        assert_eq!(value(&form, name), Some(expected), "{name}");
+    }
+    let said = Ok((400, "application/json", r#"{"error":"used the-first-refresh before"}"#));
+    let (refused, _) = trade(said, Traded::Refresh("the-first-refresh")).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(
+        refused,
+        OauthError::Refused { status: 400, code: "used [secret] before".to_owned() }
+    );
 }
 
 #[tokio::test]

@@ -114,6 +114,26 @@ fn a_refusal_costs_the_batch_nothing() {
     }
 }
 
+/// A rehearsal decides on the same view, among the others, and only its answer is left of it.
+#[test]
+fn a_rehearsal_answers_and_keeps_nothing() {
+    let store = rig::threaded();
+    let rehearsal = store.rehearsal();
+    assert!(rehearsal.is_rehearsal() && !store.is_rehearsal());
+    rig::wait(store.write(|tx| put(tx, 1))).unwrap();
+    let before = store.stats();
+    let seen = rig::wait(rehearsal.write(|tx| {
+        let found = (has(&tx.view(), 1)?, has(&tx.view(), 2)?);
+        put(tx, 2)?;
+        Ok::<_, WriteError<No>>((found, has(&tx.view(), 2)?))
+    }));
+    assert_eq!(seen, Ok(((true, false), true)));
+    let refused = rig::wait(rehearsal.write(|_| Err::<(), _>(WriteError::Refused(No))));
+    assert_eq!(refused, Err(WriteError::Refused(No)));
+    assert_eq!(since(&store, before), (0, 0));
+    assert_eq!(rehearsal.read_now(|view| has(view, 2)), Ok(false));
+}
+
 #[test]
 fn writes_of_nothing_make_no_commit() {
     let store = rig::threaded();

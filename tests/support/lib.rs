@@ -4,11 +4,13 @@
 mod carillon;
 pub mod media;
 pub mod moto;
+mod node;
 mod parts;
 
 use std::path::{Path, PathBuf};
 
 pub use carillon::Carillon;
+pub use node::Node;
 pub use parts::{REQUIRE, Tool, skip};
 
 /// The folder that holds the root `Cargo.toml`.

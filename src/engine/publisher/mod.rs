@@ -244,10 +244,16 @@ impl Run<'_> {
         let reading = reading.unwrap_or_else(|| {
             Reading::Unavailable(Failure::new("no_answer", "reading back took too long"))
         });
-        if let Reading::Reconnect(failure) = &reading {
-            let correlation = delivery.correlation;
-            self.services.needs_reconnect(scope, delivery.channel, failure, correlation).await?;
-        }
+        let reading = match reading {
+            Reading::Reconnect(failure) => {
+                let refused = Outcome::Reconnect(failure.clone());
+                match self.confirmed(network, &call, &opened, refused).await? {
+                    Outcome::Reconnect(_) => Reading::Reconnect(failure),
+                    _ => Reading::Unavailable(failure),
+                }
+            }
+            other => other,
+        };
         self.services.metrics.reading(self.ticket.network, say::reading_word(&reading));
         let note = say::read(&delivery, &reading, self.services.now());
         say::answer(&delivery, &note);

@@ -9,7 +9,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::media::Asset;
 use crate::domain::post::{PartDraft, Post};
 use crate::domain::publish::{Doubt, Phase, Policy, Receipt};
-use crate::networks::{self, Known, Media, Network, PartCall};
+use crate::networks::{self, Media, Network, PartCall};
 use crate::service::{Found, Pauses, Services, lane_blocker, policy, trouble};
 use crate::store::rows::{Preparation, PublishedEntry};
 use crate::store::{Error, Scope, Span, View};
@@ -29,7 +29,7 @@ pub(super) struct Rows {
     /// What its network noted last.
     pub noted: Option<Preparation>,
     /// The channel's other parts, newest first, when this one is in doubt.
-    pub known: Vec<Known>,
+    pub known: Vec<Receipt>,
 }
 
 /// What holds it back.
@@ -92,7 +92,7 @@ fn media(
 }
 
 /// Only a part in doubt is looked for, and only there do other parts matter.
-fn known(view: &View<'_>, scope: &Scope, delivery: &Delivery) -> Result<Vec<Known>, Error> {
+fn known(view: &View<'_>, scope: &Scope, delivery: &Delivery) -> Result<Vec<Receipt>, Error> {
     let doubt = delivery.flow.current_part().map(|part| part.doubt);
     if !matches!(doubt, Some(Doubt::Open { .. })) {
         return Ok(Vec::new());
@@ -102,9 +102,7 @@ fn known(view: &View<'_>, scope: &Scope, delivery: &Delivery) -> Result<Vec<Know
     for ((_, _, other), PublishedEntry) in view.scan::<PublishedEntry>(scope, &span)? {
         if let Some(row) = view.get::<Delivery>(scope, &other)? {
             parts.extend(row.flow.parts.iter().filter_map(|part| match &part.phase {
-                Phase::Published(receipt) => {
-                    Some(Known { remote_id: receipt.remote_id.clone(), at: receipt.at })
-                }
+                Phase::Published(receipt) => Some(receipt.clone()),
                 _ => None,
             }));
         }
@@ -150,7 +148,7 @@ impl PartFacts {
         &'a self,
         delivery: &Delivery,
         post: &'a Post,
-        (media, known): (&'a [Media], &'a [Known]),
+        (media, known): (&'a [Media], &'a [Receipt]),
     ) -> PartCall<'a> {
         static NOTHING: PartDraft =
             PartDraft { text: String::new(), media: Vec::new(), delay_minutes: 0 };

@@ -30,7 +30,7 @@ pub(super) fn router() -> Router<Shared> {
 /// A verb as `service` lists it, with the words that come with it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Run {
+struct Question {
     noun: String,
     #[serde(default)]
     verb: String,
@@ -39,20 +39,24 @@ struct Run {
     workspace: Option<String>,
     #[serde(default)]
     args: Map<String, Value>,
+    /// Say what would happen, and write nothing.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 async fn run(
     State(face): State<Shared>,
     peer: Option<Extension<Peer>>,
     correlation: Correlation,
-    body: Json<Run>,
+    body: Json<Question>,
 ) -> Result<Answer, Refusal> {
     let asked = body.0;
     let operator = operator(peer, &asked, &correlation)?;
     let (named, workspace) =
         ((asked.noun.as_str(), asked.verb.as_str()), asked.workspace.as_deref());
-    let answer =
-        run_verb(&face.services, operator, named, workspace, &asked.args, correlation.0).await?;
+    let rehearsal = asked.dry_run.then(|| face.services.rehearsal());
+    let services = rehearsal.as_ref().unwrap_or(&face.services);
+    let answer = run_verb(services, operator, named, workspace, &asked.args, correlation.0).await?;
     Ok(Answer::json(&answer))
 }
 
@@ -69,8 +73,9 @@ async fn upload(
     let missing = || Problem::field("", Wrong::BadFormat { expected: FORM.to_owned() });
     let question = form::timely(&face, FORM, form.next_field()).await?.ok_or_else(missing)?;
     let question = form::text(&face, FORM, question, limits::BODY_BYTES).await?;
-    let asked: Run = json::body(question.as_bytes())?;
+    let asked: Question = json::body(question.as_bytes())?;
     let operator = operator(peer, &asked, &correlation)?;
+    not_dry(&asked)?;
     let file = form::timely(&face, FORM, form.next_field()).await?.ok_or_else(missing)?;
     let file = form::staged(&face, FORM, file).await?;
     let workspace = asked.workspace.as_deref();
@@ -85,20 +90,28 @@ async fn download(
     peer: Option<Extension<Peer>>,
     correlation: Correlation,
     file: file::Asked,
-    body: Json<Run>,
+    body: Json<Question>,
 ) -> Result<Response, Refusal> {
     let asked = body.0;
     let operator = operator(peer, &asked, &correlation)?;
+    not_dry(&asked)?;
     let workspace = asked.workspace.as_deref();
     let found = download_verb(&face.services, operator, workspace, &asked.args, correlation.0);
     let (asset, blob) = found.await?;
     Ok(file.answer(&asset, &blob))
 }
 
+/// A file cannot be kept in a rehearsal.
+fn not_dry(asked: &Question) -> Result<(), Problem> {
+    let why = "is not possible: this verb does more than write to the database, or nothing";
+    let refused = || Problem::field("dry_run", Wrong::NotPossible { why });
+    if asked.dry_run { Err(refused()) } else { Ok(()) }
+}
+
 /// Whoever is at the other end of the socket; what they ask for is logged.
 fn operator(
     peer: Option<Extension<Peer>>,
-    asked: &Run,
+    asked: &Question,
     correlation: &Correlation,
 ) -> Result<Operator, Refusal> {
     let Some(Extension(Peer::Unix { uid })) = peer else {
@@ -106,6 +119,7 @@ fn operator(
     };
     tracing::info!(
         uid,
+        dry_run = asked.dry_run,
         verb = format!("{} {}", asked.noun, asked.verb).escape_debug().to_string(),
         workspace = asked.workspace.as_deref().map(|word| word.escape_debug().to_string()),
         correlation_id = %correlation.0,

@@ -6,25 +6,18 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::super::call::{ACCESS_TOKEN, unanswered};
+use super::super::call::ACCESS_TOKEN;
 use super::super::{Call, CallError, Connected, Credential, Facts, Grant, failure};
+use super::token::{self, CLIENT_ID, CLIENT_SECRET, OUT_OF_BAND, VERIFIER};
 use super::{
     ALT_MAX, HONOURS_KEY, IMAGE_BYTES, IMAGE_PIXELS, MAX_CHARACTERS, MAX_MEDIA, MEDIA_TYPES,
     URL_LENGTH, VIDEO_BYTES, VIDEO_PIXELS, web_url,
 };
-use crate::base::{Rng, Secret};
+use crate::base::Rng;
 use crate::domain::channel::Account;
 use crate::domain::media::MediaKind;
-use crate::outbound::Origin;
-use crate::outbound::oauth::{Exchange, OauthApp, OauthError};
 
 const SCOPES: &[&str] = &["read:accounts", "read:statuses", "write:statuses", "write:media"];
-/// The server shows the code to the person: no address of ours is needed.
-const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
-
-const CLIENT_ID: &str = "client_id";
-const CLIENT_SECRET: &str = "client_secret";
-const VERIFIER: &str = "verifier";
 
 pub(super) async fn connect(call: &Call<'_>, grant: Grant<'_>) -> Result<Connected, CallError> {
     match grant {
@@ -33,7 +26,9 @@ pub(super) async fn connect(call: &Call<'_>, grant: Grant<'_>) -> Result<Connect
             account(call, Credential::new([(ACCESS_TOKEN, token.to_owned())])).await
         }
         Grant::Register { rng } => register(call, rng).await,
-        Grant::Code { code, pending } => exchange(call, code, pending).await,
+        Grant::Code { code, pending } => {
+            account(call, token::exchange(call, code, pending).await?).await
+        }
     }
 }
 
@@ -122,7 +117,7 @@ async fn register(call: &Call<'_>, rng: &dyn Rng) -> Result<Connected, CallError
         return Err(CallError::Refused(failure("unreadable_answer", "no client_id", Some(200))));
     };
     // Servers before 4.3 do not know PKCE, and overlook it.
-    let asked = oauth_app(call, id, secret)?.authorize_url(SCOPES, true, rng);
+    let asked = token::oauth_app(call, id, secret)?.authorize_url(SCOPES, true, rng);
     let verifier = asked.verifier.map(|v| v.reveal().clone()).unwrap_or_default();
     let credential = Credential::new([
         (CLIENT_ID, id.to_owned()),
@@ -130,54 +125,4 @@ async fn register(call: &Call<'_>, rng: &dyn Rng) -> Result<Connected, CallError
         (VERIFIER, verifier),
     ]);
     Ok(Connected::Pending { authorize_url: asked.url.to_string(), credential })
-}
-
-async fn exchange(
-    call: &Call<'_>,
-    code: &str,
-    pending: &Credential,
-) -> Result<Connected, CallError> {
-    let (Some(id), Some(secret)) = (pending.get(CLIENT_ID), pending.get(CLIENT_SECRET)) else {
-        return Err(CallError::Missing("client_id"));
-    };
-    let verifier = pending.get(VERIFIER).map(|v| Secret::new(v.to_owned()));
-    let exchange = Exchange {
-        code,
-        verifier: verifier.as_ref(),
-        deadline: call.deadline,
-        correlation: call.correlation,
-    };
-    let token = oauth_app(call, id, secret)?
-        .exchange_code(call.transport, exchange)
-        .await
-        .map_err(no_token)?;
-    let credential = Credential::new([
-        (ACCESS_TOKEN, token.access.reveal().clone()),
-        (CLIENT_ID, id.to_owned()),
-        (CLIENT_SECRET, secret.to_owned()),
-    ]);
-    account(call, credential).await
-}
-
-fn oauth_app(call: &Call<'_>, id: &str, secret: &str) -> Result<OauthApp, CallError> {
-    Ok(OauthApp {
-        client_id: id.to_owned(),
-        client_secret: Secret::new(secret.to_owned()),
-        auth_url: call.at("/oauth/authorize")?,
-        token_url: call.at("/oauth/token")?,
-        redirect_uri: Url::parse(OUT_OF_BAND).map_err(|_| CallError::Missing("redirect_uri"))?,
-        origin: Origin::Workspace,
-    })
-}
-
-fn no_token(error: OauthError) -> CallError {
-    match error {
-        OauthError::Refused { status, code } => {
-            CallError::Unauthorized(failure("code_refused", &code, Some(status)))
-        }
-        OauthError::Unreachable(error) => unanswered(error),
-        OauthError::Nonsense { status } => {
-            CallError::Refused(failure("unreadable_answer", "token answer", Some(status)))
-        }
-    }
 }

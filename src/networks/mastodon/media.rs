@@ -1,5 +1,6 @@
-//! Uploads before the status that shows them (networks.md 11.3, 1). One call at a time, and its
-//! result is noted before the next, so that a crash or a retry uploads nothing twice.
+//! Uploads before the status that shows them (networks.md 11.3, 1), and what is noted before it.
+//! One call at a time, and its result is noted before the next, so that a crash or a retry uploads
+//! nothing twice.
 
 use std::time::Duration;
 
@@ -20,10 +21,13 @@ const LIFE: Duration = Duration::from_hours(23);
 /// Between two looks at what is being worked on.
 const LOOKS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// What is noted between two calls: an upload for each asset, in order.
+/// What is noted between two calls: an upload for each asset, in order, and the parent of a reply
+/// where it had to be looked for.
 #[derive(Default, Serialize, Deserialize)]
-struct Ticket {
+pub(super) struct Ticket {
     uploads: Vec<Option<Upload>>,
+    #[serde(default)]
+    pub parent: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -36,7 +40,7 @@ struct Upload {
 
 impl Ticket {
     /// What was noted of these assets, without what the server has forgotten.
-    fn read(part: &PartCall<'_>, now: Timestamp) -> Self {
+    pub(super) fn read(part: &PartCall<'_>, now: Timestamp) -> Self {
         let mut ticket: Self = serde_json::from_slice(part.ticket).unwrap_or_default();
         ticket.uploads.resize(part.media.len(), None);
         for upload in &mut ticket.uploads {
@@ -45,16 +49,21 @@ impl Ticket {
         ticket
     }
 
-    fn again(&self, at: Timestamp) -> Prepared {
+    pub(super) fn again(&self, at: Timestamp) -> Prepared {
         let ticket = serde_json::to_vec(self).unwrap_or_default();
         Prepared::NotReady { again: at, ticket }
     }
-}
 
-/// The ids to attach, once [`prepare`] said that all are ready.
-pub(super) fn ids(part: &PartCall<'_>, now: Timestamp) -> Vec<String> {
-    let ticket = Ticket::read(part, now);
-    ticket.uploads.into_iter().flatten().map(|upload| upload.id).collect()
+    /// The ids to attach, once [`prepare`] said that all are ready.
+    pub(super) fn attached(&self) -> Vec<&str> {
+        self.uploads.iter().flatten().map(|upload| upload.id.as_str()).collect()
+    }
+
+    /// The id that a reply names.
+    pub(super) fn replies_to<'a>(&'a self, part: &'a PartCall<'_>) -> Option<&'a str> {
+        let answered = part.before.last()?.remote_id.as_str();
+        Some(self.parent.as_deref().unwrap_or(answered))
+    }
 }
 
 /// One step: an upload, or a look at one that is being worked on.
@@ -103,7 +112,7 @@ async fn upload(call: &Call<'_>, part: &PartCall<'_>, media: &Media) -> Result<U
 }
 
 /// It goes into an address.
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= 64 && id.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
@@ -152,7 +161,7 @@ fn refused(call: &Call<'_>, response: &Response) -> Outcome {
     }
 }
 
-fn unasked(error: CallError) -> Outcome {
+pub(super) fn unasked(error: CallError) -> Outcome {
     match error {
         CallError::Unauthorized(failure) => Outcome::Reconnect(failure),
         CallError::Refused(failure) => Outcome::Refused(failure),

@@ -3,7 +3,9 @@
 
 mod connect;
 mod media;
+mod parent;
 mod read_back;
+mod token;
 
 use std::time::Duration;
 
@@ -12,9 +14,11 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
 
+use self::media::Ticket;
 use super::call::Answered;
 use super::{
-    Asks, Call, CallError, Connected, Facts, Grant, Network, PartCall, Prepared, Proof, failure,
+    Asks, Call, CallError, Connected, Credential, Facts, Grant, Network, PartCall, Prepared, Proof,
+    failure,
 };
 use crate::base::Timestamp;
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
@@ -93,8 +97,8 @@ impl Network for Mastodon {
     /// Two widely used servers of this API ignore the key, so it counts only where the server was
     /// seen to be Mastodon.
     fn proof(&self, facts: &Facts) -> Proof {
-        let honoured = facts.get(HONOURS_KEY).is_some_and(|v| v == "true");
-        Proof { key_memory: honoured.then_some(KEY_MEMORY), read_back: Some(ReadBack::Listing) }
+        let key_memory = is_mastodon(facts).then_some(KEY_MEMORY);
+        Proof { key_memory, read_back: Some(ReadBack::Listing) }
     }
 
     async fn connect(&self, call: &Call<'_>, grant: Grant<'_>) -> Result<Connected, CallError> {
@@ -105,8 +109,19 @@ impl Network for Mastodon {
         connect::identify(call).await
     }
 
+    fn renew_from(&self, credential: &Credential) -> Option<Timestamp> {
+        token::renew_from(credential)
+    }
+
+    async fn renew(&self, call: &Call<'_>) -> Result<Credential, CallError> {
+        token::renew(call).await
+    }
+
     async fn prepare(&self, call: &Call<'_>, part: &PartCall<'_>) -> Prepared {
-        media::prepare(call, part).await
+        match parent::prepare(call, part).await {
+            Some(step) => step,
+            None => media::prepare(call, part).await,
+        }
     }
 
     async fn commit(&self, call: &Call<'_>, part: &PartCall<'_>) -> Outcome {
@@ -131,6 +146,11 @@ impl Network for Mastodon {
     }
 }
 
+/// Whether the server was seen to be Mastodon itself.
+fn is_mastodon(facts: &Facts) -> bool {
+    facts.get(HONOURS_KEY).is_some_and(|v| v == "true")
+}
+
 /// networks.md 11.4, where the instance does not say otherwise.
 fn media_rules(facts: &Facts) -> MediaRules {
     let fact = |name: &str, default: u64| {
@@ -153,12 +173,13 @@ fn media_rules(facts: &Facts) -> MediaRules {
 }
 
 fn status(call: &Call<'_>, part: &PartCall<'_>) -> Value {
+    let ticket = Ticket::read(part, call.now);
     let mut body = json!({ "status": part.draft.text });
     if !part.media.is_empty() {
-        body["media_ids"] = json!(media::ids(part, call.now));
+        body["media_ids"] = json!(ticket.attached());
     }
-    if let Some(parent) = part.before.last() {
-        body["in_reply_to_id"] = json!(parent.remote_id);
+    if let Some(parent) = ticket.replies_to(part) {
+        body["in_reply_to_id"] = json!(parent);
     }
     for name in ["visibility", "spoiler_text", "language"] {
         if let Some(value) = part.text_option(name) {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::{Call, PartCall, failure};
+use super::super::{Call, CallError, PartCall, failure};
+use super::media::Ticket;
 use super::web_url;
 use crate::base::Timestamp;
 use crate::domain::publish::{Reading, Receipt, Source};
@@ -26,7 +27,7 @@ pub(super) async fn read_back(call: &Call<'_>, part: &PartCall<'_>, armed: Times
         return error.into_reading();
     }
     let horizon = armed.minus(SKEW);
-    let mut found = Vec::new();
+    let mut found = Found::default();
     let mut max_id = String::new();
     for _ in 0..PAGES {
         let id = &account.remote_id;
@@ -47,13 +48,21 @@ pub(super) async fn read_back(call: &Call<'_>, part: &PartCall<'_>, armed: Times
             let Some((id, created)) = identity(status) else {
                 return Reading::Unavailable(failure("unreadable_answer", "no id", Some(200)));
             };
-            let known = part.known.iter().find(|known| known.remote_id == id);
+            let url = web_url(status.get("url"));
+            // Some servers list a status under another id than they answered.
+            let same_url = |known: &Receipt| url.is_some() && known.url == url;
+            let known = part.known.iter().find(|k| k.remote_id == id || same_url(k));
             if created < horizon || known.is_some_and(|known| known.at < armed) {
                 // It stands before the attempt, by the server's clock or by our own records. The
                 // rest of the page is looked through all the same.
                 past_horizon = true;
-            } else if known.is_none() && is_this(status, part) {
-                found.push((id.clone(), web_url(status.get("url"))));
+            } else if known.is_none() && has_content(status, part) {
+                match is_reply(call, status, part, &id).await {
+                    Ok(Some(true)) => found.sure.push((id.clone(), url)),
+                    Ok(Some(false)) => {}
+                    Ok(None) => found.unsure = true,
+                    Err(error) => return error.into_reading(),
+                }
             }
             max_id = id;
         }
@@ -64,13 +73,20 @@ pub(super) async fn read_back(call: &Call<'_>, part: &PartCall<'_>, armed: Times
     Reading::Unavailable(failure("listing_too_long", "too much was posted since", None))
 }
 
-fn verdict(call: &Call<'_>, mut found: Vec<(String, Option<String>)>) -> Reading {
-    match (found.pop(), found.is_empty()) {
-        (None, _) => Reading::Absent,
-        (Some((remote_id, url)), true) => {
+/// What the listing has of the part.
+#[derive(Default)]
+struct Found {
+    sure: Vec<(String, Option<String>)>,
+    unsure: bool,
+}
+
+fn verdict(call: &Call<'_>, mut found: Found) -> Reading {
+    match (found.sure.pop(), found.unsure || !found.sure.is_empty()) {
+        (None, false) => Reading::Absent,
+        (Some((remote_id, url)), false) => {
             Reading::Found(Receipt { remote_id, url, at: call.now, source: Source::ReadBack })
         }
-        (Some(_), false) => Reading::Ambiguous,
+        (_, true) => Reading::Ambiguous,
     }
 }
 
@@ -81,14 +97,48 @@ fn identity(status: &Value) -> Option<(String, Timestamp)> {
     plain.then(|| (id.to_owned(), created))
 }
 
-/// The same words, with as many pictures, in the same place of a thread.
-fn is_this(status: &Value, part: &PartCall<'_>) -> bool {
-    let parent = status.get("in_reply_to_id").and_then(Value::as_str);
-    let expected = part.before.last().map(|receipt| receipt.remote_id.as_str());
-    let content = status.get("content").and_then(Value::as_str).unwrap_or_default();
+/// The same words, with as many pictures.
+fn has_content(status: &Value, part: &PartCall<'_>) -> bool {
+    let text = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or_default();
     let pictures = status.get("media_attachments").and_then(Value::as_array).map_or(0, Vec::len);
-    let pictures = pictures == part.media.len();
-    pictures && parent == expected && essence(&text_of(content)) == essence(&part.draft.text)
+    let own = [text("url"), text("uri")];
+    pictures == part.media.len() && same_words(text("content"), &part.draft.text, own)
+}
+
+/// The words are the same; some servers put the status's own address below them.
+fn same_words(content: &str, words: &str, own: [&str; 2]) -> bool {
+    let (shown, words) = (essence(&text_of(content)), essence(words));
+    let Some(rest) = shown.strip_prefix(&words) else { return false };
+    let is_address = |address: &&str| {
+        let around = rest.replace(&essence(address), "");
+        !address.is_empty() && around != rest && !around.chars().any(char::is_alphanumeric)
+    };
+    rest.is_empty() || own.iter().any(is_address)
+}
+
+/// Whether a status stands where the part belongs in its thread. `None` when the server does not
+/// say: a listing may leave out what the status itself tells, and a parent may have been deleted.
+async fn is_reply(
+    call: &Call<'_>,
+    status: &Value,
+    part: &PartCall<'_>,
+    id: &str,
+) -> Result<Option<bool>, CallError> {
+    let ticket = Ticket::read(part, call.now);
+    let expected = ticket.replies_to(part);
+    let parent = |status: &Value| status["in_reply_to_id"].as_str().map(str::to_owned);
+    let mut listed = parent(status);
+    if listed.is_none() && expected.is_some() {
+        match call.get(&format!("/api/v1/statuses/{id}")).await {
+            Ok(itself) => listed = parent(&itself),
+            Err(CallError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(match (listed, expected) {
+        (None, Some(_)) => None,
+        (listed, expected) => Some(listed.as_deref() == expected),
+    })
 }
 
 /// The text of a status's HTML; entities resolved, tags dropped.
@@ -153,6 +203,11 @@ mod tests {
             assert_eq!(essence(&text_of(html)), essence(words), "{html}");
         }
         assert_ne!(essence("a b c"), essence("a b d"));
+        let own = ["https://h.example/notes/1", ""];
+        let linked = "<p>Hi</p>\n<p>\u{1F517} <a href=\"x\">https://h.example/notes/1</a></p>";
+        assert!(same_words(linked, "Hi", own) && same_words("<p>Hi</p>", "Hi", own));
+        assert!(!same_words("<p>Hi you</p>", "Hi", own) && !same_words(linked, "H", own));
+        assert!(!same_words(linked, "Hi", ["https://h.example/notes/2", ""]));
         assert_eq!(essence("(@bob@h.example)."), essence("(@bob)."));
     }
 }

@@ -47,6 +47,11 @@ pub struct Settings {
     pub key_repeat_fails: bool,
     /// How much later than its own answer a status appears in the account's list.
     pub list_lag: Duration,
+    /// In front of another program (indiekit-endpoint-activitypub 4.0.0, seen 2026-11): an answer
+    /// names the status by an id of the moment that nothing else takes, and a reply to it becomes a
+    /// post of its own; lists leave out the parent and put the status's address below its words.
+    /// It also gives refresh tokens, each good once, which Mastodon itself never does.
+    pub is_front: bool,
     /// networks.md 11.7 (6): `/api/v2/instance` may be missing.
     pub has_v2_instance: bool,
     /// Both came with 4.3: PKCE and `/.well-known/oauth-authorization-server`.
@@ -76,6 +81,7 @@ impl Settings {
             key_settles: Duration::ZERO,
             key_repeat_fails: false,
             list_lag: Duration::ZERO,
+            is_front: false,
             has_v2_instance: true,
             has_pkce: true,
             media_processing: Duration::ZERO,
@@ -100,6 +106,19 @@ impl Settings {
             ..Self::new(base_url)
         }
     }
+
+    /// A server that speaks this API in front of another program.
+    pub fn front(base_url: &str) -> Self {
+        Self {
+            title: "Practice front".to_owned(),
+            software: "indiekit",
+            version: "4.0.0 (compatible; Indiekit ActivityPub)".to_owned(),
+            max_characters: 5_000,
+            honours_idempotency_key: false,
+            is_front: true,
+            ..Self::new(base_url)
+        }
+    }
 }
 
 /// One instance and all it stores.
@@ -108,6 +127,8 @@ pub struct Server {
     host: String,
     accounts: BTreeMap<u64, Account>,
     tokens: BTreeMap<String, Token>,
+    /// The access token that each unused refresh token came with.
+    refresh_tokens: BTreeMap<String, String>,
     apps: BTreeMap<String, App>,
     grants: BTreeMap<String, Grant>,
     statuses: BTreeMap<u64, Status>,
@@ -212,6 +233,7 @@ impl Server {
             host: host.to_owned(),
             accounts: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            refresh_tokens: BTreeMap::new(),
             apps: BTreeMap::new(),
             grants: BTreeMap::new(),
             statuses: BTreeMap::new(),

@@ -288,6 +288,7 @@ impl Server {
                 }
                 (None, scopes)
             }
+            Some("refresh_token") if self.settings.is_front => self.renew(&client_id, &params)?,
             Some(_) => {
                 return Err(refused(
                     400,
@@ -298,17 +299,40 @@ impl Server {
             None => return Err(invalid_request()),
         };
         let token = secret(m.rng);
-        // networks.md 11.1: tokens never expire, so there is neither `expires_in` nor a refresh
-        // token.
-        let answer = json!({
+        // networks.md 11.1: tokens never expire, so there is neither `expires_in` nor, on Mastodon
+        // itself, a refresh token.
+        let mut answer = json!({
             "access_token": token,
             "token_type": "Bearer",
             "scope": scopes.join(" "),
             "created_at": m.now.as_millis() / 1_000,
         });
+        if self.settings.is_front && account.is_some() {
+            let refresh = secret(m.rng);
+            answer["refresh_token"] = json!(refresh);
+            self.refresh_tokens.insert(refresh, token.clone());
+        }
         let row = Token { account, scopes, app: Some(client_id), revoked: false };
         self.tokens.insert(token, row);
         Ok(Answer::json(200, &answer))
+    }
+
+    /// The access token that came with the refresh token ends now, if it has not.
+    fn renew(
+        &mut self,
+        client_id: &str,
+        params: &Params,
+    ) -> Result<(Option<u64>, Vec<String>), Refusal> {
+        let refresh = params.text("refresh_token")?.ok_or_else(invalid_request)?;
+        let access = self.refresh_tokens.get(&refresh).ok_or_else(invalid_grant)?;
+        let row = self.tokens.get_mut(access).ok_or_else(invalid_grant)?;
+        if row.app.as_deref() != Some(client_id) {
+            return Err(invalid_grant());
+        }
+        row.revoked = true;
+        let granted = (row.account, row.scopes.clone());
+        self.refresh_tokens.remove(&refresh);
+        Ok(granted)
     }
 
     /// A code is good once, for ten minutes, for its own client, address and verifier.

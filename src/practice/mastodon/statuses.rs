@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::super::journal::{Effect, Moment};
 use super::super::{Answer, Request, Shown};
 use super::{Outcome, Params, Refusal, Server, Token, text};
@@ -133,9 +135,12 @@ impl Server {
             account.statuses_count += 1;
             account.last_status_at = Some(m.now);
         }
-        let answer = Answer::json(200, &self.status(&status));
+        let mut told = self.status(&status);
+        if self.settings.is_front {
+            told["id"] = m.now.as_millis().to_string().into();
+        }
         self.statuses.insert(status.id, status);
-        answer
+        Answer::json(200, &told)
     }
 
     fn reply_target(&self, params: &Params, reader: u64) -> Result<Option<u64>, Refusal> {
@@ -146,6 +151,7 @@ impl Server {
         let target = id.parse().ok().and_then(|id: u64| self.statuses.get(&id));
         match target.filter(|t| visible(t, Some(reader))) {
             Some(target) => Ok(Some(target.id)),
+            None if self.settings.is_front => Ok(None),
             None => Err(Refusal::new(404, missing)),
         }
     }
@@ -298,7 +304,7 @@ impl Server {
         }
         found.reverse();
         found.truncate(limit);
-        let answer = Answer::json(200, &found.iter().map(|s| self.status(s)).collect::<Vec<_>>());
+        let answer = Answer::json(200, &found.iter().map(|s| self.listed(s)).collect::<Vec<_>>());
         Ok(match (found.first(), found.last()) {
             (Some(first), Some(last)) => {
                 let here = format!("{}/api/v1/accounts/{account}/statuses", self.settings.base_url);
@@ -310,6 +316,18 @@ impl Server {
             }
             _ => answer,
         })
+    }
+
+    fn listed(&self, status: &Status) -> Value {
+        let mut told = self.status(status);
+        if self.settings.is_front {
+            told["in_reply_to_id"] = Value::Null;
+            let (content, url) = (&told["content"], self.status_url(status));
+            let content = content.as_str().unwrap_or_default();
+            let below = format!("{content}\n<p>\u{1F517} <a href=\"{url}\">{url}</a></p>");
+            told["content"] = below.into();
+        }
+        told
     }
 
     fn replies_to_itself(&self, status: &Status) -> bool {

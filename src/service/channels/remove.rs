@@ -15,25 +15,26 @@ use crate::store::rows::{CalendarEntry, Feed, Inflight, SealedCredential};
 use crate::store::{Span, Tx, WriteError};
 
 impl Services {
-    /// Disconnects a channel and cancels what waits for it. 409 while something is in flight.
+    /// Disconnects a channel and cancels what waits for it; how much that was. 409 while something is
+    /// in flight.
     pub async fn remove_channel(
         &self,
         access: Access<Manage>,
         id: ChannelId,
-    ) -> Result<Done<()>, Problem> {
+    ) -> Result<Done<usize>, Problem> {
         let (services, now) = (self.clone(), self.now());
         let moment = Moment { now, epoch: self.store.epoch(), dice: self.rng.next_u64() };
         self.store
             .write(move |tx| {
                 if recall(tx, &access, now)?.is_some() {
-                    return Ok(Done { value: (), replayed: true });
+                    return Ok(Done { value: 0, replayed: true });
                 }
                 let mut channel = must(tx, &access.scope, id)?;
                 let span = Span::first(1).under(&id);
                 if !tx.view().scan::<Inflight>(&access.scope, &span)?.is_empty() {
                     return no(Problem::new(Code::DeliveryInFlight));
                 }
-                cancel_waiting(tx, &services, &access, id, moment)?;
+                let cancelled = cancel_waiting(tx, &services, &access, id, moment)?;
                 channel.state = ChannelState::Removed { since: now };
                 channel.revision += 1;
                 tx.put(&access.scope, &id, &channel)?;
@@ -42,7 +43,7 @@ impl Services {
                 remember(tx, &access, now, &id.to_string())?;
                 let event = access.event(&services, "channel.removed", &id.to_string());
                 tx.append_event(&access.scope, event)?;
-                Ok(Done { value: (), replayed: false })
+                Ok(Done { value: cancelled, replayed: false })
             })
             .await
             .map_err(refused)
@@ -57,7 +58,7 @@ fn cancel_waiting(
     access: &Access<Manage>,
     channel: ChannelId,
     moment: Moment,
-) -> Result<(), WriteError<Problem>> {
+) -> Result<usize, WriteError<Problem>> {
     let mut ids = attention_of(tx, &access.scope, channel)?;
     let since = moment.now.minus(Duration::from_hours(24));
     let span = Span::first(limits::SWEEP_MAX).from(&since);
@@ -66,13 +67,17 @@ fn cancel_waiting(
         let targets = post.map(|post| post.targets).unwrap_or_default();
         ids.extend(targets.iter().filter(|t| t.channel == channel).filter_map(|t| t.delivery));
     }
+    let mut cancelled = 0;
     for id in ids {
         let change =
             Change { event: Event::Cancel, moment, actor: access.actor.clone(), note: None };
         let changed = transition(tx, &access.scope, id, &services.timing.get(), &change)?;
-        if let Err(Refused::Step(Refusal::InFlight)) = changed {
-            return no(Problem::new(Code::ChannelInUse).with("delivery", id));
+        match changed {
+            Err(Refused::Step(Refusal::InFlight)) => {
+                return no(Problem::new(Code::ChannelInUse).with("delivery", id));
+            }
+            changed => cancelled += usize::from(changed.is_ok()),
         }
     }
-    Ok(())
+    Ok(cancelled)
 }

@@ -19,7 +19,7 @@ pub async fn upload(
     staged: Staged,
     correlation: CorrelationId,
 ) -> Answer {
-    let words = Words::known(("media", "upload"), args)?;
+    let (_, words) = Words::known(("media", "upload"), args)?;
     let call = Caller { services, operator, correlation, name: "media upload".to_owned() };
     let name = words.word("file")?.to_owned();
     let alt = words.maybe("alt")?.unwrap_or_default().to_owned();
@@ -36,7 +36,7 @@ pub async fn download(
     args: &Map<String, Value>,
     correlation: CorrelationId,
 ) -> Result<(Asset, Blob), Problem> {
-    let words = Words::known(("media", "download"), args)?;
+    let (_, words) = Words::known(("media", "download"), args)?;
     let call = Caller { services, operator, correlation, name: "media download".to_owned() };
     let (id, thumbnail) = (words.id("id")?, words.flag("thumbnail")?);
     let access = call.enter::<Read>(call.workspace(workspace).await?).await?;

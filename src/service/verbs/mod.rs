@@ -178,6 +178,25 @@ pub const VERBS: &[Verb] = &[
     ], DELIVERY),
 ];
 
+/// Verbs that change nothing but the database, and can be tried with `--dry-run`. Not those that
+/// make a secret: one that opens nothing must not be shown.
+const REHEARSED: &[(&str, &[&str])] = &[
+    ("publishing", &["pause", "resume"]),
+    ("network", &["pause", "resume"]),
+    ("workspace", &["create", "pause", "resume"]),
+    ("key", &["revoke"]),
+    ("channel", &["pause", "resume", "remove"]),
+    ("post", &["create", "edit", "cancel"]),
+    ("delivery", &["resolve"]),
+];
+
+impl Verb {
+    /// Whether it can be tried without writing.
+    pub fn can_rehearse(&self) -> bool {
+        REHEARSED.iter().any(|(noun, verbs)| *noun == self.noun && verbs.contains(&self.verb))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,5 +208,7 @@ mod tests {
             assert!(seen.insert((verb.noun, verb.verb)), "{} {}", verb.noun, verb.verb);
             assert!(!verb.about.is_empty() && verb.args.iter().all(|a| !a.about.is_empty()));
         }
+        let named: usize = REHEARSED.iter().map(|(_, verbs)| verbs.len()).sum();
+        assert_eq!(VERBS.iter().filter(|verb| verb.can_rehearse()).count(), named);
     }
 }

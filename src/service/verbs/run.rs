@@ -9,6 +9,7 @@ use super::super::{
     Access, AssetChange, Brought, ChannelChange, DeliveryFilter, NewImport, NewPost, PostChange,
     PostFilter, Services, When, words,
 };
+use super::Verb;
 use crate::base::{
     ChannelId, Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits,
 };
@@ -29,7 +30,7 @@ impl<'a> Words<'a> {
     pub(super) fn known(
         (noun, verb): (&str, &str),
         args: &'a Map<String, Value>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<(&'static Verb, Self), Problem> {
         let known = super::VERBS.iter().find(|v| v.noun == noun && v.verb == verb);
         let Some(known) = known else {
             return Err(Problem::new(Code::NotFound).with("verb", format!("{noun} {verb}")));
@@ -39,7 +40,7 @@ impl<'a> Words<'a> {
             check.wrong(name.as_str(), Wrong::Unknown);
         }
         check.finish()?;
-        Ok(Self { args })
+        Ok((known, Self { args }))
     }
 
     pub(super) fn maybe(&self, name: &str) -> Result<Option<&str>, Problem> {
@@ -91,7 +92,8 @@ pub(super) fn shown(value: impl Serialize) -> Answer {
     serde_json::to_value(value).map_err(|_| Problem::new(Code::Internal))
 }
 
-/// Does what an operator named. `workspace` is an id or a slug.
+/// Does what an operator named, or with [`Services::rehearsal`] only says what would come of it.
+/// `workspace` is an id or a slug.
 pub async fn run(
     services: &Services,
     operator: Operator,
@@ -100,10 +102,59 @@ pub async fn run(
     args: &Map<String, Value>,
     correlation: CorrelationId,
 ) -> Answer {
-    let words = Words::known((noun, verb), args)?;
+    let answer = answer(services, operator, (noun, verb), workspace, args, correlation).await;
+    let mut answer = answer.map_err(in_own_words)?;
+    if let Some(shown) = answer.as_object_mut().filter(|_| services.store.is_rehearsal()) {
+        shown.insert("dry_run".to_owned(), Value::Bool(true));
+    }
+    Ok(answer)
+}
+
+/// What use cases call a field, and what the verbs call it.
+const OWN_WORDS: &[(&str, &str)] = &[
+    ("channels", "channel"),
+    ("expires_at", "expires"),
+    ("parts", "text"),
+    ("schedule", "at"),
+    ("schedule.at", "at"),
+    ("schedule.now", "now"),
+    ("schedule.zone", "zone"),
+    ("scopes", "scope"),
+    ("tags", "tag"),
+];
+
+/// Names fields as a person typed them: `parts[1].text` was the second `text`.
+fn in_own_words(mut problem: Problem) -> Problem {
+    for named in &mut problem.fields {
+        let (name, rest) = match named.field.split_once('[') {
+            Some((name, rest)) => (name, rest.split(']').next()),
+            None => (named.field.as_str(), None),
+        };
+        let own = OWN_WORDS.iter().find(|(theirs, _)| *theirs == name);
+        let own = own.map_or(name, |(_, own)| own);
+        named.field = match rest {
+            None | Some("0") => own.to_owned(),
+            Some(index) => format!("{own}[{index}]"),
+        };
+    }
+    problem
+}
+
+async fn answer(
+    services: &Services,
+    operator: Operator,
+    (noun, verb): (&str, &str),
+    workspace: Option<&str>,
+    args: &Map<String, Value>,
+    correlation: CorrelationId,
+) -> Answer {
+    let (known, words) = Words::known((noun, verb), args)?;
+    if services.store.is_rehearsal() && !known.can_rehearse() {
+        let why = "is not possible: this verb does more than write to the database, or nothing";
+        return Err(Problem::field("dry_run", Wrong::NotPossible { why }));
+    }
     let call = Caller { services, operator, correlation, name: format!("{noun} {verb}") };
-    let right = super::VERBS.iter().find(|v| v.noun == noun && v.verb == verb).map(|v| v.right);
-    if right.is_none_or(str::is_empty) {
+    if known.right.is_empty() {
         return call.installation(noun, verb, &words).await;
     }
     let id = call.workspace(workspace).await?;
@@ -263,8 +314,8 @@ impl Caller<'_> {
             "test" => return shown(services.test_channel(access, words.id("id")?).await?),
             "remove" => {
                 let id = words.id("id")?;
-                services.remove_channel(access, id).await?;
-                return Ok(json!({ "id": id, "state": "removed" }));
+                let cancelled = services.remove_channel(access, id).await?.value;
+                return Ok(json!({ "id": id, "state": "removed", "cancelled": cancelled }));
             }
             "connect" => {
                 let (token, code) = (words.secret("token")?, words.secret("code")?);
