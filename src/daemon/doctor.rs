@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::build::{identity, identity_place};
+use super::build::{bucket, identity, identity_place};
+use super::runtime;
 use crate::base::{Clock, Timestamp};
 use crate::config::Config;
 use crate::store::{Error as StoreError, Store};
@@ -61,6 +62,7 @@ pub fn doctor(config: &Config, status: Option<&Value>, clock: &dyn Clock) -> Vec
     found.extend(space(data));
     found.push(identity_readable(config));
     found.push(database(&data.join("carillon.redb"), status));
+    found.extend(media_bucket(config));
     found.push(server(config, status));
     found.push(time(&data.join("carillon.redb"), clock.now()));
     found.push(address(config.server.listen, status));
@@ -148,6 +150,24 @@ fn database(file: &Path, status: Option<&Value>) -> Finding {
         }
         Err(error) => fail(check, error.to_string(), "restore it from a backup"),
     }
+}
+
+/// Asks the bucket itself, with the key that a server would use.
+fn media_bucket(config: &Config) -> Option<Finding> {
+    let check = "media bucket";
+    let name = config.s3.bucket.as_ref()?;
+    let asked = bucket(config).and_then(|bucket| match bucket {
+        Some(bucket) => Ok(runtime()?.block_on(bucket.check())?),
+        None => Ok(()),
+    });
+    Some(match asked {
+        Ok(()) => ok(check, format!("{name} answers")),
+        Err(error) => {
+            let remedy = "look at s3.bucket, s3.endpoint and the key, which must be allowed to \
+                          list the bucket and to read, write and delete in it";
+            fail(check, error.to_string(), remedy)
+        }
+    })
 }
 
 fn server(config: &Config, status: Option<&Value>) -> Finding {

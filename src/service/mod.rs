@@ -41,12 +41,16 @@ pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use idempotency::{Done, Repeat};
-pub use media::{AssetChange, AssetShown, NewAsset};
+pub use media::{
+    AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
+};
 pub use pauses::{Level, Pauses};
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
-pub use verbs::{Arg, ArgKind, VERBS, Verb, run as run_verb};
+pub use verbs::{
+    Arg, ArgKind, VERBS, Verb, download as download_verb, run as run_verb, upload as upload_verb,
+};
 
 /// All that use cases need; a cheap handle.
 #[derive(Clone)]

@@ -15,6 +15,7 @@ use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
 use crate::domain::access::Key;
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::{Delivery, Note, NoteKind};
+use crate::domain::media::MediaRules;
 use crate::domain::post::{OptionValue, PartDraft, Post, Variant};
 use crate::domain::publish::{Doubt, Failure, Flow, HoldReason, Part, Phase, Source, State};
 use crate::domain::schedule::Schedule;
@@ -206,7 +207,24 @@ pub struct LimitsShown {
     /// A second limit, in bytes of UTF-8; null where there is none.
     pub text_bytes_max: Option<usize>,
     pub parts_max: usize,
+    /// Assets of one part; what each may be is under `media`.
     pub media_max: usize,
+    pub media: MediaLimitsShown,
+}
+
+/// What one asset may be. Bounds that are null are not known to exist.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MediaLimitsShown {
+    /// Such as `image/jpeg`; empty when none are taken.
+    pub types: Vec<String>,
+    pub image_bytes: Option<u64>,
+    pub image_pixels: Option<u64>,
+    pub video_bytes: Option<u64>,
+    pub video_pixels: Option<u64>,
+    pub video_seconds: Option<u64>,
+    pub alt_chars: Option<usize>,
+    /// A video stands alone, without images or a second one.
+    pub video_alone: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -500,6 +518,7 @@ pub(super) fn channel(channel: &Channel) -> ChannelShown {
             text_bytes_max: None,
             parts_max: 0,
             media_max: 0,
+            media: MediaLimitsShown::default(),
         }),
         rate_limits: Vec::new(),
         created_at: channel.created_at.to_string(),
@@ -513,6 +532,20 @@ pub(super) fn limits(of: &crate::domain::capability::Capabilities) -> LimitsShow
         text_bytes_max: of.text_bytes_max,
         parts_max: of.parts_max,
         media_max: of.media_max,
+        media: media_limits(&of.media),
+    }
+}
+
+fn media_limits(of: &MediaRules) -> MediaLimitsShown {
+    MediaLimitsShown {
+        types: of.kinds.iter().map(|kind| kind.mime().to_owned()).collect(),
+        image_bytes: of.image_bytes,
+        image_pixels: of.image_pixels,
+        video_bytes: of.video_bytes,
+        video_pixels: of.video_pixels,
+        video_seconds: of.video_seconds,
+        alt_chars: of.alt_chars,
+        video_alone: of.video_alone,
     }
 }
 

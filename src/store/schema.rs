@@ -46,6 +46,7 @@ pub enum Table {
     Preparations,
     AssetHomes,
     Staged,
+    Uploads,
     ChannelLimits,
     ServerLimits,
 }
@@ -112,6 +113,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<assets::Preparation>("preparations", Scoped, "delivery -> what its network noted while preparing"),
     row::<assets::AssetHome>("asset_homes", Global, "asset -> workspace, for signed addresses"),
     row::<staged::Staged>("staged", Global, "(batch, part) -> changes of scattered tables that are not there yet"),
+    row::<assets::Upload>("uploads", Scoped, "files that come in stretches, by the asset that each becomes"),
     row::<limits::ChannelLimits>("channel_limits", Scoped, "channel -> until when its network takes no more calls"),
     row::<limits::ServerLimits>("server_limits", Global, "network/server -> the same, for all its channels"),
 ];

@@ -19,7 +19,7 @@ use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
     KeyHash, MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, ServerLimits, Slug, Staged, Timer, WrappedKey,
+    SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -59,6 +59,12 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[AssetHome { workspace: id(1) }]),
         Golden::scoped(&[Preparation { part: id(1), content_revision: 2, ticket: bytes() }]),
         Golden::global(&[Staged { run: bytes() }]),
+        Golden::scoped(&[Upload {
+            bytes: u64::MAX,
+            metadata: "filename YS5wbmc=".to_owned(),
+            ends_at: at(1),
+            done: true,
+        }]),
         Golden::scoped(&rate_limits().map(ChannelLimits)),
         Golden::global(&rate_limits().map(ServerLimits)),
     ]

@@ -15,7 +15,9 @@ pub(super) mod timers;
 pub(super) mod workspaces;
 
 pub use access::KeyHash;
-pub use assets::{AssetHome, AssetUse, MediaTotal, ObjectUse, Orphan, OrphanKey, Preparation};
+pub use assets::{
+    AssetHome, AssetUse, MediaTotal, ObjectUse, Orphan, OrphanKey, Preparation, Upload,
+};
 pub use channels::{Feed, SealedCredential};
 pub use deliveries::{Attention, Inflight, PublishedEntry};
 pub use events::{ChainFault, ChainedEvent, chain_start, verify_chain};
