@@ -44,6 +44,7 @@ fn about(noun: &str) -> &'static str {
         "workspace" => "Create, list, pause workspaces",
         "key" => "API keys",
         "channel" => "Connected accounts",
+        "media" => "Images and videos that posts show",
         "post" => "Write, edit, list, show, cancel posts",
         _ => "What became of posts, one channel at a time",
     }
@@ -58,6 +59,8 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
         }
         command = command.arg(match arg.kind {
             ArgKind::Word => made.required(true),
+            ArgKind::File => made.required(true).value_name("FILE"),
+            ArgKind::Into => made.long(arg.name).required(true).value_name("FILE"),
             ArgKind::Required => made.long(arg.name).required(true),
             ArgKind::Optional => made.long(arg.name).allow_hyphen_values(true),
             ArgKind::Many => {
@@ -125,7 +128,17 @@ pub(super) fn run(noun: &str, given: &ArgMatches) -> ExitCode {
         question["dry_run"] = json!(true);
     }
     let json = given.get_flag("json");
-    match ask::ask(&socket, &question) {
+    let path_of = |kind: ArgKind| {
+        let arg = verb.args.iter().find(|arg| arg.kind == kind)?;
+        given.get_one::<String>(arg.name).map(Path::new)
+    };
+    let answer = match (path_of(ArgKind::File), path_of(ArgKind::Into)) {
+        (Some(file), _) => ask::send(&socket, &question, file),
+        (None, Some(to)) => ask::fetch(&socket, &question, to),
+        (None, None) => ask::ask(&socket, &question),
+    };
+    match answer {
+        Ok(Value::Null) => ExitCode::SUCCESS,
         Ok(answer) => {
             show::answer(verb, &answer, json);
             if dry {
@@ -172,6 +185,11 @@ fn words(verb: &Verb, given: &ArgMatches) -> std::io::Result<Map<String, Value>>
                 Some(path) => Some(Value::String(secret(path)?)),
                 None => None,
             },
+            ArgKind::File => one().and_then(|path| {
+                let name = Path::new(path).file_name()?;
+                Some(Value::String(name.to_string_lossy().into_owned()))
+            }),
+            ArgKind::Into => None,
             ArgKind::Word | ArgKind::Required | ArgKind::Optional => {
                 one().map(|text| Value::String(text.clone()))
             }

@@ -13,11 +13,14 @@ mod log;
 mod media;
 mod outbound;
 mod publish;
+mod s3;
 mod server;
 mod store;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::base::Secret;
 
 pub use error::{ConfigError, Place, Problem, Wrong};
 pub use http::Http;
@@ -26,6 +29,7 @@ pub use media::Media;
 pub use outbound::Outbound;
 pub use publish::Publish;
 pub use read::Shown;
+pub use s3::S3;
 pub use server::Server;
 pub use store::Store;
 pub use table::{Change, Setting, example, settings};
@@ -42,6 +46,7 @@ pub struct Config {
     pub store: Store,
     pub http: Http,
     pub media: Media,
+    pub s3: S3,
     /// The folder where systemd puts credentials for this process.
     pub credentials: Option<PathBuf>,
     pub supervisor: Supervisor,
@@ -81,8 +86,16 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 type Section = (&'static str, &'static [&'static str]);
 
 /// The sections and their keys.
-const SECTIONS: &[Section] =
-    &[Server::KEYS, Publish::KEYS, Outbound::KEYS, Log::KEYS, Store::KEYS, Http::KEYS, Media::KEYS];
+const SECTIONS: &[Section] = &[
+    Server::KEYS,
+    Publish::KEYS,
+    Outbound::KEYS,
+    Log::KEYS,
+    Store::KEYS,
+    Http::KEYS,
+    Media::KEYS,
+    S3::KEYS,
+];
 
 impl Config {
     /// Reads settings; of several sources of one key the last wins: default, `file`, `env`,
@@ -133,6 +146,7 @@ impl Config {
             store: Store::read(&mut reader),
             http: Http::read(&mut reader),
             media: Media::read(&mut reader),
+            s3: S3::read(&mut reader),
         };
         reader.finish().map(|shown| Loaded { config, shown })
     }
@@ -141,6 +155,16 @@ impl Config {
     pub fn environment() -> impl Iterator<Item = (String, String)> {
         let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
         std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+    }
+
+    /// The key of S3 as the variables of this process have it, in the lines of such a file. Not
+    /// kept with the settings, which are shown.
+    pub fn s3_key_of_environment() -> Secret<String> {
+        let line = |name: &str| {
+            let value = std::env::var_os(name).unwrap_or_default();
+            format!("{name}={}\n", value.to_string_lossy())
+        };
+        Secret::new(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(line).concat())
     }
 
     /// What can be meant and is rarely wise; a sentence each, to be told when the server starts.
@@ -180,8 +204,8 @@ mod tests {
     #[test]
     fn the_defaults_are_those_that_are_documented() {
         let config = Config::load(None, std::iter::empty(), &[]).unwrap();
-        let Config { server, publish, outbound, log, store, http, media, credentials, supervisor } =
-            &config;
+        let Config { server, publish, outbound, log, store, http, media, s3, .. } = &config;
+        let Config { credentials, supervisor, .. } = &config;
         assert_eq!((credentials, supervisor), (&None, &Supervisor::default()));
         assert_eq!(server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(server.admin_socket(), Path::new("/var/lib/carillon/admin.sock"));
@@ -191,6 +215,7 @@ mod tests {
         assert_eq!((log.format, log.level.as_str(), log.keep), (LogFormat::Json, "info", 14));
         assert_eq!((store.cache_mib, http.connections), (16, 1024));
         assert_eq!((media.max_mib, media.max_megapixels), (512, 50));
+        assert!(s3.bucket.is_none() && s3.path_style);
         assert_eq!(config.advice(), [""; 0]);
     }
 

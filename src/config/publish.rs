@@ -27,9 +27,9 @@ section! {
         key_settle: Duration = secs(60), up_to(hours(1)), Reload;
         /// How late a part may still go out; later it is held as missed.
         grace: Duration = hours(1), up_to(hours(7 * 24)), Reload;
-        /// Deliveries worked on at a time, for each network.
+        /// Deliveries worked on at a time, for each server of a network.
         per_network: usize = 8, between(1, 256), Reload;
-        /// Deliveries worked on at a time, for all networks together.
+        /// Deliveries worked on at a time in all; one workspace or network alone gets half of it.
         total: usize = 64, between(1, 1024), Reload;
         /// How long a stop waits for calls under way; what remains is looked up at the next start.
         stop_wait: Duration = secs(25), up_to(mins(10)), Reload;

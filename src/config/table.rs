@@ -2,7 +2,7 @@
 //! not read anything.
 
 use super::value::WIDTH;
-use super::{Http, Log, Media, Outbound, Publish, Server, Store};
+use super::{Http, Log, Media, Outbound, Publish, S3, Server, Store};
 
 /// When a change of a setting counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub fn settings() -> Vec<Setting> {
         Store::describe(),
         Http::describe(),
         Media::describe(),
+        S3::describe(),
     ]
     .concat()
 }

@@ -102,6 +102,22 @@ impl Value for u32 {
     }
 }
 
+impl Value for bool {
+    const FORM: &'static str = "true or false";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        value.as_bool()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl Value for String {
     const FORM: &'static str = "text";
 

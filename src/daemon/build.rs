@@ -1,17 +1,17 @@
 //! Opening an installation: folder, database, keys, services. Must not listen or start anything.
 
 use std::fs::{DirBuilder, Permissions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Error;
-use crate::base::{Clock, Live, Rng, SystemRng};
+use crate::base::{Clock, Live, Rng, Secret, SystemRng};
 use crate::config::Config;
 use crate::domain::publish::Timing;
 use crate::domain::space::Marks;
-use crate::media::{self, Blobs, Bounds};
+use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
 use crate::service::{Controls, Services};
@@ -50,7 +50,7 @@ pub(super) fn open(
         system_lookup(),
         Arc::clone(clock),
     )?;
-    let blobs = Blobs::on_disk(&data.join("media"), media(config))?;
+    let blobs = blobs(config)?;
     let metrics = Metrics::new()?;
     metrics.started(store.epoch(), clock.now());
     Ok(Services {
@@ -67,6 +67,7 @@ pub(super) fn open(
         controls: Arc::new(controls),
         catching_up: Live::default(),
         renewals: Arc::default(),
+        circuits: Arc::default(),
         public_url: Arc::from(public_url),
     })
 }
@@ -89,6 +90,44 @@ pub(super) fn identity(config: &Config) -> Result<Identity, Error> {
     }
 }
 
+/// The bytes of media: in a bucket if one is set, else in the folder of the data.
+fn blobs(config: &Config) -> Result<Blobs, Error> {
+    let folder = config.server.data.join("media");
+    Ok(match bucket(config)? {
+        Some(bucket) => Blobs::in_bucket(&bucket, &folder, media(config))?,
+        None => Blobs::on_disk(&folder, media(config))?,
+    })
+}
+
+pub(super) fn bucket(config: &Config) -> Result<Option<Bucket>, Error> {
+    let Some(name) = config.s3.bucket.clone() else { return Ok(None) };
+    Ok(Some(Bucket {
+        name,
+        endpoint: config.s3.endpoint.as_ref().map(ToString::to_string),
+        region: config.s3.region.clone(),
+        path_style: config.s3.path_style,
+        key: bucket_key(config)?,
+    }))
+}
+
+/// The key of the bucket: the file that is set, the credential of systemd, or the environment.
+fn bucket_key(config: &Config) -> Result<BucketKey, Error> {
+    let credential = config.credentials.as_ref().map(|folder| folder.join("s3"));
+    let file = config.s3.key_file.clone().or_else(|| credential.filter(|file| file.is_file()));
+    let lines = match &file {
+        Some(path) => {
+            let cannot = |source| Error::Folder { path: path.clone(), source };
+            let file = std::fs::File::open(path).map_err(cannot)?;
+            let mut text = String::new();
+            file.take(KEY_FILE_BYTES).read_to_string(&mut text).map_err(cannot)?;
+            Secret::new(text)
+        }
+        None => Config::s3_key_of_environment(),
+    };
+    let place = file.map_or_else(|| "the environment".into(), |path| path.display().to_string());
+    BucketKey::parse(&lines).ok_or(Error::BucketKey { place })
+}
+
 fn media(config: &Config) -> media::Settings {
     let media = &config.media;
     let number = |n: usize, unit: u64| u64::try_from(n).unwrap_or(u64::MAX).saturating_mul(unit);
@@ -98,6 +137,9 @@ fn media(config: &Config) -> media::Settings {
         workspace_bytes: number(media.workspace_mib, 1024 * 1024),
         bounds: Bounds { pixels, animation_pixels: pixels.saturating_mul(10) },
         grace: media.grace,
+        fetch_idle: media.fetch_idle,
+        fetch_total: media.fetch_total,
+        upload_life: media.upload_life,
     }
 }
 

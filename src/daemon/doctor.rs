@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::build::{identity, identity_place};
+use super::build::{bucket, identity, identity_place};
 use super::reload::marks;
+use super::runtime;
 use crate::base::{Clock, Timestamp};
 use crate::config::Config;
 use crate::domain::space::Room;
@@ -59,6 +60,7 @@ pub fn doctor(config: &Config, status: Option<&Value>, clock: &dyn Clock) -> Vec
     found.extend(space(config));
     found.push(identity_readable(config));
     found.push(database(&data.join("carillon.redb"), status));
+    found.extend(media_bucket(config));
     found.push(server(config, status));
     found.push(time(&data.join("carillon.redb"), clock.now()));
     found.push(address(config.server.listen, status));
@@ -147,6 +149,24 @@ fn database(file: &Path, status: Option<&Value>) -> Finding {
         }
         Err(error) => fail(check, error.to_string(), "restore it from a backup"),
     }
+}
+
+/// Asks the bucket itself, with the key that a server would use.
+fn media_bucket(config: &Config) -> Option<Finding> {
+    let check = "media bucket";
+    let name = config.s3.bucket.as_ref()?;
+    let asked = bucket(config).and_then(|bucket| match bucket {
+        Some(bucket) => Ok(runtime()?.block_on(bucket.check())?),
+        None => Ok(()),
+    });
+    Some(match asked {
+        Ok(()) => ok(check, format!("{name} answers")),
+        Err(error) => {
+            let remedy = "look at s3.bucket, s3.endpoint and the key, which must be allowed to \
+                          list the bucket and to read, write and delete in it";
+            fail(check, error.to_string(), remedy)
+        }
+    })
 }
 
 fn server(config: &Config, status: Option<&Value>) -> Finding {

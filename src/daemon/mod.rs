@@ -27,7 +27,7 @@ pub use reload::Source;
 /// Why the program cannot start, or ended badly.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the folder {} cannot be used: {source}", path.display())]
+    #[error("{} cannot be used: {source}", path.display())]
     Folder { path: PathBuf, source: io::Error },
     #[error("cannot listen on {what}: {source}{}", hint(source))]
     Listen { what: String, source: io::Error },
@@ -40,6 +40,11 @@ pub enum Error {
     Store { path: PathBuf, source: store::Error },
     #[error(transparent)]
     Media(#[from] media::Error),
+    #[error(
+        "{place} does not have the lines AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=..., \
+         which the bucket of s3.bucket needs"
+    )]
+    BucketKey { place: String },
     #[error(transparent)]
     Vault(#[from] vault::VaultError),
     #[error(transparent)]

@@ -4,11 +4,14 @@
 pub mod access;
 pub mod capability;
 pub mod channel;
+pub mod circuit;
 pub mod delivery;
 pub mod event;
 pub mod media;
+pub mod place;
 pub mod post;
 pub mod publish;
+pub mod rate;
 pub mod schedule;
 pub mod space;
 pub mod text;

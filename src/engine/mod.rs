@@ -2,6 +2,7 @@
 //! people.
 
 mod catch_up;
+mod fair;
 mod lanes;
 mod publisher;
 mod scheduler;
@@ -22,7 +23,7 @@ use scheduler::Scheduler;
 /// How much is done at once, and how long a stop may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Deliveries being worked on, per network and in all.
+    /// Deliveries being worked on, per server of a network and in all.
     pub per_network: usize,
     pub total: usize,
     /// How long a stop waits for what is being sent.

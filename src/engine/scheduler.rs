@@ -3,6 +3,7 @@
 //! done.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,9 @@ use super::publisher::{self, Done, Ended};
 use super::watch::Watch;
 use super::wheel::Wheel;
 use crate::base::{DeliveryId, Live, Spawner, Timestamp, limits};
+use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
+use crate::domain::place::Place;
 use crate::domain::publish::Phase;
 use crate::networks;
 use crate::service::Services;
@@ -114,11 +117,22 @@ impl Scheduler {
         let metrics = &self.services.metrics;
         metrics.publishing(self.lanes.running());
         metrics.lanes_waiting(self.lanes.waiting());
+        self.count_circuits();
         metrics.timers_overdue(self.lanes.queued());
         if let Some(lag) = lag {
             metrics.scheduler_lag(lag);
         }
         Ok(())
+    }
+
+    fn count_circuits(&self) {
+        let (open, waiting) = (self.services.open_circuits(), self.lanes.held_back());
+        for network in networks::REGISTRY {
+            let word = network.word();
+            let circuits = open.iter().filter(|circuit| circuit.place.network == word).count();
+            let lanes = waiting.get(word).copied().unwrap_or(0);
+            self.services.metrics.circuits(word, circuits, lanes);
+        }
     }
 
     /// Says how far it is with what is overdue, when that begins and ends in the log, too.
@@ -227,7 +241,8 @@ impl Scheduler {
         if ticket.sends
             && now.since(ticket.due) > spacing
             && let Some(out) = self.lanes.last_out(&ticket)
-            && now < out.plus(spacing)
+            // One from the future was before the clock went back.
+            && (out..out.plus(spacing)).contains(&now)
         {
             // Catching up: late posts of a channel do not go out in a burst.
             self.lanes.finish(&ticket, None);
@@ -251,20 +266,28 @@ impl Scheduler {
         if matches!(done, Done::Rest | Done::Paused) {
             self.catch_up.leaves(ticket.delivery());
         }
+        if ticket.sends {
+            match self.services.open_at(&ticket.place) {
+                Some(open) => self.lanes.rest_place(&ticket.place, open.until),
+                None => self.lanes.open_place(&ticket.place),
+            }
+        }
+        let timer = ticket.timer;
         match done {
             Done::Rest => {}
             Done::Paused => self.left_behind = true,
+            Done::Shut => self.lanes.offer(ticket),
             Done::Blocked { until } if ticket.sends => {
                 self.lanes.rest(&ticket, until);
                 self.lanes.offer(ticket);
             }
-            Done::Blocked { until } => drop(self.wheel.insert(until, ticket.timer)),
+            Done::Blocked { until } => drop(self.wheel.insert(until, timer)),
             Done::WantsLane => self.lanes.offer(Ticket { sends: true, ..ticket }),
         }
         if let Some(due) = wake {
-            self.insert(TimerKey { due, ..ticket.timer });
+            self.insert(TimerKey { due, ..timer });
         }
-        if let Some(timer) = self.meanwhile.remove(&ticket.delivery()) {
+        if let Some(timer) = self.meanwhile.remove(&timer.delivery()) {
             self.wheel.insert(timer.due, timer);
         }
     }
@@ -354,6 +377,7 @@ impl Scheduler {
 /// The deliveries behind timers that still stand.
 fn tickets(view: &View<'_>, timers: &[TimerKey], epoch: u64) -> Result<Vec<Ticket>, Error> {
     let mut found = Vec::with_capacity(timers.len());
+    let mut places: BTreeMap<_, Option<Arc<Place>>> = BTreeMap::new();
     for timer in timers {
         let Some(row) = view.get::<Delivery>(&timer.scope, &timer.delivery())? else { continue };
         if row.flow.wake != Some(timer.due) {
@@ -366,10 +390,19 @@ fn tickets(view: &View<'_>, timers: &[TimerKey], epoch: u64) -> Result<Vec<Ticke
             _ => true,
         };
         let Some(network) = networks::named(&row.network) else { continue };
+        let place = match places.entry((timer.scope, row.channel)) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => {
+                let channel = view.get::<Channel>(&timer.scope, &row.channel)?;
+                new.insert(channel.map(|channel| Arc::new(Place::of(&channel)))).clone()
+            }
+        };
+        let Some(place) = place else { continue };
         found.push(Ticket {
             timer: *timer,
             channel: row.channel,
             network: network.word(),
+            place,
             due: row.flow.due,
             sends,
         });

@@ -42,6 +42,16 @@ impl Answer {
         answer
     }
 
+    /// 201 without words, and where the new thing is.
+    pub(super) fn made(location: &str) -> Self {
+        Self(StatusCode::CREATED.into_response()).header(LOCATION, location)
+    }
+
+    /// 200 without words: the headers say it.
+    pub(super) fn empty() -> Self {
+        Self(StatusCode::OK.into_response())
+    }
+
     /// 204.
     pub(super) fn done() -> Self {
         Self(StatusCode::NO_CONTENT.into_response())
@@ -64,7 +74,7 @@ impl Answer {
         if replayed { self.header(REPLAYED, "true") } else { self }
     }
 
-    fn header(mut self, name: HeaderName, value: &str) -> Self {
+    pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.0.headers_mut().insert(name, value);
         }

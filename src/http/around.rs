@@ -12,6 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTE
 use tracing::Instrument;
 
 use super::Shared;
+use super::api::STRETCH;
 use super::problem::{self, Refusal};
 use crate::base::{Code, CorrelationId, KeyId, Problem};
 
@@ -39,7 +40,7 @@ pub(super) async fn around(
     request.extensions_mut().insert(asked.clone());
 
     let span = tracing::info_span!("request", correlation_id = %correlation);
-    let limit = if brings_a_file(&request) {
+    let limit = if is_long(route.as_ref(), &request) {
         face.settings.upload_timeout
     } else {
         face.settings.request_timeout
@@ -73,10 +74,16 @@ pub(super) async fn around(
     response
 }
 
-/// Its body may be long; a pause in it is not, see [`super::Settings::body_timeout`].
-fn brings_a_file(request: &Request) -> bool {
+/// Operations that wait for somebody else's server, and verbs, some of which do.
+const LONG: [&str; 2] = ["/api/v1/workspaces/{workspace}/media/import", "/admin/run"];
+
+/// It brings a file, or waits for one. Its body may be long; a pause in it is not, see
+/// [`super::Settings::body_timeout`].
+fn is_long(route: Option<&MatchedPath>, request: &Request) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
+    let brings = ["multipart/form-data", STRETCH];
+    kind.is_some_and(|kind| brings.iter().any(|known| kind.starts_with(known)))
+        || route.is_some_and(|route| LONG.contains(&route.as_str()))
 }
 
 /// The face that a route belongs to; `none` for an address that leads nowhere.

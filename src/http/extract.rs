@@ -115,7 +115,7 @@ fn id_parameter(word: &str) -> Parameter {
         .build()
 }
 
-fn header_parameter(name: &str, about: &str, schema: ObjectBuilder) -> Parameter {
+pub(super) fn header_parameter(name: &str, about: &str, schema: ObjectBuilder) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
@@ -254,7 +254,10 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The value of a header that must not be given twice.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
+pub(super) fn only<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), second) = (values.next(), values.next()) else { return Ok(None) };
     if second.is_some() {
@@ -263,7 +266,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
     value.to_str().map(Some).map_err(|_| bad_header(name, "visible ASCII characters"))
 }
 
-fn bad_header(name: &HeaderName, expected: &str) -> Refusal {
+pub(super) fn bad_header(name: &HeaderName, expected: &str) -> Refusal {
     let wrong = Wrong::BadFormat { expected: expected.to_owned() };
     Refusal(Problem::field(header_word(name), wrong))
 }

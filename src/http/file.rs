@@ -17,7 +17,7 @@ use http::{HeaderMap, StatusCode};
 use super::Shared;
 use super::extract::Seen;
 use super::problem::Refusal;
-use crate::domain::media::Asset;
+use crate::domain::media::{Asset, MediaKind};
 use crate::media::Blob;
 
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
@@ -53,9 +53,15 @@ enum Wanted {
 }
 
 impl Asked {
-    /// The bytes of an asset, or of something that was made from it.
+    /// The bytes of an asset.
     pub(super) fn answer(&self, asset: &Asset, blob: &Blob) -> Response {
         self.answer_as(asset.shape.kind.mime(), &asset.name, &asset.object, blob)
+    }
+
+    /// Those of its thumbnail; nothing when it has none.
+    pub(super) fn thumbnail(&self, asset: &Asset, blob: &Blob) -> Option<Response> {
+        let small = asset.thumbnail.as_ref()?;
+        Some(self.answer_as(MediaKind::Jpeg.mime(), "thumbnail.jpg", &small.object, blob))
     }
 
     fn answer_as(&self, mime: &'static str, name: &str, hash: &[u8], blob: &Blob) -> Response {

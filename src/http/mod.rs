@@ -7,6 +7,7 @@ mod api;
 mod around;
 mod extract;
 mod file;
+mod form;
 mod json;
 mod problem;
 mod public;
@@ -21,7 +22,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::service::Services;
 
-pub use admin::ask_admin;
+pub use admin::{ask_admin, fetch_admin, send_admin};
 pub use server::{Listener, Peer, serve};
 
 /// What the faces need; made once.

@@ -89,7 +89,7 @@ fn headers(code: Code, headers: &mut HeaderMap) {
         Code::Overloaded => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        Code::StoreUnavailable | Code::Stopping => {
+        Code::StoreUnavailable | Code::MediaUnavailable | Code::Stopping => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         _ => {}

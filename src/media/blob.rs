@@ -11,8 +11,8 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 
 use super::Error;
 
-/// What is held in memory of an object at a time.
-const PIECE: u64 = 256 * 1024;
+/// What is held in memory of an object at a time; each is a request where it is kept elsewhere.
+const PIECE: u64 = 1024 * 1024;
 
 /// A handle to the bytes of an asset.
 #[derive(Clone)]

@@ -1,7 +1,9 @@
 //! Media: what a file is, how it is kept, and how it is read again. Objects are named by the
 //! SHA-256 of their bytes, within a workspace. Must not know posts, networks or rules.
 
+mod arriving;
 mod blob;
+mod bucket;
 mod probe;
 mod refusal;
 mod stage;
@@ -20,10 +22,13 @@ use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::base::WorkspaceId;
+use crate::base::{AssetId, WorkspaceId};
 use crate::domain::media::Digest;
 
+use arriving::Arriving;
+pub use arriving::Stretch;
 pub use blob::Blob;
+pub use bucket::{Bucket, BucketKey, KEY_FILE_BYTES};
 pub use probe::Bounds;
 pub use refusal::Refusal;
 pub use stage::{Claim, Examined, Miniature, Staged, Staging, TooLong};
@@ -38,6 +43,11 @@ pub struct Settings {
     pub bounds: Bounds,
     /// How long an object stays after nothing needs it any more.
     pub grace: Duration,
+    /// Fetching a file from an address: until the server says something, and all in all.
+    pub fetch_idle: Duration,
+    pub fetch_total: Duration,
+    /// How long a file may take that comes in stretches.
+    pub upload_life: Duration,
 }
 
 impl Default for Settings {
@@ -48,6 +58,9 @@ impl Default for Settings {
             workspace_bytes: 10 * 1024 * 1024 * 1024,
             bounds: Bounds { pixels: 50_000_000, animation_pixels: 500_000_000 },
             grace: Duration::from_hours(24),
+            fetch_idle: Duration::from_secs(15),
+            fetch_total: Duration::from_mins(10),
+            upload_life: Duration::from_hours(24),
         }
     }
 }
@@ -57,12 +70,18 @@ impl Default for Settings {
 pub enum Error {
     #[error("the media folder: {0}")]
     Io(#[from] io::Error),
-    #[error("the object store: {0}")]
-    Objects(#[from] object_store::Error),
+    #[error("the object store: {}", bucket::told(.0))]
+    Objects(object_store::Error),
     #[error("a worker was stopped")]
     Stopped,
     #[error("an object has {actual} bytes and should have {expected}")]
     Changed { expected: u64, actual: u64 },
+}
+
+impl From<object_store::Error> for Error {
+    fn from(error: object_store::Error) -> Self {
+        Self::Objects(error)
+    }
 }
 
 /// Why a file is not kept.
@@ -88,6 +107,8 @@ struct Inner {
     objects: Arc<dyn ObjectStore>,
     /// Where files are while they come in: without names, so a crash leaves none behind.
     staging: Option<PathBuf>,
+    /// Those that come in stretches have names, and outlive a crash.
+    arriving: Arriving,
     settings: Settings,
     /// Held to read from before an object is put until its use is written down, and to write
     /// while objects without a use are removed.
@@ -102,23 +123,48 @@ const PART_BYTES: u64 = 8 * 1024 * 1024;
 impl Blobs {
     /// Objects as files below `folder`, synced before they count.
     pub fn on_disk(folder: &Path, settings: Settings) -> Result<Self, Error> {
-        let (objects, staging) = (folder.join("objects"), folder.join("staging"));
-        for path in [&objects, &staging] {
-            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        }
+        let objects = folder.join("objects");
+        make(&objects)?;
         let objects = LocalFileSystem::new_with_prefix(&objects)?.with_fsync(true);
-        Ok(Self::of(Arc::new(objects), Some(staging), settings))
+        Self::through(Arc::new(objects), folder, settings)
+    }
+
+    /// Objects in a bucket; files on their way in are below `folder`.
+    pub fn in_bucket(bucket: &Bucket, folder: &Path, settings: Settings) -> Result<Self, Error> {
+        Self::through(bucket::open(bucket)?, folder, settings)
+    }
+
+    /// Files on their way in are below `folder`.
+    fn through(
+        objects: Arc<dyn ObjectStore>,
+        folder: &Path,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let (staging, arriving) = (folder.join("staging"), folder.join("arriving"));
+        make(&staging)?;
+        make(&arriving)?;
+        Ok(Self::of(objects, Some(staging), Arriving::below(arriving), settings))
     }
 
     /// Objects that are gone with the last handle, for runs in memory.
     pub fn in_memory(settings: Settings) -> Self {
-        Self::of(Arc::new(InMemory::new()), None, settings)
+        Self::of(Arc::new(InMemory::new()), None, Arriving::default(), settings)
     }
 
-    fn of(objects: Arc<dyn ObjectStore>, staging: Option<PathBuf>, settings: Settings) -> Self {
-        let inner =
-            Inner { objects, staging, settings, gate: RwLock::new(()), decoder: Arc::default() };
+    fn of(
+        objects: Arc<dyn ObjectStore>,
+        staging: Option<PathBuf>,
+        arriving: Arriving,
+        settings: Settings,
+    ) -> Self {
+        let (gate, decoder) = (RwLock::new(()), Arc::default());
+        let inner = Inner { objects, staging, arriving, settings, gate, decoder };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Whether objects could be read now.
+    pub async fn check(&self) -> Result<(), Error> {
+        bucket::answers(self.inner.objects.as_ref()).await
     }
 
     pub fn settings(&self) -> &Settings {
@@ -128,6 +174,26 @@ impl Blobs {
     /// A file to be filled from outside.
     pub async fn stage(&self) -> Result<Staging, Error> {
         Staging::new(self.inner.staging.clone(), self.inner.settings.max_bytes).await
+    }
+
+    /// How many bytes are there of a file that comes in stretches.
+    pub async fn arrived(&self, id: AssetId) -> Result<u64, Error> {
+        self.inner.arriving.arrived(id).await
+    }
+
+    /// Opens such a file; `None` while somebody else writes it.
+    pub async fn stretch(&self, id: AssetId) -> Result<Option<Stretch>, Error> {
+        self.inner.arriving.open(id).await
+    }
+
+    /// Removes such a file.
+    pub async fn dismiss(&self, id: AssetId) -> Result<(), Error> {
+        self.inner.arriving.remove(id).await
+    }
+
+    /// All such files.
+    pub async fn arriving(&self) -> Result<Vec<AssetId>, Error> {
+        self.inner.arriving.all().await
     }
 
     /// Finds out what a staged file is, and writes it as it will be kept.
@@ -202,6 +268,10 @@ impl Blobs {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// `workspace/first two digits/hash`: no folder grows without end.

@@ -14,6 +14,8 @@ pub enum Refusal {
     Broken(&'static str),
     /// Right, but of a form that hardly any network can show.
     Unusual(&'static str),
+    /// A film that is written piece by piece: hardly any network takes it.
+    Fragmented,
     /// Something stands behind the end: two files in one.
     Trailing {
         bytes: u64,
@@ -43,6 +45,7 @@ impl Refusal {
             Self::NotMedia => "not_media",
             Self::Broken(_) => "broken_file",
             Self::Unusual(_) => "unusual_file",
+            Self::Fragmented => "fragmented_film",
             Self::Trailing { .. } => "trailing_data",
             Self::Disguised => "active_content",
             Self::TooManyPixels { .. } => "too_many_pixels",
@@ -62,6 +65,10 @@ impl fmt::Display for Refusal {
             }
             Self::Broken(what) => write!(f, "is damaged: {what}; save it again"),
             Self::Unusual(what) => write!(f, "is {what}; save it in the usual form"),
+            Self::Fragmented => f.write_str(
+                "is a film in fragments, as browsers and streaming servers write them; join it, \
+                 for instance with `ffmpeg -i in.mp4 -c copy out.mp4`",
+            ),
             Self::Trailing { bytes } => {
                 write!(f, "has {bytes} bytes behind its end; save it again without them")
             }

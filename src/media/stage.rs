@@ -112,6 +112,12 @@ impl Staging {
     }
 }
 
+impl Staged {
+    pub(super) fn of(file: Arc<File>, bytes: u64, sha256: Digest) -> Self {
+        Self { file, bytes, sha256 }
+    }
+}
+
 /// Everything that takes long or blocks.
 pub(super) fn examine(
     staged: Staged,

@@ -7,6 +7,7 @@ mod credential;
 mod feed;
 mod mastodon;
 mod media;
+mod told;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::domain::publish::{Failure, Outcome, ReadBack, Reading, Receipt};
 pub use call::{Call, CallError};
 pub use credential::Credential;
 pub use media::Media;
+pub use told::Told;
 
 /// Every network, one line each.
 pub static REGISTRY: &[&dyn Network] =
@@ -69,11 +71,22 @@ pub trait Network: Send + Sync {
         None
     }
 
+    /// From when on the credential should be renewed even if nobody uses it, so that it does not
+    /// end for want of use; `None` for one that does not.
+    fn keep_from(&self, _credential: &Credential) -> Option<Timestamp> {
+        None
+    }
+
     /// A credential in place of the call's, which is about to end or was refused. It is stored
     /// before it is used, and nobody else renews the same one meanwhile. `Unauthorized` means that
     /// a person is needed: more than one answer must have said so.
     async fn renew(&self, _call: &Call<'_>) -> Result<Credential, CallError> {
         Err(CallError::Missing("token"))
+    }
+
+    /// Whether a limit that an answer told of counts all accounts of this installation together.
+    fn is_shared(&self, _told: &Told) -> bool {
+        false
     }
 
     /// Everything reversible before the commit.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::Method;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use url::Url;
@@ -17,7 +17,7 @@ use url::Url;
 use super::call::Answered;
 use super::{
     Asks, Call, CallError, Connected, Credential, Facts, Grant, Network, PartCall, Proof,
-    SIGNING_SECRET, failure,
+    SIGNING_SECRET, Told, failure,
 };
 use crate::base::{Rng, Timestamp, limits};
 use crate::domain::capability::Capabilities;
@@ -247,17 +247,8 @@ fn unanswered(outcome: Outcome) -> Result<(), CallError> {
     }
 }
 
-/// `Retry-After`: seconds, or a date (RFC 9110 10.2.3); a minute when there is none.
+/// A minute when the receiver does not say.
 fn reset(call: &Call<'_>, response: &Response) -> Timestamp {
-    let given = response.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::trim);
-    let seconds = |text: &str| text.parse::<u32>().ok().map(|s| Duration::from_secs(s.into()));
-    let date = |text: &str| {
-        let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
-        Some(Timestamp::from_millis(u64::try_from(at).ok()?))
-    };
-    let until = given
-        .and_then(|text| seconds(text).map(|wait| call.now.plus(wait)).or_else(|| date(text)))
-        .unwrap_or_else(|| call.now.plus(Duration::from_mins(1)));
-    // A clock that is wrong there must not stop a channel for ever, nor make us hammer.
-    until.clamp(call.now.plus(Duration::from_secs(1)), call.now.plus(Duration::from_hours(24)))
+    let told = Told::by(&response.headers, call.now);
+    told.reset.unwrap_or_else(|| call.now.plus(Duration::from_mins(1)))
 }

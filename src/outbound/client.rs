@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method};
 use reqwest::{Client, ClientBuilder, redirect, retry};
@@ -15,7 +16,7 @@ use url::Url;
 
 use super::guard::{Guard, Lookup, Refusal, Resolver};
 use super::redact::redact_path;
-use super::{Body, Origin, Request, Response, SendError, Transport};
+use super::{Body, Incoming, Origin, Request, Response, SendError, Transport};
 use crate::base::{Clock, limits};
 
 /// What the operator can set.
@@ -82,7 +83,8 @@ impl HttpTransport {
         Ok(if self.guard.is_listed(url) { &self.trusted } else { &self.guarded })
     }
 
-    async fn call(&self, request: Request, host: &str) -> Result<Response, SendError> {
+    /// Sends it, and reads the head of the answer.
+    async fn begin(&self, request: Request, host: &str) -> Result<reqwest::Response, SendError> {
         let refused = |_| SendError::Refused { host: host.to_owned() };
         let client = self.client_for(request.origin, &request.url).map_err(refused)?;
         let mut headers = request.headers;
@@ -100,14 +102,18 @@ impl HttpTransport {
                 reqwest::Body::wrap_stream(open())
             }
         };
-        let mut answer = client
+        client
             .request(request.method, request.url)
             .headers(headers)
             .body(body)
             .timeout(request.deadline)
             .send()
             .await
-            .map_err(|error| no_answer(&error, host))?;
+            .map_err(|error| no_answer(&error, host))
+    }
+
+    async fn call(&self, request: Request, host: &str) -> Result<Response, SendError> {
+        let mut answer = self.begin(request, host).await?;
         let status = answer.status().as_u16();
         let headers = std::mem::take(answer.headers_mut());
         let lost = |why| SendError::Lost { status: Some(status), why };
@@ -119,6 +125,36 @@ impl HttpTransport {
             body.extend_from_slice(&chunk);
         }
         Ok(Response { status, headers, body: Bytes::from(body) })
+    }
+
+    /// Does it, and logs what came of it.
+    async fn logged<T>(
+        &self,
+        request: Request,
+        status: impl Fn(&T) -> u16,
+        call: impl AsyncFnOnce(Request, &str) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
+        let (correlation, method) = (request.correlation, request.method.clone());
+        let host = request.url.host_str().unwrap_or_default().to_owned();
+        let path = redact_path(&request.url);
+        let start = self.clock.monotonic();
+        let result = call(request, &host).await;
+        let took = self.clock.monotonic().saturating_sub(start);
+        tracing::info!(
+            correlation_id = %correlation,
+            %method,
+            network_host = host,
+            path,
+            status = match &result {
+                Ok(answer) => Some(status(answer)),
+                Err(SendError::Lost { status, .. }) => *status,
+                Err(SendError::Refused { .. } | SendError::NotSent { .. }) => None,
+            },
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            error = result.as_ref().err().map(tracing::field::display),
+            "network call"
+        );
+        result
     }
 }
 
@@ -145,31 +181,28 @@ fn builder(settings: &HttpSettings, lookup: Lookup, guarded: bool) -> ClientBuil
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Result<Response, SendError> {
-        let (correlation, method) = (request.correlation, request.method.clone());
-        let host = request.url.host_str().unwrap_or_default().to_owned();
-        let path = redact_path(&request.url);
-        let start = self.clock.monotonic();
-        let result = self.call(request, &host).await;
-        let took = self.clock.monotonic().saturating_sub(start);
-        tracing::info!(
-            correlation_id = %correlation,
-            %method,
-            network_host = host,
-            path,
-            status = status_of(&result),
-            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            error = result.as_ref().err().map(tracing::field::display),
-            "network call"
-        );
-        result
+        self.logged(
+            request,
+            |answer: &Response| answer.status,
+            async |request, host| self.call(request, host).await,
+        )
+        .await
     }
-}
 
-fn status_of(result: &Result<Response, SendError>) -> Option<u16> {
-    match result {
-        Ok(answer) => Some(answer.status),
-        Err(SendError::Lost { status, .. }) => *status,
-        Err(SendError::Refused { .. } | SendError::NotSent { .. }) => None,
+    async fn open(&self, request: Request) -> Result<Incoming, SendError> {
+        self.logged(
+            request,
+            |answer: &Incoming| answer.status,
+            async |request, host| {
+                let mut answer = self.begin(request, host).await?;
+                let (status, headers) =
+                    (answer.status().as_u16(), std::mem::take(answer.headers_mut()));
+                let broken = |error: reqwest::Error| io::Error::other(broken_body(&error));
+                let body = answer.bytes_stream().map_err(broken).boxed();
+                Ok(Incoming { status, headers, body })
+            },
+        )
+        .await
     }
 }
 

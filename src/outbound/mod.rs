@@ -3,6 +3,7 @@
 
 mod body;
 pub mod client;
+pub mod download;
 pub mod form;
 pub mod guard;
 pub mod oauth;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Method};
 use url::Url;
 
@@ -48,6 +50,13 @@ pub struct Response {
     pub body: Bytes,
 }
 
+/// An answer of any length, whose body is read as it comes.
+pub struct Incoming {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Pieces,
+}
+
 /// Why there is no whole answer. The difference between the variants decides whether a post may
 /// be sent again, so an implementation that is in doubt must say `Lost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,4 +89,12 @@ impl std::error::Error for SendError {}
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
     async fn send(&self, request: Request) -> Result<Response, SendError>;
+
+    /// Like [`Transport::send`], for an answer that may be longer than is held in memory. The
+    /// deadline counts to its last byte. What has no wire has it whole.
+    async fn open(&self, request: Request) -> Result<Incoming, SendError> {
+        let Response { status, headers, body } = self.send(request).await?;
+        let body = stream::once(std::future::ready(Ok(body))).boxed();
+        Ok(Incoming { status, headers, body })
+    }
 }

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
 use super::channels::Asking;
-use super::{Services, refused, trouble};
-use crate::base::{ChannelId, Code, CorrelationId, Problem};
-use crate::domain::channel::Channel;
+use super::{Limits, Services, refused, trouble};
+use crate::base::{ChannelId, Code, CorrelationId, Problem, Timestamp, limits};
+use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::publish::Failure;
-use crate::networks::{self, CallError, Credential};
+use crate::domain::rate::Purpose;
+use crate::networks::{self, Call, CallError, Credential};
 use crate::store::rows::{SealedCredential, WrappedKey};
-use crate::store::{Key as _, Row as _, Scope, View};
+use crate::store::{Key as _, Row as _, Scope, Span, View};
 use crate::vault::{WorkspaceKey, WrappedKey as Wrapped};
 
 /// A channel with what it takes to act for it.
@@ -151,7 +152,11 @@ impl Services {
             facts: &now.channel.facts,
             correlation,
         };
-        let renewed = network.renew(&self.call(&asking)).await;
+        if let Some(until) = self.no_reads_before(scope, &now.channel).await? {
+            return Ok(Renewal::Later(Failure::new("rate_limited", format!("until {until}"))));
+        }
+        let way = self.watched(scope, &now.channel, Purpose::Read);
+        let renewed = network.renew(&Call { transport: &way, ..self.call(&asking) }).await;
         let said = |result: &str, failure: &Failure| {
             let (network, code) = (&now.channel.network, &failure.code);
             tracing::warn!(
@@ -174,6 +179,71 @@ impl Services {
                 Ok(Renewal::Later(failure))
             }
         }
+    }
+
+    /// Renews the sessions that would end for want of use, one after the other; how many there
+    /// were, and how many of them were renewed.
+    pub async fn renew_idle(&self) -> Result<(usize, usize), Problem> {
+        let (mut found, mut renewed) = (0, 0);
+        let mut after = None;
+        loop {
+            let from: Option<String> = after;
+            let page = self.store.read(move |v| Scope::rounds(v, from.as_ref(), limits::PAGE_MAX));
+            let page = page.await.map_err(trouble)?;
+            for (_, scope) in &page {
+                for opened in self.idle(scope).await? {
+                    found += 1;
+                    renewed += usize::from(self.keep(scope, &opened).await);
+                }
+            }
+            match page.into_iter().last() {
+                Some((slug, _)) => after = Some(slug),
+                None => return Ok((found, renewed)),
+            }
+        }
+    }
+
+    /// The channels of a workspace whose sessions should be renewed though nobody uses them.
+    async fn idle(&self, scope: &Scope) -> Result<Vec<OpenedChannel>, Problem> {
+        let of = *scope;
+        let channels = self.store.read(move |view| connected(view, &of)).await;
+        let mut idle = Vec::new();
+        for found in channels.map_err(trouble)? {
+            let network = networks::named(&found.channel.network);
+            let Ok(opened) = self.open(scope, found) else { continue };
+            let from = network.zip(opened.credential.as_ref()).and_then(|(n, c)| n.keep_from(c));
+            if from.is_some_and(|from| from <= self.now()) {
+                idle.push(opened);
+            }
+        }
+        Ok(idle)
+    }
+
+    /// Whether the session was renewed. One that the network has ended needs a person.
+    async fn keep(&self, scope: &Scope, opened: &OpenedChannel) -> bool {
+        let (channel, correlation) = (opened.channel.id, CorrelationId::new(self.rng.as_ref()));
+        let kept = match self.renew(scope, opened, correlation).await {
+            Ok(Renewal::Renewed(_)) => return true,
+            Ok(Renewal::Never | Renewal::Later(_)) => Ok(()),
+            Ok(Renewal::Dead(why)) => {
+                self.needs_reconnect(*scope, channel, &why, correlation).await
+            }
+            Err(problem) => Err(problem),
+        };
+        if let Err(problem) = kept {
+            tracing::error!(%channel, %problem, "an idle session could not be renewed");
+        }
+        false
+    }
+
+    async fn no_reads_before(
+        &self,
+        scope: &Scope,
+        channel: &Channel,
+    ) -> Result<Option<Timestamp>, Problem> {
+        let (of, channel, now) = (*scope, channel.clone(), self.now());
+        let limits = self.store.read(move |view| Limits::read(view, &of, &channel)).await;
+        Ok(limits.map_err(trouble)?.holds(Purpose::Read, now).map(|limit| limit.until))
     }
 
     async fn read_opened(&self, scope: &Scope, id: ChannelId) -> Result<OpenedChannel, Problem> {
@@ -201,7 +271,19 @@ impl Services {
     }
 }
 
+/// The connected channels of a workspace that have a credential.
+fn connected(view: &View<'_>, scope: &Scope) -> Result<Vec<Found>, crate::store::Error> {
+    let mut found = Vec::new();
+    for (id, channel) in view.scan::<Channel>(scope, &Span::first(limits::SCAN_MAX))? {
+        if channel.state == ChannelState::Connected {
+            found.extend(Found::read(view, scope, id)?.filter(|found| found.sealed.is_some()));
+        }
+    }
+    Ok(found)
+}
+
 /// The rows that make an [`OpenedChannel`].
+#[derive(Clone)]
 pub struct Found {
     pub channel: Channel,
     sealed: Option<SealedCredential>,

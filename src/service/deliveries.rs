@@ -28,7 +28,7 @@ impl Services {
         id: DeliveryId,
     ) -> Result<DeliveryShown, Problem> {
         let (scope, glance) = (access.scope, self.glance());
-        let found = self.store.read(move |view| one(view, &scope, id, glance)).await;
+        let found = self.store.read(move |view| one(view, &scope, id, &glance)).await;
         found.map_err(trouble)?.ok_or_else(not_found)
     }
 
@@ -40,7 +40,7 @@ impl Services {
         let (scope, glance) = (access.scope, self.glance());
         let cursor = filter.cursor.as_deref().map(shown::cursor_key::<DeliveryId>).transpose()?;
         self.store
-            .read(move |view| collect(view, &scope, glance, &filter, cursor))
+            .read(move |view| collect(view, &scope, &glance, &filter, cursor))
             .await
             .map_err(trouble)
     }
@@ -53,7 +53,7 @@ impl Services {
         decision: Decision,
     ) -> Result<Done<DeliveryShown>, Problem> {
         let glance = self.glance();
-        let Glance { now, epoch, .. } = glance;
+        let (now, epoch) = (glance.now, glance.epoch);
         let moment = Moment { now, epoch, dice: self.rng.next_u64() };
         let timing = self.timing.get();
         self.store
@@ -77,7 +77,7 @@ impl Services {
                     }
                     remember(tx, &access, now, &id.to_string())?;
                 }
-                match one(&tx.view(), &access.scope, id, glance)? {
+                match one(&tx.view(), &access.scope, id, &glance)? {
                     Some(value) => Ok(Done { value, replayed }),
                     None => no(not_found()),
                 }
@@ -110,7 +110,7 @@ fn one(
     view: &View<'_>,
     scope: &Scope,
     id: DeliveryId,
-    glance: Glance,
+    glance: &Glance,
 ) -> Result<Option<DeliveryShown>, Error> {
     let Some(row) = view.get::<Delivery>(scope, &id)? else { return Ok(None) };
     let pauses = Pauses::read(view, scope)?;
@@ -120,7 +120,7 @@ fn one(
 fn collect(
     view: &View<'_>,
     scope: &Scope,
-    glance: Glance,
+    glance: &Glance,
     filter: &DeliveryFilter,
     mut cursor: Option<DeliveryId>,
 ) -> Result<Page<DeliveryShown>, Error> {

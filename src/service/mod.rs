@@ -15,8 +15,10 @@ mod pauses;
 mod planning;
 mod posts;
 pub mod shown;
+mod traffic;
 mod transition;
 mod verbs;
+mod waits;
 pub mod words;
 mod workspaces;
 
@@ -40,11 +42,16 @@ pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use idempotency::{Done, Repeat};
-pub use media::{AssetChange, AssetShown, NewAsset};
+pub use media::{
+    AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
+};
 pub use pauses::{Level, Pauses};
 pub use posts::{NewPost, PostChange, PostFilter, When};
+pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
-pub use verbs::{Arg, ArgKind, VERBS, Verb, run as run_verb};
+pub use verbs::{
+    Arg, ArgKind, VERBS, Verb, download as download_verb, run as run_verb, upload as upload_verb,
+};
 
 /// How far the engine is with what was overdue when it could look again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +80,8 @@ pub struct Services {
     pub catching_up: Live<CatchingUp>,
     /// Credentials that are being renewed right now.
     pub renewals: Arc<Renewals>,
+    /// Servers and accounts that get no posts for a while.
+    pub circuits: Arc<Circuits>,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: Arc<str>,
 }
@@ -101,7 +110,12 @@ impl Services {
 
     /// The moment at which something is shown.
     fn glance(&self) -> Glance {
-        Glance { epoch: self.store.epoch(), now: self.now(), room: self.room() }
+        Glance {
+            epoch: self.store.epoch(),
+            now: self.now(),
+            room: self.room(),
+            open: self.open_circuits().into(),
+        }
     }
 
     /// The metrics as Prometheus reads them, with the store's counts of this moment.

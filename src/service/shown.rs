@@ -2,16 +2,20 @@
 //! every other face. Must not hold a secret, except the fields that show a new key or signing secret once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::OpenCircuit;
 use super::pauses::Pauses;
+use super::waits::{self, RateLimitShown, WaitShown};
 use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
 use crate::domain::access::Key;
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::{Delivery, Note, NoteKind};
+use crate::domain::media::MediaRules;
 use crate::domain::post::{OptionValue, PartDraft, Post, Variant};
 use crate::domain::publish::{Doubt, Failure, Flow, HoldReason, Part, Phase, Source, State};
 use crate::domain::schedule::Schedule;
@@ -22,11 +26,13 @@ use crate::store::{Error, Scope, Span, View};
 
 /// When something is looked at: what is armed since before this start of the program is unknown, and
 /// what is due and waits has a reason.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Glance {
     pub epoch: u64,
     pub now: Timestamp,
     pub room: Room,
+    /// Circuits that were open then.
+    pub open: Arc<[OpenCircuit]>,
 }
 
 /// One page of a list.
@@ -115,9 +121,12 @@ pub struct DeliveryShown {
     pub network: String,
     /// scheduled, preparing, armed, unknown, held, published, partial, failed or cancelled.
     pub state: String,
-    /// Why it waits (due, turn, retry, `rate_limit`, paused, lane: another of its channel is being
-    /// sent or looked for, `disk_full`), or is held.
+    /// Why it waits (due, turn, retry, `rate_limit`, circuit: calls to its server failed, paused,
+    /// lane: another of its channel is being sent or looked for, `disk_full`), or is held.
     pub reason: Option<String>,
+    /// What a `rate_limit` or circuit is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<WaitShown>,
     /// When it was to go out.
     pub due: String,
     /// When it is looked at next.
@@ -185,6 +194,9 @@ pub struct ChannelShown {
     pub authorize_url: Option<String>,
     pub grace_minutes: Option<u64>,
     pub limits: LimitsShown,
+    /// What its network takes no more of for now; only where one channel is shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rate_limits: Vec<RateLimitShown>,
     pub created_at: String,
     /// The signing secret that was made with the channel: shown then, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,7 +209,24 @@ pub struct LimitsShown {
     /// A second limit, in bytes of UTF-8; null where there is none.
     pub text_bytes_max: Option<usize>,
     pub parts_max: usize,
+    /// Assets of one part; what each may be is under `media`.
     pub media_max: usize,
+    pub media: MediaLimitsShown,
+}
+
+/// What one asset may be. Bounds that are null are not known to exist.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MediaLimitsShown {
+    /// Such as `image/jpeg`; empty when none are taken.
+    pub types: Vec<String>,
+    pub image_bytes: Option<u64>,
+    pub image_pixels: Option<u64>,
+    pub video_bytes: Option<u64>,
+    pub video_pixels: Option<u64>,
+    pub video_seconds: Option<u64>,
+    pub alt_chars: Option<usize>,
+    /// A video stands alone, without images or a second one.
+    pub video_alone: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -281,7 +310,7 @@ pub(super) fn post(
     view: &View<'_>,
     scope: &Scope,
     post: &Post,
-    glance: Glance,
+    glance: &Glance,
 ) -> Result<PostShown, Error> {
     let pauses = Pauses::read(view, scope)?;
     let mut deliveries = Vec::new();
@@ -353,19 +382,24 @@ pub(super) fn delivery(
     scope: &Scope,
     pauses: &Pauses,
     row: &Delivery,
-    glance: Glance,
+    glance: &Glance,
 ) -> Result<DeliveryShown, Error> {
     let state = row.flow.state_in(glance.epoch);
+    let mut wait = None;
     let reason = match (&row.flow.hold, state, row.flow.current_part().map(|p| &p.phase)) {
         (Some(hold), State::Held, _) => Some(hold.reason.word()),
-        (_, State::Scheduled, Some(Phase::Waiting(wait))) => {
+        (_, State::Scheduled, Some(Phase::Waiting(due))) => {
             let paused = pauses.hold_back(view, scope, row.channel, &row.network)?.is_some();
             let late = row.flow.wake.is_some_and(|wake| wake <= glance.now);
-            Some(match wait {
+            if late && !paused {
+                wait = waits::of(view, scope, row.channel, glance)?;
+            }
+            Some(match (&wait, due) {
                 _ if paused => "paused",
                 _ if late && glance.room == Room::Out => "disk_full",
+                (Some((reason, _)), _) => reason,
                 _ if late && is_behind(view, scope, row)? => "lane",
-                wait => wait.word(),
+                (None, due) => due.word(),
             })
         }
         _ => None,
@@ -384,6 +418,7 @@ pub(super) fn delivery(
         network: row.network.clone(),
         state: state.word().to_owned(),
         reason: reason.map(str::to_owned),
+        wait: wait.map(|(_, shown)| shown),
         due: row.due.to_string(),
         next_look: row.flow.wake.map(|wake| wake.to_string()),
         finished_at: row.finished_at.map(|at| at.to_string()),
@@ -486,7 +521,9 @@ pub(super) fn channel(channel: &Channel) -> ChannelShown {
             text_bytes_max: None,
             parts_max: 0,
             media_max: 0,
+            media: MediaLimitsShown::default(),
         }),
+        rate_limits: Vec::new(),
         created_at: channel.created_at.to_string(),
         secret: None,
     }
@@ -498,6 +535,20 @@ pub(super) fn limits(of: &crate::domain::capability::Capabilities) -> LimitsShow
         text_bytes_max: of.text_bytes_max,
         parts_max: of.parts_max,
         media_max: of.media_max,
+        media: media_limits(&of.media),
+    }
+}
+
+fn media_limits(of: &MediaRules) -> MediaLimitsShown {
+    MediaLimitsShown {
+        types: of.kinds.iter().map(|kind| kind.mime().to_owned()).collect(),
+        image_bytes: of.image_bytes,
+        image_pixels: of.image_pixels,
+        video_bytes: of.video_bytes,
+        video_pixels: of.video_pixels,
+        video_seconds: of.video_seconds,
+        alt_chars: of.alt_chars,
+        video_alone: of.video_alone,
     }
 }
 

@@ -238,6 +238,7 @@ fn boot(
         controls: Arc::default(),
         catching_up: Live::default(),
         renewals: Arc::default(),
+        circuits: Arc::default(),
         public_url: Arc::from("https://carillon.test"),
     })
 }

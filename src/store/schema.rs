@@ -12,8 +12,8 @@ use crate::domain::workspace::Workspace;
 
 use super::record::Row;
 use super::rows::{
-    access, assets, channels, deliveries, events, idempotency, installation, posts, staged, timers,
-    workspaces,
+    access, assets, channels, deliveries, events, idempotency, installation, limits, posts, staged,
+    timers, workspaces,
 };
 
 /// Names a row of [`CATALOGUE`].
@@ -46,6 +46,9 @@ pub enum Table {
     Preparations,
     AssetHomes,
     Staged,
+    Uploads,
+    ChannelLimits,
+    ServerLimits,
 }
 
 /// Whose data a table holds.
@@ -110,6 +113,9 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<assets::Preparation>("preparations", Scoped, "delivery -> what its network noted while preparing"),
     row::<assets::AssetHome>("asset_homes", Global, "asset -> workspace, for signed addresses"),
     row::<staged::Staged>("staged", Global, "(batch, part) -> changes of scattered tables that are not there yet"),
+    row::<assets::Upload>("uploads", Scoped, "files that come in stretches, by the asset that each becomes"),
+    row::<limits::ChannelLimits>("channel_limits", Scoped, "channel -> until when its network takes no more calls"),
+    row::<limits::ServerLimits>("server_limits", Global, "network/server -> the same, for all its channels"),
 ];
 
 impl Table {
@@ -141,6 +147,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Staged as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::ServerLimits as usize + 1);
     }
 }

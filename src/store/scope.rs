@@ -1,5 +1,6 @@
 //! Handles: who may form which keys. A [`Scope`] is bound to one workspace and comes only from
-//! proof: a key's hash, a timer, a public feed, a signed address, or an [`Operator`]. Must not be made otherwise.
+//! proof: a key's hash, a timer, a public feed, a signed address, an [`Operator`], or the program's own
+//! rounds. Must not be made otherwise.
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,17 @@ impl Scope {
         Ok(found.map(|row| (Self(row.workspace), row.key)))
     }
 
+    /// Workspaces in order of their slugs, from `after` on, for what the program does in all of them
+    /// by itself. No request may lead here.
+    pub fn rounds(
+        view: &View<'_>,
+        after: Option<&String>,
+        limit: usize,
+    ) -> Result<Vec<(String, Self)>, Error> {
+        let page = view.scan_global::<Slug>(after, limit)?;
+        Ok(page.into_iter().map(|(slug, row)| (slug, Self(row.workspace))).collect())
+    }
+
     /// The workspace of an asset, for whoever holds a signed address of it.
     pub fn by_asset(view: &View<'_>, asset: AssetId) -> Result<Option<Self>, Error> {
         Ok(view.get_global::<AssetHome>(&asset)?.map(|row| Self(row.workspace)))
@@ -66,9 +78,9 @@ impl Backlog {
         let mut backlog = Self::default();
         let mut after = None;
         loop {
-            let page = view.scan_global::<Slug>(after.as_ref(), limits::PAGE_MAX)?;
-            for (_, slug) in &page {
-                backlog.add(view, &Scope(slug.workspace))?;
+            let page = Scope::rounds(view, after.as_ref(), limits::PAGE_MAX)?;
+            for (_, scope) in &page {
+                backlog.add(view, scope)?;
             }
             match page.into_iter().last() {
                 Some((slug, _)) => after = Some(slug),

@@ -53,6 +53,8 @@ pub struct Metrics {
     publishing: IntGauge,
     lanes_waiting: IntGauge,
     timers_overdue: IntGauge,
+    circuits_open: IntGaugeVec,
+    circuit_lanes: IntGaugeVec,
     waiting: IntGaugeVec,
     reconnect_needed: IntGauge,
     scheduler_lag: Gauge,
@@ -101,6 +103,10 @@ impl Metrics {
                 "Channels with a due delivery that waits for a free place.")?,
             timers_overdue: to.number("carillon_timers_overdue",
                 "Timers whose time has come and that have not fired.")?,
+            circuits_open: to.numbers("carillon_circuits_open", &["network"],
+                "Servers and accounts that get no posts because calls failed.")?,
+            circuit_lanes: to.numbers("carillon_circuit_lanes_waiting", &["network"],
+                "Channels with a due delivery that waits for an open circuit.")?,
             waiting: to.numbers("carillon_deliveries_waiting", &["state"],
                 "Deliveries that a person should see: held, partial or failed.")?,
             reconnect_needed: to.number("carillon_channels_reconnect_needed",
@@ -193,6 +199,15 @@ impl Metrics {
 
     pub fn timers_overdue(&self, timers: usize) {
         set(&self.timers_overdue, timers);
+    }
+
+    /// Circuits that are open, and channels with something due that wait for them.
+    pub fn circuits(&self, network: &str, open: usize, lanes: usize) {
+        for (gauge, value) in [(&self.circuits_open, open), (&self.circuit_lanes, lanes)] {
+            if let Ok(gauge) = gauge.get_metric_with_label_values(&[network]) {
+                set(&gauge, value);
+            }
+        }
     }
 
     /// Deliveries in `state` that a person should see, over all workspaces.
@@ -349,6 +364,7 @@ mod tests {
         metrics.publishing(3);
         metrics.lanes_waiting(2);
         metrics.timers_overdue(1);
+        metrics.circuits("mastodon", 1, 3);
         metrics.waiting("held", 2);
         metrics.reconnect_needed(1);
         metrics.scheduler_lag(Duration::from_millis(20));

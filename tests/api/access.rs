@@ -15,9 +15,10 @@ fn needs(operation: &str) -> Option<Scope> {
         "list_networks" => return None,
         "list_workspaces" | "show_workspace" | "list_channels" | "show_channel" | "list_posts"
         | "show_post" | "list_deliveries" | "show_delivery" | "list_assets" | "show_asset"
-        | "read_asset" => Scope::Read,
+        | "read_asset" | "read_thumbnail" => Scope::Read,
         "create_post" | "change_post" | "delete_post" | "cancel_post" | "resolve_delivery"
-        | "upload_asset" | "change_asset" | "delete_asset" => Scope::Write,
+        | "upload_asset" | "import_asset" | "create_upload" | "show_upload" | "write_upload"
+        | "stop_upload" | "change_asset" | "delete_asset" => Scope::Write,
         "create_channel" | "change_channel" | "remove_channel" | "test_channel" | "list_keys"
         | "create_key" | "revoke_key" => Scope::Admin,
         other => panic!("say which scope {other} needs"),
@@ -86,6 +87,9 @@ async fn every_operation_asks_for_its_scope() {
             } else {
                 assert_eq!(answer.said(), "403 forbidden", "{told}");
                 let needed = needs(&name).unwrap().word();
+                if answer.body.is_empty() {
+                    continue; // to HEAD
+                }
                 assert_eq!(answer.json()["params"], json!({ "scope": needed }), "{told}");
             }
         }
@@ -99,6 +103,8 @@ async fn another_workspace_is_as_good_as_missing() {
     let theirs = house.new_workspace("Others").await;
     let their_key = house.new_key(&theirs, &["admin"]).await;
     let without_id = |text: &str| {
+        // Answers to HEAD have no words.
+        let text = if text.is_empty() { "{}" } else { text };
         let mut json: Value = serde_json::from_str(text).unwrap();
         json.as_object_mut().unwrap().remove("correlation_id");
         json.to_string()
@@ -123,7 +129,7 @@ async fn another_workspace_is_as_good_as_missing() {
         assert_eq!(nonsense.key(&house.key).send().await.said(), "404 not_found", "{name}");
         seen += 1;
     }
-    assert_eq!(seen, 25);
+    assert_eq!(seen, 31);
     // Every attempt at a workspace is on record in the workspace of the key, and in no other.
     let events = house.events().split_off(events_before);
     assert_eq!(events.len(), 2 * seen);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use carillon::domain::publish::{Event, Moment, Outcome, Receipt, Source, Timing}
 use carillon::http::{Face, Readiness, Settings, admin_router, public_router};
 use carillon::media::{self, Blobs};
 use carillon::outbound::guard::Guard;
+use carillon::outbound::{self, Response, SendError, Transport};
 use carillon::practice::World;
 use carillon::practice::bluesky::Settings as Bluesky;
 use carillon::practice::mastodon::Settings as Mastodon;
@@ -36,6 +38,8 @@ pub const PUBLIC_URL: &str = "https://carillon.example";
 pub const INSTANCE: &str = "practice.example";
 /// A practice Bluesky.
 pub const BLUESKY: &str = "bluesky.example";
+/// An address that leads to a picture of 4 x 3 pixels.
+pub const PICTURE: &str = "https://pictures.example/a.png";
 /// The token of the account on the practice network.
 pub const TOKEN: &str = "t-ann";
 
@@ -62,10 +66,19 @@ impl House {
     }
 
     pub async fn seeded(seed: u64, settings: Settings) -> Self {
+        Self::made(seed, settings, Blobs::in_memory(media::Settings::default())).await
+    }
+
+    /// One that keeps media elsewhere.
+    pub async fn keeping(blobs: Blobs) -> Self {
+        Self::made(7, Settings::default(), blobs).await
+    }
+
+    async fn made(seed: u64, settings: Settings, blobs: Blobs) -> Self {
         super::log::listen();
         let clock = ManualClock::at(Timestamp::parse(START).unwrap());
         let disk = FaultDisk::new();
-        let services = services(&clock, &disk, seed);
+        let services = Services { blobs, ..services(&clock, &disk, seed) };
         let readiness = Arc::new(Mutex::new(Readiness::Ready));
         let face = Arc::new(Face {
             services: services.clone(),
@@ -221,6 +234,20 @@ impl House {
     }
 }
 
+/// The practice networks, and one picture.
+struct WithPicture(InProcess);
+
+#[async_trait]
+impl Transport for WithPicture {
+    async fn send(&self, request: outbound::Request) -> Result<Response, SendError> {
+        if request.url.as_str() != PICTURE {
+            return self.0.send(request).await;
+        }
+        let body = support::media::png(4, 3).into();
+        Ok(Response { status: 200, headers: HeaderMap::new(), body })
+    }
+}
+
 fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
     let rng: Arc<dyn Rng> = Arc::new(SeededRng::new(seed));
     let mut world = World::new(1);
@@ -233,11 +260,11 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         store: Store::open(Disk::Memory(disk.clone()), options).unwrap(),
         vault: Arc::new(Vault::new(Keyring::fresh(rng.as_ref()))),
         blobs: Blobs::in_memory(media::Settings::default()),
-        transport: Arc::new(InProcess::new(
+        transport: Arc::new(WithPicture(InProcess::new(
             Arc::new(Mutex::new(world)),
             Arc::new(clock.clone()),
             BTreeSet::from([INSTANCE, BLUESKY].map(str::to_owned)),
-        )),
+        ))),
         guard: Arc::new(Guard::new([INSTANCE, BLUESKY]).unwrap()),
         clock: Arc::new(clock.clone()),
         rng,
@@ -246,6 +273,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         controls: Arc::default(),
         catching_up: carillon::base::Live::default(),
         renewals: Arc::default(),
+        circuits: Arc::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),
     }
@@ -338,6 +366,11 @@ impl Answer {
         if self.status < 400 {
             return self.status.to_string();
         }
+        if self.body.is_empty() {
+            // Answers to HEAD have no words; most statuses have one code.
+            let row = CODES.iter().find(|row| row.status == self.status).unwrap();
+            return format!("{} {}", self.status, row.word);
+        }
         format!("{} {} {}", self.status, self.code(), self.fields().join(",")).trim().to_owned()
     }
 
@@ -349,6 +382,9 @@ impl Answer {
             return;
         }
         assert_eq!(self.header("content-type"), "application/problem+json", "{told}");
+        if self.body.is_empty() && told.starts_with("HEAD ") {
+            return;
+        }
         let json = self.json();
         let word = json["code"].as_str().unwrap();
         let row = CODES.iter().find(|row| row.word == word);

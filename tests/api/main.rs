@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly and talk")]
 
 mod access;
+mod bucket;
 mod conditional;
 mod document;
 mod fields;
@@ -17,3 +18,4 @@ mod operations;
 mod problems;
 mod public;
 mod socket;
+mod uploads;

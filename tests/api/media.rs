@@ -4,7 +4,7 @@ use carillon::base::CorrelationId;
 use carillon::domain::access::Read;
 use http::Method;
 use serde_json::{Value, json};
-use support::media::{exif, jpeg, jpeg_with, png, png_with};
+use support::media::{exif, jpeg, jpeg_with, mp4, png, png_with};
 
 use super::harness::{House, PUBLIC_URL, TOKEN};
 
@@ -83,6 +83,25 @@ async fn stretches_of_a_file_are_as_the_standard_says() {
     let head = head.send().await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("content-length"), length.to_string());
+}
+
+#[tokio::test]
+async fn a_thumbnail_is_small_and_tagged_and_films_have_none() {
+    let house = House::new().await;
+    let asset = house.upload("a.png", "image/png", &png(640, 320), "").await.json();
+    let path = format!("/media/{}/thumbnail", asset["id"].as_str().unwrap());
+    let small = house.get(&path).await;
+    assert_eq!((small.status, small.header("content-type")), (200, "image/jpeg"));
+    assert_eq!(small.header("content-length"), asset["thumbnail"]["bytes"].to_string());
+    assert_eq!(small.header("cache-control"), "private, max-age=300");
+    assert!(small.body.starts_with(&[0xff, 0xd8]) && small.body.len() < 100_000);
+    let again = house.call(Method::GET, &path).header("if-none-match", small.header("etag"));
+    assert_eq!(again.send().await.status, 304);
+    let part = house.call(Method::GET, &path).header("range", "bytes=0-1").send().await;
+    assert_eq!((part.status, part.body.len()), (206, 2));
+    let film = house.upload("a.mp4", "video/mp4", &mp4(b"isom", 40, 30, 1), "").await.json();
+    let none = house.get(&format!("/media/{}/thumbnail", film["id"].as_str().unwrap())).await;
+    assert_eq!(none.said(), "404 not_found");
 }
 
 #[tokio::test]

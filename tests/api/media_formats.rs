@@ -123,7 +123,7 @@ async fn pictures_that_are_larger_than_they_may_be_are_refused_before_they_are_u
     assert_eq!(refused("a.mp4", "video/mp4", &heic).await, "not_media");
     heic[8..12].copy_from_slice(b"isom");
     let fragment = [&heic[..], b"\0\0\0\x08moof"].concat();
-    assert_eq!(refused("a.mp4", "video/mp4", &fragment).await, "unusual_file");
+    assert_eq!(refused("a.mp4", "video/mp4", &fragment).await, "fragmented_film");
 }
 
 /// A file in the folder of the test's own output.
@@ -180,5 +180,36 @@ async fn ffprobe_measures_the_same() {
         let seconds: f64 = probed["format"]["duration"].as_str().unwrap().parse().unwrap();
         assert!((seconds - 2.0).abs() < 0.001, "{probed}");
         assert!(probed["format"]["tags"].get("location").is_none(), "{probed}");
+    }
+}
+
+#[tokio::test]
+async fn films_of_ffmpeg_are_kept_whole_and_refused_in_fragments() {
+    if !Tool::Program("ffmpeg").available_or_skip() {
+        return;
+    }
+    let house = House::new().await;
+    let film = |name: &str, flags: &[&str]| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let output = Command::new("ffmpeg")
+            .args(["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=25"])
+            .args(["-t", "2", "-c:v", "mpeg4"])
+            .args(flags)
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read(path).unwrap()
+    };
+    let whole = film("whole.mp4", &["-movflags", "+faststart"]);
+    let (asset, _) = keep(&house, "whole.mp4", "video/mp4", &whole).await;
+    assert_eq!((&asset["width"], &asset["duration_ms"]), (&json!(64), &json!(2_000)));
+    let pieces = film("pieces.mp4", &["-movflags", "+frag_keyframe+empty_moov", "-g", "1"]);
+    let late = film("late.mp4", &["-movflags", "+frag_keyframe"]);
+    for bytes in [pieces, late] {
+        let refused = house.upload("a.mp4", "video/mp4", &bytes, "").await.json();
+        let error = &refused["errors"][0];
+        assert_eq!(error["code"], "fragmented_film", "{refused}");
+        assert!(error["message"].as_str().unwrap().contains("-c copy"), "{refused}");
     }
 }

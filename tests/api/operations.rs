@@ -42,6 +42,13 @@ async fn networks_and_workspaces_are_listed() {
         mastodon["limits"],
         json!({
             "media_max": 4, "parts_max": 50, "text_max": 500, "text_bytes_max": null,
+            "media": {
+                "types": ["image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4",
+                    "video/quicktime"],
+                "image_bytes": 16 << 20, "image_pixels": 33_177_600, "video_bytes": 99 << 20,
+                "video_pixels": 8_294_400, "video_seconds": null, "alt_chars": 1_500,
+                "video_alone": true,
+            },
         })
     );
     assert_eq!(names(&mastodon["options"][0]), ["about", "choices", "name", "takes"]);
@@ -75,6 +82,13 @@ async fn a_feed_is_connected_changed_and_removed() {
         "url": format!("{PUBLIC_URL}/feed/{id}"), "authorize_url": null, "grace_minutes": null,
         "limits": {
             "text_max": 40_000, "text_bytes_max": null, "parts_max": 50, "media_max": 20,
+            "media": {
+                "types": ["image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4",
+                    "video/quicktime"],
+                "image_bytes": null, "image_pixels": null, "video_bytes": null,
+                "video_pixels": null, "video_seconds": null, "alt_chars": null,
+                "video_alone": false,
+            },
         },
         "created_at": "2026-11-22T09:00:00.000Z",
     });

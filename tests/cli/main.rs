@@ -5,15 +5,19 @@
 #![expect(clippy::disallowed_methods, reason = "the program under test lives in real time")]
 
 mod bluesky;
+mod bucket;
 mod completions;
 mod connect;
 mod decisions;
 mod demo;
+mod files;
 mod folder;
+mod import;
 mod mastodon;
 mod media;
 mod outside;
 mod program;
 mod settings;
 mod supervised;
+mod uploads;
 mod verbs;

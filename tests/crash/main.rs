@@ -15,3 +15,4 @@ mod faults;
 mod full;
 mod kills;
 mod server;
+mod sharing;

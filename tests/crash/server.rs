@@ -103,24 +103,33 @@ pub struct Server {
 
 impl Server {
     pub fn new(practice: &Practice) -> Self {
+        Self::with(practice, SETTINGS)
+    }
+
+    /// With the product's own times, which are longer.
+    pub fn unhurried(practice: &Practice) -> Self {
+        Self::with(practice, "[log]\nlevel = \"warn,carillon::daemon=info\"\n")
+    }
+
+    fn with(practice: &Practice, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        Self::made(practice, folder, Vec::new(), data)
+        Self::made((practice, settings), folder, Vec::new(), data)
     }
 
     /// Run by another command, with its data where only that can see it.
     pub fn within(practice: &Practice, command: Vec<String>, data: PathBuf) -> Self {
-        Self::made(practice, tempfile::tempdir().unwrap(), command, data)
+        Self::made((practice, SETTINGS), tempfile::tempdir().unwrap(), command, data)
     }
 
     fn made(
-        practice: &Practice,
+        (practice, settings): (&Practice, &str),
         folder: tempfile::TempDir,
         within: Vec<String>,
         data: PathBuf,
     ) -> Self {
+        let text = format!("{settings}\n[outbound]\nallow = [\"{}\"]\n", practice.at);
         let settings = folder.path().join("settings.toml");
-        let text = format!("{SETTINGS}\n[outbound]\nallow = [\"{}\"]\n", practice.at);
         std::fs::write(&settings, text).unwrap();
         let mut server = Self {
             folder,

@@ -79,11 +79,17 @@ impl Play {
     }
 
     fn end(&self, mut stage: Stage, what: &str) {
-        stage.sim.pass(9 * HOUR);
+        for _ in 0..9 * 6 {
+            stage.sim.pass(10 * MINUTE);
+            if rests(&stage.deliveries()[0].state) {
+                break;
+            }
+        }
+        // What is still on its way lands.
+        stage.sim.pass(10 * MINUTE);
         let (host, act, by) = (self.host, &self.act, self.by);
         let delivery = stage.deliveries().remove(0);
         assert!(rests(&delivery.state), "{host} {act:?} {by:?} {what}: {delivery:#?}");
-        println!("{host} {act:?} {by:?} {what}: {}", delivery.state);
         stage.assert_journal_rule(&["root", "reply"]);
     }
 }
@@ -91,7 +97,7 @@ impl Play {
 #[test]
 fn a_jump_at_any_turn_breaks_no_promise() {
     for play in Play::all() {
-        for turns in (0..30).step_by(3) {
+        for turns in (0..30).step_by(4) {
             let mut stage = play.begin();
             stage.sim.clock.advance(Duration::from_millis(1));
             stage.sim.poll(Some(turns));
@@ -104,7 +110,7 @@ fn a_jump_at_any_turn_breaks_no_promise() {
 #[test]
 fn a_jump_at_any_time_of_a_doubt_breaks_no_promise() {
     for play in Play::all() {
-        for after in [1, 5, 30, 59, 61, 100, 239, 241, 269, 271, 3_000] {
+        for after in [1, 59, 61, 239, 241, 271, 3_000] {
             let mut stage = play.begin();
             stage.sim.pass(after * SECOND);
             jump(&stage, play.by);

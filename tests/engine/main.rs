@@ -11,5 +11,7 @@ mod media;
 mod model;
 mod runs;
 mod sessions;
+mod sharing;
 mod stage;
+mod traffic;
 mod workers;

@@ -60,15 +60,12 @@ fn a_thread_goes_out_in_order_each_part_under_the_one_before() {
 #[test]
 fn one_channel_sends_in_due_order_and_one_that_waits_holds_no_other_back() {
     let mut stage = Stage::new(3);
-    stage.fault(KEYED, Matcher::Write, 1, Act::RateLimited { reset_after: 10 * MINUTE });
+    stage.fault(KEYED, Matcher::Write, 1, Act::False401);
     let first = stage.post(&[stage.keyed], &["first"], MINUTE);
     let second = stage.post(&[stage.keyed], &["second"], MINUTE + SECOND);
-    stage.sim.pass(2 * MINUTE);
+    stage.sim.pass(MINUTE + 2 * SECOND);
     let waiting = stage.delivery(&first.deliveries[0].id);
-    assert_eq!(
-        (waiting.state.as_str(), waiting.reason.as_deref()),
-        ("scheduled", Some("rate_limit"))
-    );
+    assert_eq!((waiting.state.as_str(), waiting.reason.as_deref()), ("scheduled", Some("retry")));
     assert_eq!(stage.delivery(&second.deliveries[0].id).state, "published");
     stage.sim.pass(11 * MINUTE);
     let done = stage.delivery(&first.deliveries[0].id);

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use carillon::base::Secret;
-use carillon::domain::access::{Manage, Right};
+use carillon::domain::access::{Manage, Read, Right};
 use carillon::practice::bluesky::Standing;
-use carillon::practice::{Act, Matcher};
+use carillon::practice::{Act, Fault, Matcher};
 use carillon::service::{Access, ChannelChange};
 
 use crate::stage::{RECORDS, Stage};
@@ -55,11 +55,71 @@ fn a_session_is_renewed_ahead_of_its_end() {
     }
 }
 
+/// networks.md 10.1: a refresh token ends 90 days after it was given. Renewed at half of that, and
+/// once more for the post, and never by the app password.
+#[test]
+fn a_session_that_nobody_uses_is_kept_alive() {
+    let mut stage = Stage::new(1);
+    stage.sim.pass(44 * DAY);
+    assert_eq!(calls(&stage, REFRESH), 0, "not before it must be");
+    stage.sim.pass(2 * DAY);
+    assert_eq!(calls(&stage, REFRESH), 1);
+    stage.sim.pass(140 * DAY);
+    assert_eq!((calls(&stage, SIGN_IN), calls(&stage, REFRESH)), (1, 4));
+    assert_eq!(publish(&mut stage, MINUTE).0, "published");
+    assert_eq!((calls(&stage, SIGN_IN), calls(&stage, REFRESH)), (1, 5));
+}
+
+/// The network is away for days when it is time: tried again in each round, without harm.
+#[test]
+fn a_renewal_that_fails_is_tried_again_in_time() {
+    let mut stage = Stage::new(1);
+    stage.sim.pass(44 * DAY);
+    stage.sim.world().add_fault(Fault {
+        on: Matcher::Token,
+        host: Some(RECORDS.to_owned()),
+        times: u32::MAX,
+        act: Act::ErrorBefore { status: 503 },
+    });
+    stage.sim.pass(10 * DAY);
+    let tried = calls(&stage, REFRESH);
+    assert!((30..=40).contains(&tried), "{tried}");
+    stage.sim.world().clear_faults();
+    stage.sim.pass(DAY);
+    let kept = calls(&stage, REFRESH);
+    assert_eq!(publish(&mut stage, HOUR).0, "published");
+    assert_eq!((kept, calls(&stage, REFRESH)), (tried + 1, tried + 2));
+    assert_eq!(calls(&stage, SIGN_IN), 1 + tried, "each failure tried the password too");
+}
+
+/// The program was down for longer than a session lives.
 #[test]
 fn after_ninety_days_the_app_password_signs_in_again() {
     let mut stage = Stage::new(1);
-    assert_eq!(publish(&mut stage, 91 * DAY).0, "published");
+    stage.sim.stop_engine();
+    stage.sim.poll(None);
+    stage.sim.pass(91 * DAY);
+    assert_eq!((calls(&stage, SIGN_IN), calls(&stage, REFRESH)), (1, 0));
+    stage.sim.crash().unwrap();
+    stage.sim.pass(10 * MINUTE);
     assert_eq!((calls(&stage, SIGN_IN), calls(&stage, REFRESH)), (2, 1));
+    assert_eq!(publish(&mut stage, MINUTE).0, "published");
+    assert_eq!((calls(&stage, SIGN_IN), calls(&stage, REFRESH)), (2, 1));
+}
+
+/// Nobody posts for weeks, and meanwhile the network shuts the account: said before it matters.
+#[test]
+fn an_idle_account_that_is_shut_is_seen() {
+    let mut stage = Stage::new(1);
+    stage.sim.world().bluesky(RECORDS).unwrap().set_standing("acme.test", Standing::TakenDown);
+    stage.sim.pass(46 * DAY);
+    let (channel, services, read) =
+        (stage.records, stage.sim.services.clone(), access::<Read>(&mut stage));
+    let shown = stage.sim.run(async move { services.channel(&read, channel).await });
+    assert_eq!(shown.unwrap().unwrap().state, "reconnect_needed");
+    let tried = calls(&stage, REFRESH);
+    stage.sim.pass(10 * DAY);
+    assert_eq!(calls(&stage, REFRESH), tried, "a person is needed");
 }
 
 #[test]

@@ -70,17 +70,10 @@ impl Stage {
         world.add_webhook(HOOK, HOOK_SECRET);
         let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN, HOOK];
         let mut sim = Simulation::new(seed, timing, start(), world, &hosts).unwrap();
-        let services = sim.services.clone();
-        let made = sim
-            .run(async move {
-                let correlation = carillon::base::CorrelationId::new(services.rng.as_ref());
-                services.create_workspace(Operator::new(0), "Acme", None, correlation).await
-            })
-            .unwrap()
-            .unwrap();
+        let workspace = made(&mut sim, "Acme");
         let mut stage = Self {
             sim,
-            workspace: made.id.parse().unwrap(),
+            workspace,
             keyed: ChannelId::from_bytes([0; 16]),
             listed: ChannelId::from_bytes([0; 16]),
             records: ChannelId::from_bytes([0; 16]),
@@ -95,7 +88,13 @@ impl Stage {
         stage
     }
 
-    fn add(&mut self, network: &str, host: Option<&str>, token: Option<&str>) -> ChannelId {
+    /// Another workspace; what is done from now on is done in it. Gives the one before.
+    pub fn enter_new(&mut self, name: &'static str) -> WorkspaceId {
+        let new = made(&mut self.sim, name);
+        std::mem::replace(&mut self.workspace, new)
+    }
+
+    pub fn add(&mut self, network: &str, host: Option<&str>, token: Option<&str>) -> ChannelId {
         let access = self.sim.access::<Manage>(self.workspace).unwrap();
         let services = self.sim.services.clone();
         let brought = Brought {
@@ -259,4 +258,13 @@ impl Stage {
             }
         }
     }
+}
+
+fn made(sim: &mut Simulation, name: &'static str) -> WorkspaceId {
+    let services = sim.services.clone();
+    let made = sim.run(async move {
+        let correlation = carillon::base::CorrelationId::new(services.rng.as_ref());
+        services.create_workspace(Operator::new(0), name, None, correlation).await
+    });
+    made.unwrap().unwrap().id.parse().unwrap()
 }

@@ -13,12 +13,13 @@ use carillon::domain::post::{OptionValue, PartDraft, Post, Target, Variant};
 use carillon::domain::publish::{
     Doubt, Failure, Flow, Hold, HoldReason, Part, Phase, Receipt, Source, State, Wait,
 };
+use carillon::domain::rate::{Purpose, RateLimit, RateLimits};
 use carillon::domain::schedule::Schedule;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, Feed, Inflight, KeyHash,
-    MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, Slug, Staged, Timer, WrappedKey,
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
+    KeyHash, MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -58,7 +59,24 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[AssetHome { workspace: id(1) }]),
         Golden::scoped(&[Preparation { part: id(1), content_revision: 2, ticket: bytes() }]),
         Golden::global(&[Staged { run: bytes() }]),
+        Golden::scoped(&[Upload {
+            bytes: u64::MAX,
+            metadata: "filename YS5wbmc=".to_owned(),
+            ends_at: at(1),
+            done: true,
+        }]),
+        Golden::scoped(&rate_limits().map(ChannelLimits)),
+        Golden::global(&rate_limits().map(ServerLimits)),
     ]
+}
+
+fn rate_limits() -> [RateLimits; 2] {
+    let limit = |allowed, refused| RateLimit { until: at(1), allowed, said: at(2), refused };
+    let mut full = RateLimits::default();
+    full.set(Purpose::Post, limit(Some(u32::MAX), true));
+    full.set(Purpose::Upload, limit(Some(30), false));
+    full.set(Purpose::Read, limit(None, true));
+    [full, RateLimits::default()]
 }
 
 fn assets() -> Vec<Asset> {

@@ -3,6 +3,7 @@
 
 mod carillon;
 pub mod media;
+pub mod moto;
 mod node;
 mod parts;
 

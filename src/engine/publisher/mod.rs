@@ -16,16 +16,20 @@ use url::Url;
 
 use super::lanes::Ticket;
 use super::watch::Watch;
-use crate::base::{Problem, Timestamp};
+use crate::base::{CorrelationId, Problem, Timestamp};
 use crate::domain::channel::ChannelState;
 use crate::domain::delivery::{Delivery, Note};
 use crate::domain::event::Actor;
 use crate::domain::publish::{
     Doubt, Event, Failure, Moment, Next, Outcome, Phase, Reading, Receipt, Refusal, step,
 };
+use crate::domain::rate::Purpose;
 use crate::domain::space::Room;
 use crate::networks::{Call, CallError, Media, Network, PartCall, Prepared};
-use crate::service::{Change, Changed, OpenedChannel, Refused, Renewal, Services, transition};
+use crate::service::{
+    Change, Changed, Found, MayPost, OpenCircuit, OpenedChannel, Refused, Renewal, Services,
+    Watched, transition,
+};
 
 pub(super) use answers::replay;
 pub(super) use jump::doubt_anew;
@@ -38,8 +42,10 @@ pub(super) enum Done {
     Rest,
     /// It is paused at some level.
     Paused,
-    /// The lane is taken by another delivery of the channel.
+    /// Nothing may be sent on its lane before then.
     Blocked { until: Timestamp },
+    /// Its server gets no posts for now.
+    Shut,
     /// A look found that it should be sent again.
     WantsLane,
 }
@@ -81,12 +87,12 @@ pub(super) async fn run(
     let (done, wake) = match run.drive().await {
         Ok(ended) => ended,
         Err(problem) => {
-            let delivery = ticket.delivery();
+            let delivery = run.ticket.delivery();
             tracing::error!(%delivery, %problem, "a delivery could not be worked on");
             (Done::Blocked { until: services.now().plus(TROUBLE_WAIT) }, None)
         }
     };
-    Ended { ticket, done, wake, out: run.out }
+    Ended { ticket: run.ticket, done, wake, out: run.out }
 }
 
 type Turn = Result<(Done, Option<Timestamp>), Problem>;
@@ -168,17 +174,22 @@ impl Run<'_> {
         if self.services.room() == Room::Out {
             return Ok(Sent::Not(self.no_room()));
         }
-        if let Some(until) = rows.waits.blocked {
+        let limited = rows.limited(self.services.now());
+        if let Some(until) = rows.waits.blocked.or(limited) {
             return Ok(Sent::Not(Done::Blocked { until }));
         }
         let Rows { delivery, post, found, known, network, media, noted, .. } = rows;
         if let Some(event) = unusable(&found.channel.state) {
             return Ok(Sent::Moved(self.persist(&delivery, event, None).await));
         }
+        if let Some(done) = self.shut(network, &found, delivery.correlation).await? {
+            return Ok(Sent::Not(done));
+        }
         let scope = self.ticket.timer.scope;
         let opened = self.services.open_fresh(&scope, found, delivery.correlation).await?;
         let instance = opened.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
-        let call = self.call(&opened, instance.as_ref(), &delivery);
+        let way = self.services.watched(&scope, &opened.channel, Purpose::Upload);
+        let call = self.call(&opened, instance.as_ref(), delivery.correlation, &way);
         let (Some(facts), Some(media)) = (rows::part_facts(&delivery, &post, noted), media) else {
             let failure =
                 Failure::new("no_words", "the post has no such part, or an asset is gone");
@@ -203,6 +214,41 @@ impl Run<'_> {
         };
         let note = say::prepared(&delivery, &event, self.services.now());
         Ok(Sent::Moved(self.persist(&delivery, event, note).await))
+    }
+
+    /// Whether its server or account gets no posts for now; when that is over, a read shows whether
+    /// it is well again.
+    async fn shut(
+        &self,
+        network: &dyn Network,
+        found: &Found,
+        correlation: CorrelationId,
+    ) -> Result<Option<Done>, Problem> {
+        let (place, channel) = (&self.ticket.place, found.channel.id);
+        match self.services.may_post(place, channel) {
+            MayPost::Yes => return Ok(None),
+            MayPost::No(open) => return Ok(Some(self.waits_for(&open))),
+            MayPost::AfterProbe => {}
+        }
+        let scope = self.ticket.timer.scope;
+        let opened = self.services.open(&scope, found.clone())?;
+        let instance = opened.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
+        let way = self.services.watched(&scope, &opened.channel, Purpose::Read);
+        let call = self.call(&opened, instance.as_ref(), correlation, &way);
+        let answer = self.guarded("probe", network.identify(&call)).await;
+        // Whatever else it answers, it answers.
+        let well = !matches!(answer, None | Some(Err(CallError::Unreachable(_))));
+        self.services.probed(place, channel, well);
+        Ok(match self.services.may_post(place, channel) {
+            MayPost::No(open) => Some(self.waits_for(&open)),
+            MayPost::Yes | MayPost::AfterProbe => None,
+        })
+    }
+
+    fn waits_for(&self, open: &OpenCircuit) -> Done {
+        // The scheduler lets the whole server rest.
+        let server = open.place == *self.ticket.place;
+        if server { Done::Shut } else { Done::Blocked { until: open.until } }
     }
 
     /// Arms durably, calls once, and writes the answer down before anything else.
@@ -237,7 +283,8 @@ impl Run<'_> {
         };
         let (armed, attempt) = armed;
         say::sending(&armed, attempt);
-        let call = Call { now: self.services.now(), ..*call };
+        let way = self.services.watched(&self.ticket.timer.scope, &opened.channel, Purpose::Post);
+        let call = Call { now: self.services.now(), transport: &way, ..*call };
         let outcome =
             self.guarded("commit", network.commit(&call, part)).await.unwrap_or_else(|| {
                 Outcome::Lost(Failure::new(
@@ -245,6 +292,8 @@ impl Run<'_> {
                     "the network took longer than its deadline",
                 ))
             });
+        let unknown = matches!(outcome, Outcome::Lost(_));
+        self.services.posted(&self.ticket.place, opened.channel.id, unknown);
         let outcome = self.confirmed(network, &call, opened, outcome).await?;
         let outcome = match outcome {
             // Out when its answer came, not when the call began.
@@ -281,7 +330,8 @@ impl Run<'_> {
         let scope = self.ticket.timer.scope;
         let opened = self.services.open(&scope, found)?;
         let instance = opened.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
-        let call = self.call(&opened, instance.as_ref(), &delivery);
+        let way = self.services.watched(&scope, &opened.channel, Purpose::Read);
+        let call = self.call(&opened, instance.as_ref(), delivery.correlation, &way);
         let doubt = delivery.flow.current_part().map(|part| part.doubt);
         let (Some(facts), Some(Doubt::Open { armed, .. })) =
             (rows::part_facts(&delivery, &post, noted), doubt)
@@ -318,10 +368,11 @@ impl Run<'_> {
         &'c self,
         opened: &'c OpenedChannel,
         instance: Option<&'c Url>,
-        delivery: &Delivery,
+        correlation: CorrelationId,
+        transport: &'c Watched,
     ) -> Call<'c> {
         Call {
-            transport: self.services.transport.as_ref(),
+            transport,
             instance,
             credential: opened.credential.as_ref(),
             account: opened.channel.account.as_ref(),
@@ -329,7 +380,7 @@ impl Run<'_> {
             public_url: &self.services.public_url,
             now: self.services.now(),
             deadline: self.services.timing.get().deadline,
-            correlation: delivery.correlation,
+            correlation,
         }
     }
 

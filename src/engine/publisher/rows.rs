@@ -11,8 +11,9 @@ use crate::domain::delivery::Delivery;
 use crate::domain::media::Asset;
 use crate::domain::post::{PartDraft, Post};
 use crate::domain::publish::{Doubt, Phase, Policy, Receipt};
+use crate::domain::rate::Purpose;
 use crate::networks::{self, Media, Network, PartCall};
-use crate::service::{Found, Pauses, Services, lane_blocker, policy, trouble};
+use crate::service::{Found, Limits, Pauses, Services, lane_blocker, policy, trouble};
 use crate::store::rows::{Preparation, PublishedEntry};
 use crate::store::{Error, Scope, Span, View};
 
@@ -34,11 +35,23 @@ pub(super) struct Rows {
     pub known: Vec<Receipt>,
 }
 
+impl Rows {
+    /// Until when its network takes no post of it.
+    pub fn limited(&self, now: Timestamp) -> Option<Timestamp> {
+        let uploads = self.media.as_ref().is_some_and(|media| !media.is_empty());
+        let upload = self.waits.limits.holds(Purpose::Upload, now).filter(|_| uploads);
+        let both = [self.waits.limits.holds(Purpose::Post, now), upload];
+        both.into_iter().flatten().map(|limit| limit.until).max()
+    }
+}
+
 /// What holds it back.
 pub(super) struct Waits {
     pub paused: bool,
     /// Another delivery holds the lane; look again then.
     pub blocked: Option<Timestamp>,
+    /// What its network has told of how often it may be called.
+    pub limits: Limits,
 }
 
 /// `None` when the delivery is gone.
@@ -64,7 +77,8 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
         let paused = level.is_some();
         let media = media(view, &scope, &handle, (&delivery, &post))?;
         let noted = view.get::<Preparation>(&scope, &id)?;
-        let waits = Waits { paused, blocked };
+        let limits = Limits::read(view, &scope, &found.channel)?;
+        let waits = Waits { paused, blocked, limits };
         Ok(Some(Rows { delivery, post, found, policy, network, waits, media, noted, known }))
     });
     read.await.map_err(trouble)

@@ -15,6 +15,11 @@ const LOT: Duration = Duration::from_millis(100);
 pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
     let mut wait = ROUND;
     while rest(&services, &stop, wait).await {
+        if wait == ROUND
+            && let Err(problem) = services.remove_stale_uploads().await
+        {
+            tracing::error!(%problem, "uploads that are over could not be tidied up");
+        }
         wait = match services.remove_orphans().await {
             Ok((0, false)) => ROUND,
             Ok((removed, more)) => {

@@ -2,6 +2,7 @@
 
 mod disk;
 mod media;
+mod sessions;
 mod stage;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::service::Services;
 pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &CancellationToken) {
     spawner(Box::pin(disk::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(media::run(Arc::clone(services), stop.clone())));
+    spawner(Box::pin(sessions::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(stage::run(Arc::clone(services), stop.clone())));
 }
 

@@ -83,6 +83,7 @@ pub(super) fn query_parameters(document: &OpenApi) -> Parameters {
 fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
     let methods = [
         ("GET", &item.get),
+        ("HEAD", &item.head),
         ("POST", &item.post),
         ("PATCH", &item.patch),
         ("PUT", &item.put),

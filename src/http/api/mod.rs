@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, options};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
+pub(super) use v1::media::uploads::write::STRETCH;
 
 /// Every operation, by its address.
 fn operations() -> OpenApiRouter<Shared> {
@@ -49,8 +50,23 @@ fn operations() -> OpenApiRouter<Shared> {
             v1::media::delete::delete_asset
         ))
         .routes(routes!(v1::media::file::read_asset))
+        .routes(routes!(v1::media::thumbnail::read_thumbnail))
+        .routes(routes!(v1::media::import::import_asset))
+        .merge(uploads())
         .routes(routes!(v1::keys::list::list_keys, v1::keys::create::create_key))
         .routes(routes!(v1::keys::revoke::revoke_key))
+}
+
+/// Uploads in stretches: each answer says that it is of their protocol.
+fn uploads() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(v1::media::uploads::create::create_upload))
+        .routes(routes!(
+            v1::media::uploads::show::show_upload,
+            v1::media::uploads::write::write_upload,
+            v1::media::uploads::stop::stop_upload
+        ))
+        .layer(map_response(v1::media::uploads::say))
 }
 
 pub(super) fn router() -> Router<Shared> {
@@ -60,6 +76,10 @@ pub(super) fn router() -> Router<Shared> {
     let text = Bytes::from(document.to_pretty_json().unwrap_or_default());
     let document =
         move || async move { ([(CONTENT_TYPE, "application/json")], text).into_response() };
+    let asked = || options(v1::media::uploads::options);
+    let router = v1::media::uploads::ADDRESSES
+        .iter()
+        .fold(router, |router, address| router.route(address, asked()));
     router
         // The readers of bodies have limits of their own; axum's would cut uploads.
         .layer(DefaultBodyLimit::disable())

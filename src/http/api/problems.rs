@@ -56,3 +56,14 @@ impl IntoResponses for NetworkProblems {
         responses
     }
 }
+
+/// Of operations on what another request may be writing to.
+pub(super) enum UploadProblems {}
+
+impl IntoResponses for UploadProblems {
+    fn responses() -> Responses {
+        let mut responses = WriteProblems::responses();
+        responses.extend(of(&["423"]));
+        responses
+    }
+}

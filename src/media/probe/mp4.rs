@@ -52,7 +52,6 @@ pub(super) fn read(source: &mut Source<'_>, kind: MediaKind) -> Result<Probed, F
             }
             b"moov" => {}
             b"mdat" => movie.data = true,
-            b"moof" => return Err(Refusal::Unusual("a film in fragments").into()),
             _ => movie.blanks.push(atom),
         }
     }
@@ -74,8 +73,14 @@ fn boxes(source: &mut Source<'_>, from: u64, to: u64) -> Result<Vec<Atom>, Fault
             1 => (at + 16, at.saturating_add(source.u64_be(at + 8)?)),
             size => (at + 8, at + u64::from(size)),
         };
-        if end < body || end > to || found.len() >= BOXES_MAX {
+        if &kind == b"moof" {
+            return Err(Refusal::Fragmented.into());
+        }
+        if end < body || end > to {
             return Err(Refusal::Broken("a box is longer than what holds it").into());
+        }
+        if found.len() >= BOXES_MAX {
+            return Err(Refusal::Broken("it has too many boxes").into());
         }
         found.push(Atom { kind, at, body, end });
         at = end;
@@ -97,7 +102,7 @@ impl Movie {
                 }
                 b"trak" => self.track(source, atom)?,
                 b"cmov" => return Err(Refusal::Unusual("a film with a packed head").into()),
-                b"mvex" => return Err(Refusal::Unusual("a film in fragments").into()),
+                b"mvex" => return Err(Refusal::Fragmented.into()),
                 b"iods" | b"prfl" | b"clip" | b"ctab" => {}
                 _ => self.blanks.push(atom),
             }

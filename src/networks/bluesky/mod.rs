@@ -17,7 +17,7 @@ use url::Url;
 use super::call::Answered;
 use super::{
     Asks, Call, CallError, Connected, Credential, Facts, Failure, Grant, Network, PartCall,
-    Prepared, Proof, failure,
+    Prepared, Proof, Told, failure,
 };
 use crate::base::{Timestamp, limits};
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
@@ -115,8 +115,17 @@ impl Network for Bluesky {
         session::renew_from(credential)
     }
 
+    fn keep_from(&self, credential: &Credential) -> Option<Timestamp> {
+        session::keep_from(credential)
+    }
+
     async fn renew(&self, call: &Call<'_>) -> Result<Credential, CallError> {
         session::renew(call).await
+    }
+
+    /// networks.md 10.4: 3,000 calls in 5 minutes are counted by address, not by account.
+    fn is_shared(&self, told: &Told) -> bool {
+        (told.allowed, told.window) == (Some(3_000), Some(Duration::from_mins(5)))
     }
 
     async fn prepare(&self, call: &Call<'_>, part: &PartCall<'_>) -> Prepared {

@@ -19,6 +19,8 @@ const PASSWORD: &str = "app_password";
 const RENEW_FROM: &str = "renew_from";
 /// What an access token lives when it does not say so.
 const LIFE: Duration = Duration::from_hours(2);
+/// After that a session that does not say when it ends is renewed, used or not.
+const UNSAID: Duration = Duration::from_hours(7 * 24);
 
 /// What the answers to signing in, renewing and asking have in common.
 pub(super) async fn connect(
@@ -49,6 +51,14 @@ pub(super) fn renew_from(credential: &Credential) -> Option<Timestamp> {
     let text = credential.get(RENEW_FROM)?;
     // One that cannot be read is as good as over.
     Some(Timestamp::from_millis(text.parse().unwrap_or(0)))
+}
+
+/// Half-way through the life of the refresh token, which a renewal starts anew.
+pub(super) fn keep_from(credential: &Credential) -> Option<Timestamp> {
+    let claims = claims(credential.get(REFRESH_TOKEN)?);
+    let half = claims.map(|(made, life)| made.plus(life / 2));
+    // One that does not say how long it lives is renewed as if that were not long.
+    half.or_else(|| Some(renew_from(credential)?.plus(UNSAID)))
 }
 
 /// By the refresh token; else by the app password. A refresh token works on for two hours after
@@ -171,11 +181,18 @@ fn service(answer: &Value) -> Option<String> {
 
 /// How long a token lives, by its own claims. It is opaque by right, so this is only a hint.
 fn life_of(token: &str) -> Option<Duration> {
+    claims(token).map(|(_, life)| life)
+}
+
+/// When a token was made and how long it lives.
+fn claims(token: &str) -> Option<(Timestamp, Duration)> {
     let claims = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
     let claims: Value = serde_json::from_slice(&claims).ok()?;
     let second = |name: &str| claims.get(name).and_then(Value::as_u64);
-    let life = second("exp")?.checked_sub(second("iat")?)?;
-    (1..=31_536_000).contains(&life).then(|| Duration::from_secs(life))
+    let made = second("iat")?;
+    let life = second("exp")?.checked_sub(made)?;
+    let made = Timestamp::from_millis(made.saturating_mul(1_000));
+    (1..=31_536_000).contains(&life).then(|| (made, Duration::from_secs(life)))
 }
 
 fn unreadable(what: &str) -> CallError {

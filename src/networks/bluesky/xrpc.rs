@@ -2,13 +2,13 @@
 //! 10.6). Must not decide what a refused call means for a post.
 
 use http::Method;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde_json::Value;
 use std::time::Duration;
 use url::Url;
 
 use super::super::call::unanswered;
-use super::super::{Call, CallError, failure};
+use super::super::{Call, CallError, Told, failure};
 use crate::base::Timestamp;
 use crate::outbound::{Request, Response};
 
@@ -118,16 +118,7 @@ pub(super) fn is_about_the_account(code: &str) -> bool {
     )
 }
 
-/// `RateLimit-Reset` is in Unix seconds (networks.md 10.4); proxies send `Retry-After` alone.
 pub(super) fn reset(call: &Call<'_>, response: &Response) -> Timestamp {
-    let header = |name: &str| {
-        let text = response.headers.get(name)?.to_str().ok()?;
-        text.trim().parse::<u64>().ok()
-    };
-    let instant =
-        header("ratelimit-reset").map(|s| Timestamp::from_millis(s.saturating_mul(1_000)));
-    let wait = header(RETRY_AFTER.as_str()).map(|s| call.now.plus(Duration::from_secs(s)));
-    let until = instant.or(wait).unwrap_or_else(|| call.now.plus(Duration::from_mins(5)));
-    // A clock that is wrong there must not stop a channel for ever, nor make us hammer.
-    until.clamp(call.now.plus(Duration::from_secs(1)), call.now.plus(Duration::from_hours(24)))
+    let told = Told::by(&response.headers, call.now);
+    told.reset.unwrap_or_else(|| call.now.plus(Duration::from_mins(5)))
 }

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 
 use self::media::Ticket;
 use super::call::Answered;
 use super::{
     Asks, Call, CallError, Connected, Credential, Facts, Grant, Network, PartCall, Prepared, Proof,
-    failure,
+    Told, failure,
 };
 use crate::base::Timestamp;
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
@@ -236,15 +236,7 @@ fn web_url(value: Option<&Value>) -> Option<String> {
     matches!(parsed.scheme(), "http" | "https").then(|| parsed.to_string())
 }
 
-/// `X-RateLimit-Reset` is an ISO 8601 instant here (networks.md 11.4); proxies in front of a server
-/// send `Retry-After` in seconds instead.
 fn reset(call: &Call<'_>, response: &Response) -> Timestamp {
-    let header = |name: &str| response.headers.get(name).and_then(|v| v.to_str().ok());
-    let instant = header("x-ratelimit-reset").and_then(Timestamp::parse);
-    let seconds = header(RETRY_AFTER.as_str()).and_then(|v| v.trim().parse::<u32>().ok());
-    let until = instant
-        .or_else(|| seconds.map(|s| call.now.plus(Duration::from_secs(s.into()))))
-        .unwrap_or_else(|| call.now.plus(Duration::from_mins(5)));
-    // A clock that is wrong there must not stop a channel for ever, nor make us hammer.
-    until.clamp(call.now.plus(Duration::from_secs(1)), call.now.plus(Duration::from_hours(24)))
+    let told = Told::by(&response.headers, call.now);
+    told.reset.unwrap_or_else(|| call.now.plus(Duration::from_mins(5)))
 }

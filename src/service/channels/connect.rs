@@ -171,7 +171,12 @@ impl Services {
     }
 
     /// An address that may be called from here, as far as its text tells.
-    fn address(&self, field: &str, text: &str, expected: &str) -> Result<Url, Problem> {
+    pub(in crate::service) fn address(
+        &self,
+        field: &str,
+        text: &str,
+        expected: &str,
+    ) -> Result<Url, Problem> {
         let bad = || Problem::field(field, Wrong::BadFormat { expected: expected.to_owned() });
         let (max, actual) = (limits::URL_BYTES, text.len());
         if actual > max {

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::idempotency::recall;
 use super::shown::{self, ChannelShown, NetworkShown, OptionShown, Page};
-use super::{Access, Done, Found, Services, no, not_found, refused, trouble};
+use super::{Access, Done, Found, Limits, Services, no, not_found, refused, trouble, waits};
 use crate::base::{ChannelId, Code, CorrelationId, DeliveryId, Problem, Secret, Wrong, limits};
 use crate::domain::access::{Manage, Read, Right};
 use crate::domain::capability::Takes;
@@ -119,7 +119,12 @@ impl Services {
         access: &Access<Read>,
         id: ChannelId,
     ) -> Result<ChannelShown, Problem> {
-        Ok(shown::channel(&self.found(access, id).await?.channel))
+        let channel = self.found(access, id).await?.channel;
+        let (scope, now) = (access.scope, self.now());
+        let mut shown = shown::channel(&channel);
+        let read = self.store.read(move |view| Limits::read(view, &scope, &channel)).await;
+        shown.rate_limits = waits::limits(&read.map_err(trouble)?, now);
+        Ok(shown)
     }
 
     async fn found<R: Right>(&self, access: &Access<R>, id: ChannelId) -> Result<Found, Problem> {

@@ -11,7 +11,7 @@ use crate::domain::access::Manage;
 use crate::domain::channel::ChannelState;
 use crate::domain::post::Post;
 use crate::domain::publish::{Event, Moment, Refusal};
-use crate::store::rows::{CalendarEntry, Feed, Inflight, SealedCredential};
+use crate::store::rows::{CalendarEntry, ChannelLimits, Feed, Inflight, SealedCredential};
 use crate::store::{Span, Tx, WriteError};
 
 impl Services {
@@ -39,6 +39,7 @@ impl Services {
                 channel.revision += 1;
                 tx.put(&access.scope, &id, &channel)?;
                 tx.delete::<SealedCredential>(&access.scope, &id);
+                tx.delete::<ChannelLimits>(&access.scope, &id);
                 tx.delete_global::<Feed>(&id);
                 remember(tx, &access, now, &id.to_string())?;
                 let event = access.event(&services, "channel.removed", &id.to_string());

@@ -3,10 +3,10 @@
 
 use super::super::idempotency::{recall, remember};
 use super::super::{Access, Done, Services, no, not_found, refused};
-use super::{AssetShown, disk, not_kept, objects, shown};
+use super::{AssetShown, disk, not_kept, objects, shown, upload};
 use crate::base::{AssetId, Check, Code, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Write;
-use crate::domain::media::{Asset, Digest, Thumbnail};
+use crate::domain::media::{Asset, Digest, MediaKind, Thumbnail};
 use crate::media::{Claim, Examined, Staged};
 use crate::store::rows::{AssetHome, MediaTotal, ObjectUse, OrphanKey};
 use crate::store::{Scope, Tx, WriteError};
@@ -21,6 +21,26 @@ pub struct NewAsset {
     pub alt: String,
 }
 
+/// How a file came.
+pub(super) enum Via {
+    /// In a request, whose sender knows what it is.
+    Form,
+    /// From an address; what that says of the file counts for nothing.
+    Address,
+    /// In the stretches of an upload, whose id the asset takes.
+    Stretches(AssetId),
+}
+
+impl Via {
+    /// What of the request is to blame for a bad file.
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Form | Self::Stretches(_) => "file",
+            Self::Address => "url",
+        }
+    }
+}
+
 impl Services {
     /// Keeps a file. A repeated request gives the asset that the first made.
     pub async fn add_asset(
@@ -33,14 +53,34 @@ impl Services {
         if let Some(done) = self.added_before(&access).await? {
             return Ok(done);
         }
-        let name = bare_name(&new.name);
-        let claim = Claim { name: name.clone(), mime: new.mime };
-        let examined = self.blobs.examine(new.staged, claim).await.map_err(not_kept)?;
-        let asset = self.asset_of(&access, &examined, name, new.alt);
+        self.keep_asset(access, new, &Via::Form).await
+    }
+
+    /// Examines a file, and keeps it when it is right.
+    pub(super) async fn keep_asset(
+        &self,
+        access: Access<Write>,
+        new: NewAsset,
+        via: &Via,
+    ) -> Result<Done<AssetShown>, Problem> {
+        let mut name = bare_name(&new.name);
+        let claim = match via {
+            Via::Address => Claim::default(),
+            Via::Form | Via::Stretches(_) => Claim { name: name.clone(), mime: new.mime },
+        };
+        let examined = self.blobs.examine(new.staged, claim).await;
+        let examined = examined.map_err(|error| not_kept(via.field(), error))?;
+        if matches!(via, Via::Address) {
+            name = named_as(&name, examined.shape.kind);
+        }
+        let mut asset = self.asset_of(&access, &examined, name, new.alt);
+        if let Via::Stretches(id) = via {
+            asset.id = *id;
+        }
         let kept = self.blobs.keep().await;
         self.note_orphans(&access, &asset).await?;
         self.blobs.put(access.workspace(), &examined).await.map_err(disk)?;
-        let done = self.insert_asset(access, asset).await;
+        let done = self.insert_asset(access, asset, matches!(via, Via::Stretches(_))).await;
         drop(kept);
         done
     }
@@ -72,7 +112,7 @@ impl Services {
         }
     }
 
-    async fn added_before(
+    pub(super) async fn added_before(
         &self,
         access: &Access<Write>,
     ) -> Result<Option<Done<AssetShown>>, Problem> {
@@ -105,12 +145,16 @@ impl Services {
         &self,
         access: Access<Write>,
         asset: Asset,
+        of_upload: bool,
     ) -> Result<Done<AssetShown>, Problem> {
         let (services, now) = (self.clone(), asset.created_at);
         let most = self.blobs.settings().workspace_bytes;
         let made = self.store.write(move |tx| {
             if let Some(id) = recall(tx, &access, now)? {
                 return replayed(tx, &access.scope, &id);
+            }
+            if of_upload {
+                upload::finish(tx, &access.scope, asset.id, now)?;
             }
             let total = room(tx, &access.scope, asset.shape.bytes, most)?;
             tx.put(&access.scope, &(), &total)?;
@@ -132,7 +176,7 @@ impl Services {
 }
 
 /// What the workspace's media comes to with `bytes` more; refused when that is too much.
-fn room(
+pub(super) fn room(
     tx: &Tx<'_>,
     scope: &Scope,
     bytes: u64,
@@ -175,6 +219,15 @@ fn bare_name(name: &str) -> String {
     if name.is_empty() { "file".to_owned() } else { name }
 }
 
+/// The name with an ending that fits: addresses end in anything.
+fn named_as(name: &str, kind: MediaKind) -> String {
+    let fits = |ending: &str| kind.endings().contains(&ending.to_ascii_lowercase().as_str());
+    if name.rsplit_once('.').is_some_and(|(_, ending)| fits(ending)) {
+        return name.to_owned();
+    }
+    format!("{name}.{}", kind.endings().first().copied().unwrap_or_default())
+}
+
 /// When an object that loses its last use is looked at.
 pub(super) fn pin(
     tx: &mut Tx<'_>,
@@ -202,6 +255,9 @@ mod tests {
             ("dir/", "file"),
         ] {
             assert_eq!(bare_name(given), bare, "{given:?}");
+        }
+        for (name, named) in [("a.JPG", "a.JPG"), ("a.php", "a.php.jpg"), ("file", "file.jpg")] {
+            assert_eq!(named_as(name, MediaKind::Jpeg), named);
         }
         let long = format!("{}.png", "x".repeat(300));
         assert!(bare_name(&long).ends_with("x.png"));

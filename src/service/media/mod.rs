@@ -5,10 +5,15 @@
 mod add;
 mod change;
 mod garbage;
+mod import;
 mod link;
 mod shown;
+mod upload;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
 
 use super::shown::Page;
 use super::{Access, Services, not_found, trouble};
@@ -25,9 +30,23 @@ use crate::store::{Error, Scope, Span, Tx, View, WriteError};
 
 pub use add::NewAsset;
 pub use change::AssetChange;
+pub use import::NewImport;
 pub use shown::AssetShown;
+pub use upload::{Coming, METADATA, NewUpload, UploadShown};
+
+/// For an object store to say anything.
+const ANSWER: Duration = Duration::from_secs(5);
 
 impl Services {
+    /// Whether what keeps the bytes of media answers.
+    pub async fn media_answers(&self) -> bool {
+        let asked = std::pin::pin!(self.blobs.check());
+        match select(asked, self.clock.sleep(ANSWER)).await {
+            Either::Left((answer, _)) => answer.is_ok(),
+            Either::Right(_) => false,
+        }
+    }
+
     /// A file to be filled, and then given to [`Services::add_asset`].
     pub async fn stage(&self) -> Result<Staging, Problem> {
         self.room_for_more()?;
@@ -99,7 +118,7 @@ impl Services {
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
 pub(super) fn disk(error: media::Error) -> Problem {
     tracing::error!(%error, "media could not be kept or read");
-    Problem::new(if is_full(&error) { Code::DiskFull } else { Code::StoreUnavailable })
+    Problem::new(if is_full(&error) { Code::DiskFull } else { Code::MediaUnavailable })
 }
 
 /// Whether anything under an error is a full disk.
@@ -109,12 +128,12 @@ fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
         || error.source().is_some_and(is_full)
 }
 
-fn not_kept(refused: NotKept) -> Problem {
+fn not_kept(field: &str, refused: NotKept) -> Problem {
     match refused {
         NotKept::Failed(error) => disk(error),
         NotKept::Refused(refusal) => {
             let wrong = Wrong::BadFile { word: refusal.word(), why: refusal.to_string() };
-            Problem::field("file", wrong)
+            Problem::field(field, wrong)
         }
     }
 }

@@ -38,7 +38,7 @@ impl Services {
         self.store
             .write(move |tx| {
                 if let Some(id) = recall(tx, &access, now)? {
-                    return replay(tx, &access, &id, glance);
+                    return replay(tx, &access, &id, &glance);
                 }
                 let before = must(tx, &access, id)?;
                 unchanged(&before, change.revision)?;
@@ -51,7 +51,7 @@ impl Services {
                 }) == before
                 {
                     remember(tx, &access, now, &id.to_string())?;
-                    let value = shown::post(&tx.view(), &access.scope, &before, glance)?;
+                    let value = shown::post(&tx.view(), &access.scope, &before, &glance)?;
                     return Ok(Done { value, replayed: false });
                 }
                 let wanted = after.targets.iter().map(|t| t.channel);
@@ -65,7 +65,7 @@ impl Services {
                 remember(tx, &access, now, &id.to_string())?;
                 let event = access.event(&services, "post.changed", &id.to_string());
                 tx.append_event(&access.scope, event)?;
-                let value = shown::post(&tx.view(), &access.scope, &after, glance)?;
+                let value = shown::post(&tx.view(), &access.scope, &after, &glance)?;
                 Ok(Done { value: with_warnings(value, &warnings), replayed: false })
             })
             .await

@@ -47,7 +47,7 @@ impl Services {
         let (now, glance) = (self.now(), self.glance());
         self.store
             .write(move |tx| match recall(tx, &access, now)? {
-                Some(id) => replay(tx, &access, &id, glance),
+                Some(id) => replay(tx, &access, &id, &glance),
                 None => no(problem.clone()),
             })
             .await
@@ -87,11 +87,11 @@ impl Services {
             .write(move |tx| {
                 let now = post.created_at;
                 if let Some(id) = recall(tx, &access, now)? {
-                    return replay(tx, &access, &id, glance);
+                    return replay(tx, &access, &id, &glance);
                 }
                 let post = insert(tx, &services, &access, (&post, &channels, &ids))?;
                 remember(tx, &access, now, &post.id.to_string())?;
-                let value = shown::post(&tx.view(), &access.scope, &post, glance)?;
+                let value = shown::post(&tx.view(), &access.scope, &post, &glance)?;
                 Ok(Done { value: with_warnings(value, &warnings), replayed: false })
             })
             .await
@@ -148,7 +148,7 @@ pub(super) fn replay(
     tx: &Tx<'_>,
     access: &Access<Write>,
     id: &str,
-    glance: Glance,
+    glance: &Glance,
 ) -> Result<Done<PostShown>, WriteError<Problem>> {
     let missing = || WriteError::Refused(super::not_found());
     let id = id.parse().map_err(|_| missing())?;

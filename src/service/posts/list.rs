@@ -44,7 +44,7 @@ impl Services {
             return Err(shown::bad_cursor());
         }
         self.store
-            .read(move |view| collect(view, &scope, glance, &filter, cursor))
+            .read(move |view| collect(view, &scope, &glance, &filter, cursor))
             .await
             .map_err(trouble)
     }
@@ -54,7 +54,7 @@ impl Services {
 fn collect(
     view: &View<'_>,
     scope: &Scope,
-    glance: Glance,
+    glance: &Glance,
     filter: &PostFilter,
     mut cursor: Option<Vec<u8>>,
 ) -> Result<Page<PostShown>, Error> {

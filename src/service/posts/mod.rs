@@ -143,7 +143,7 @@ impl Services {
             .store
             .read(move |view| match view.get::<Post>(&scope, &id)? {
                 Some(post) if post.deleted_at.is_none() => {
-                    super::shown::post(view, &scope, &post, glance).map(Some)
+                    super::shown::post(view, &scope, &post, &glance).map(Some)
                 }
                 _ => Ok(None),
             })

@@ -67,7 +67,9 @@ impl Services {
                 let kind = if delete { "post.deleted" } else { "post.cancelled" };
                 let event = access.event(&services, kind, &id.to_string());
                 tx.append_event(&access.scope, event)?;
-                shown::post(&tx.view(), &access.scope, &after, glance).map(Some).map_err(Into::into)
+                shown::post(&tx.view(), &access.scope, &after, &glance)
+                    .map(Some)
+                    .map_err(Into::into)
             })
             .await
             .map_err(refused)

@@ -1,8 +1,10 @@
 //! The one table of verbs: noun, verb, right, arguments. The command line, the admin socket and
 //! the console's palette read it. Must not render anything.
 
+mod files;
 mod run;
 
+pub use files::{download, upload};
 pub use run::run;
 
 /// One thing an operator can do by name.
@@ -37,13 +39,17 @@ pub enum ArgKind {
     Flag,
     /// Read from a file or standard input, never from the command line.
     Secret,
+    /// A file that is sent; stands without a flag.
+    File,
+    /// Where the file goes that is the answer; never sent.
+    Into,
 }
 
 const fn arg(name: &'static str, kind: ArgKind, about: &'static str) -> Arg {
     Arg { name, about, kind }
 }
 
-use ArgKind::{Flag, Many, Optional, Required, Secret, Word};
+use ArgKind::{File, Flag, Into, Many, Optional, Required, Secret, Word};
 
 const TEXT: Arg = arg("text", Many, "its words; several make a thread");
 const AT: Arg = arg("at", Optional, "local time, such as 2026-12-01T09:00");
@@ -55,10 +61,16 @@ const STATE: &[Arg] = &[
     arg("limit", Optional, "rows of the page, at most 200"),
     arg("cursor", Optional, "where the page before ended"),
 ];
+const PAGE: &[Arg] = &[
+    arg("limit", Optional, "rows of the page, at most 200"),
+    arg("cursor", Optional, "where the page before ended"),
+];
 const POST: &[&str] = &["id", "state", "due", "text"];
 const DELIVERY: &[&str] = &["id", "state", "reason", "network", "due", "permalink"];
 const CHANNEL: &[&str] = &["id", "network", "name", "state", "paused", "handle", "url"];
 const WORKSPACE: &[&str] = &["id", "slug", "name", "paused"];
+const ASSET: &[&str] = &["id", "name", "type", "bytes", "width", "height", "alt"];
+const ALT: Arg = arg("alt", Optional, "what it shows, for those who do not see it");
 const KEY: &[&str] = &["id", "name", "scopes", "created_at", "expires_at", "revoked_at"];
 
 const fn verb(
@@ -81,6 +93,7 @@ pub const VERBS: &[Verb] = &[
     verb(("publishing", "pause", ""), "Stop publishing everywhere; what is being sent is finished", &[], &[]),
     verb(("publishing", "resume", ""), "Publish again", &[], &[]),
     verb(("network", "list", ""), "The networks that this program knows", &[], &["id", "title", "paused"]),
+    verb(("network", "show", ""), "One network, with its limits", &[arg("name", Word, "the network")], &[]),
     verb(("network", "pause", ""), "Stop publishing to a network", &[arg("name", Word, "the network")], &[]),
     verb(("network", "resume", ""), "Publish to it again", &[arg("name", Word, "the network")], &[]),
     verb(("workspace", "create", ""), "Make a workspace", &[
@@ -139,6 +152,23 @@ pub const VERBS: &[Verb] = &[
     verb(("post", "list", "read"), "Posts, newest first", STATE, POST),
     verb(("post", "show", "read"), "One post with its deliveries", ID, POST),
     verb(("post", "cancel", "write"), "Cancel what has not gone out", ID, POST),
+    verb(("media", "upload", "write"), "Keep a file", &[arg("file", File, "an image or a video"), ALT], ASSET),
+    verb(("media", "import", "write"), "Keep the file at an address", &[
+        arg("url", Word, "a public https address"),
+        ALT,
+    ], ASSET),
+    verb(("media", "list", "read"), "Files, newest first", PAGE, ASSET),
+    verb(("media", "show", "read"), "One file, and which networks would take it", ID, ASSET),
+    verb(("media", "edit", "write"), "Say what it shows", &[
+        arg("id", Word, "its id"),
+        arg("alt", Required, "what it shows, for those who do not see it"),
+    ], ASSET),
+    verb(("media", "delete", "write"), "Remove a file that no post names", ID, ASSET),
+    verb(("media", "download", "read"), "Get a file as it is kept", &[
+        arg("id", Word, "its id"),
+        arg("thumbnail", Flag, "its small picture instead"),
+        arg("to", Into, "a file that is not there yet, or - for standard output"),
+    ], ASSET),
     verb(("delivery", "list", "read"), "Deliveries, newest first", STATE, DELIVERY),
     verb(("delivery", "show", "read"), "One delivery: attempts, evidence, permalink", ID, DELIVERY),
     verb(("delivery", "resolve", "write"), "Decide on a held delivery", &[

@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::{
-    Access, Brought, ChannelChange, DeliveryFilter, NewPost, PostChange, PostFilter, Services,
-    When, words,
+    Access, AssetChange, Brought, ChannelChange, DeliveryFilter, NewImport, NewPost, PostChange,
+    PostFilter, Services, When, words,
 };
+use super::Verb;
 use crate::base::{
     ChannelId, Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits,
 };
@@ -17,15 +18,32 @@ use crate::domain::post::PartDraft;
 use crate::domain::publish::State;
 use crate::store::{Backlog, Operator};
 
-type Answer = Result<Value, Problem>;
+pub(super) type Answer = Result<Value, Problem>;
 
 /// The words that came with a verb.
-struct Words<'a> {
+pub(super) struct Words<'a> {
     args: &'a Map<String, Value>,
 }
 
-impl Words<'_> {
-    fn maybe(&self, name: &str) -> Result<Option<&str>, Problem> {
+impl<'a> Words<'a> {
+    /// Those of a verb; none that it does not know.
+    pub(super) fn known(
+        (noun, verb): (&str, &str),
+        args: &'a Map<String, Value>,
+    ) -> Result<(&'static Verb, Self), Problem> {
+        let known = super::VERBS.iter().find(|v| v.noun == noun && v.verb == verb);
+        let Some(known) = known else {
+            return Err(Problem::new(Code::NotFound).with("verb", format!("{noun} {verb}")));
+        };
+        let mut check = Check::default();
+        for name in args.keys().filter(|name| known.args.iter().all(|arg| arg.name != **name)) {
+            check.wrong(name.as_str(), Wrong::Unknown);
+        }
+        check.finish()?;
+        Ok((known, Self { args }))
+    }
+
+    pub(super) fn maybe(&self, name: &str) -> Result<Option<&str>, Problem> {
         match self.args.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -33,11 +51,11 @@ impl Words<'_> {
         }
     }
 
-    fn word(&self, name: &str) -> Result<&str, Problem> {
+    pub(super) fn word(&self, name: &str) -> Result<&str, Problem> {
         self.maybe(name)?.ok_or_else(|| Problem::field(name, Wrong::Missing))
     }
 
-    fn flag(&self, name: &str) -> Result<bool, Problem> {
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.args.get(name) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
@@ -57,7 +75,7 @@ impl Words<'_> {
         }
     }
 
-    fn id<K: Kind>(&self, name: &str) -> Result<Id<K>, Problem> {
+    pub(super) fn id<K: Kind>(&self, name: &str) -> Result<Id<K>, Problem> {
         words::id(name, self.word(name)?)
     }
 
@@ -70,7 +88,7 @@ fn bad_type(name: &str, expected: &str) -> Problem {
     Problem::field(name, Wrong::BadType { expected: expected.to_owned() })
 }
 
-fn shown(value: impl Serialize) -> Answer {
+pub(super) fn shown(value: impl Serialize) -> Answer {
     serde_json::to_value(value).map_err(|_| Problem::new(Code::Internal))
 }
 
@@ -130,43 +148,34 @@ async fn answer(
     args: &Map<String, Value>,
     correlation: CorrelationId,
 ) -> Answer {
-    let words = Words { args };
-    let known = super::VERBS.iter().find(|v| v.noun == noun && v.verb == verb);
-    let Some(known) = known else {
-        return Err(Problem::new(Code::NotFound).with("verb", format!("{noun} {verb}")));
-    };
-    let mut check = Check::default();
-    for name in args.keys().filter(|name| known.args.iter().all(|arg| arg.name != **name)) {
-        check.wrong(name.as_str(), Wrong::Unknown);
-    }
+    let (known, words) = Words::known((noun, verb), args)?;
     if services.store.is_rehearsal() && !known.can_rehearse() {
         let why = "is not possible: this verb does more than write to the database, or nothing";
-        check.wrong("dry_run", Wrong::NotPossible { why });
+        return Err(Problem::field("dry_run", Wrong::NotPossible { why }));
     }
-    check.finish()?;
     let call = Caller { services, operator, correlation, name: format!("{noun} {verb}") };
     if known.right.is_empty() {
         return call.installation(noun, verb, &words).await;
     }
-    let word = workspace.ok_or_else(|| Problem::field("workspace", Wrong::Missing))?;
-    let id = services.find_workspace(operator, word).await?;
+    let id = call.workspace(workspace).await?;
     match noun {
         "workspace" | "key" => call.people(id, noun, verb, &words).await,
         "channel" => call.channel(id, verb, &words).await,
         "post" => call.post(id, verb, &words).await,
+        "media" => call.media(id, verb, &words).await,
         _ => call.delivery(id, verb, &words).await,
     }
 }
 
-struct Caller<'a> {
-    services: &'a Services,
-    operator: Operator,
-    correlation: CorrelationId,
-    name: String,
+pub(super) struct Caller<'a> {
+    pub(super) services: &'a Services,
+    pub(super) operator: Operator,
+    pub(super) correlation: CorrelationId,
+    pub(super) name: String,
 }
 
 impl Caller<'_> {
-    async fn enter<R: Right>(
+    pub(super) async fn enter<R: Right>(
         &self,
         workspace: crate::base::WorkspaceId,
     ) -> Result<Access<R>, Problem> {
@@ -188,6 +197,15 @@ impl Caller<'_> {
                 Ok(json!({ "paused": verb == "pause" }))
             }
             ("network", "list") => shown(services.networks().await?),
+            ("network", "show") => {
+                let name = words.word("name")?;
+                let mut all = services.networks().await?.items.into_iter();
+                shown(all.find(|one| one.id == name).ok_or_else(|| {
+                    let known: Vec<_> =
+                        crate::networks::REGISTRY.iter().map(|n| n.word()).collect();
+                    Problem::field("name", Wrong::NotOneOf { allowed: known.join(", ") })
+                })?)
+            }
             ("network", _) => {
                 let name = words.word("name")?;
                 services.pause_installation(operator, Some(name), verb == "pause").await?;
@@ -219,12 +237,15 @@ impl Caller<'_> {
             .filter(|name| name.is_empty())
             .for_each(|all| "everything".clone_into(all));
         let behind = services.catching_up.get();
+        let circuits = services.open_circuits();
+        let circuits: Vec<_> = circuits.iter().map(super::super::waits::circuit).collect();
         let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "now": now,
             "epoch": services.store.epoch(),
             "store": if services.store.is_healthy() { "ok" } else { "failing" },
+            "media": if services.media_answers().await { "ok" } else { "failing" },
             "publishing": if services.is_paused().await? { "paused" } else { "running" },
             "paused": paused,
             "paused_workspaces": backlog.paused_workspaces,
@@ -232,6 +253,7 @@ impl Caller<'_> {
             "late": overdue,
             "catching_up": (behind.of > 0).then(|| format!("{} of {}", behind.done, behind.of)),
             "being_sent": backlog.inflight,
+            "circuits": circuits,
             "waits_for_a_person": {
                 "held": waiting(State::Held),
                 "failed": waiting(State::Failed),
@@ -351,6 +373,46 @@ impl Caller<'_> {
                 };
                 let access = self.enter::<Read>(workspace).await?;
                 shown(services.posts(&access, filter).await?)
+            }
+        }
+    }
+
+    async fn media(
+        &self,
+        workspace: crate::base::WorkspaceId,
+        verb: &str,
+        words: &Words<'_>,
+    ) -> Answer {
+        let services = self.services;
+        let alt = words.maybe("alt")?.map(str::to_owned);
+        match verb {
+            "upload" => Err(Problem::field("file", Wrong::Missing)),
+            "import" => {
+                let new =
+                    NewImport { url: words.word("url")?.to_owned(), alt: alt.unwrap_or_default() };
+                let access = self.enter::<Write>(workspace).await?;
+                shown(services.import_asset(access, new).await?.value)
+            }
+            "edit" => {
+                let change = AssetChange { alt, ..AssetChange::default() };
+                let access = self.enter::<Write>(workspace).await?;
+                shown(services.change_asset(access, words.id("id")?, change).await?.value)
+            }
+            "delete" => {
+                let access = self.enter::<Write>(workspace).await?;
+                let id = words.id("id")?;
+                services.delete_asset(access, id).await?;
+                Ok(json!({ "id": id, "state": "deleted" }))
+            }
+            "list" => {
+                let limit = words::page_limit(words.maybe("limit")?)?;
+                let access = self.enter::<Read>(workspace).await?;
+                shown(services.assets(&access, words.maybe("cursor")?, limit).await?)
+            }
+            // Also what a download would get, for whoever asks without a file to put it in.
+            _ => {
+                let access = self.enter::<Read>(workspace).await?;
+                shown(services.asset(&access, words.id("id")?).await?)
             }
         }
     }

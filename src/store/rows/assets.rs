@@ -15,7 +15,8 @@ impl Row for Asset {
 
 impl Scoped for Asset {}
 
-/// Where an asset is, for signed addresses, which name no workspace.
+/// Where an asset is, or an upload that becomes one: for signed addresses and for files, which name
+/// no workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssetHome {
     pub workspace: WorkspaceId,
@@ -104,6 +105,26 @@ impl Row for MediaTotal {
 }
 
 impl Scoped for MediaTotal {}
+
+/// A file that comes in stretches, under the id of the asset that it becomes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    pub bytes: u64,
+    /// As its sender wrote it: `Upload-Metadata` of tus.
+    pub metadata: String,
+    /// Looked at no more then, whatever came.
+    pub ends_at: Timestamp,
+    /// The asset was made.
+    pub done: bool,
+}
+
+impl Row for Upload {
+    type Key = AssetId;
+    const TABLE: Table = Table::Uploads;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for Upload {}
 
 /// What a network noted while it prepared a part. Kept until the delivery is over, so that no
 /// retry prepares anew; of no worth for other parts and other words.

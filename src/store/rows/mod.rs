@@ -8,18 +8,22 @@ pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod idempotency;
 pub(super) mod installation;
+pub(super) mod limits;
 pub(super) mod posts;
 pub(super) mod staged;
 pub(super) mod timers;
 pub(super) mod workspaces;
 
 pub use access::KeyHash;
-pub use assets::{AssetHome, AssetUse, MediaTotal, ObjectUse, Orphan, OrphanKey, Preparation};
+pub use assets::{
+    AssetHome, AssetUse, MediaTotal, ObjectUse, Orphan, OrphanKey, Preparation, Upload,
+};
 pub use channels::{Feed, SealedCredential};
 pub use deliveries::{Attention, Inflight, PublishedEntry};
 pub use events::{ChainFault, ChainedEvent, chain_start, verify_chain};
 pub use idempotency::Remembered;
 pub use installation::{Meta, Pause};
+pub use limits::{ChannelLimits, ServerLimits};
 pub use posts::CalendarEntry;
 pub use staged::Staged;
 pub use timers::{Timer, TimerKey, TimerKind};

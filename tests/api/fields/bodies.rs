@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::super::document::{fetch, operations};
-use super::super::harness::{Answer, Call, House};
+use super::super::harness::{Answer, Call, House, PICTURE};
 use super::mutations::{self, Mutation};
 use super::places::{Place, Step, places, resolve, takes};
 
@@ -59,6 +59,7 @@ impl Fixture {
             "create_key" => {
                 json!({ "name": "k", "scopes": ["read"], "expires_at": "2028-01-01T00:00:00Z" })
             }
+            "import_asset" => json!({ "url": PICTURE, "alt": "A red bicycle" }),
             "change_asset" => json!({ "alt": "A red bicycle" }),
             "resolve_delivery" => {
                 json!({ "decision": "it_is_there", "url": "https://x.example/1" })

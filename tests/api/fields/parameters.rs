@@ -79,6 +79,15 @@ impl Target {
         if let Some((name, value)) = header {
             request = request.header(name, HeaderValue::from_bytes(value).unwrap());
         }
+        if path.contains("/media/uploads") {
+            let right =
+                [("tus-resumable", "1.0.0"), ("upload-offset", "0"), ("upload-length", "9")];
+            let given =
+                |known: &str| header.is_some_and(|(name, _)| name.eq_ignore_ascii_case(known));
+            for (name, value) in right.into_iter().filter(|(name, _)| !given(name)) {
+                request = request.header(name, value);
+            }
+        }
         let body = if self.body {
             request = request.header("content-type", "application/json");
             Body::from("{}")
@@ -124,7 +133,9 @@ async fn every_parameter_of_every_operation() {
             };
         }
         let surprise = target.send(&format!("{}?surprise=1", target.path), None).await;
-        assert_eq!(surprise.said(), "422 invalid_field surprise", "{id}");
+        // Answers to HEAD name no field.
+        let field = if surprise.body.is_empty() { "" } else { " surprise" };
+        assert_eq!(surprise.said(), format!("422 invalid_field{field}"), "{id}");
         cases += 1;
     }
     println!("{cases} cases of parameters");
@@ -181,7 +192,14 @@ async fn header(target: &Target, id: &str, name: &str, schema: &Value) -> usize 
         // A tag that is none is simply not the present one; every other header is strict.
         let strict =
             name != "If-None-Match" && !(name == "Idempotency-Key" && is_token(value, max));
-        let refused = format!("422 invalid_field {name}");
+        if name == "Upload-Metadata" {
+            // Names that are not known may hold anything.
+            continue;
+        }
+        let refused = match name {
+            "Tus-Resumable" => "412 tus_version".to_owned(),
+            _ => format!("422 invalid_field {name}"),
+        };
         assert_eq!(answer.said() == refused, strict, "{told}");
     }
     values.len()

@@ -1,17 +1,16 @@
 //! Takes a file as a form, and streams it to where it is examined.
 
 use axum::extract::multipart::Field;
-use axum::extract::{FromRequest, Multipart, Request, State};
-use futures_util::future::{Either, select};
+use axum::extract::{Request, State};
 use utoipa::ToSchema;
 
 use super::super::super::problems::WriteProblems;
-use crate::base::{Code, Problem, Wrong, limits};
+use crate::base::{Problem, Wrong, limits};
 use crate::domain::access::Write;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, Repeatable};
 use crate::http::problem::Refusal;
-use crate::http::{Face, Shared};
+use crate::http::{Face, Shared, form};
 use crate::media::Staged;
 use crate::service::{AssetShown, NewAsset};
 
@@ -55,6 +54,8 @@ pub async fn upload_asset(
     Ok(answer.tagged(done.value.revision).replayed(done.replayed))
 }
 
+const FIELDS: &str = "a form (multipart/form-data) with the fields `file` and `alt`";
+
 /// The fields of the form so far.
 #[derive(Default)]
 struct Upload {
@@ -66,17 +67,11 @@ fn wrong(field: &str, wrong: Wrong) -> Problem {
     Problem::field(field, wrong)
 }
 
-fn not_a_form() -> Problem {
-    let expected = "a form (multipart/form-data) with the fields `file` and `alt`".to_owned();
-    wrong("", Wrong::BadFormat { expected })
-}
-
 impl Upload {
     async fn read(face: &Face, request: Request) -> Result<NewAsset, Problem> {
-        let form = Multipart::from_request(request, &()).await;
-        let mut form = form.map_err(|_| not_a_form())?;
+        let mut form = form::open(request, FIELDS).await?;
         let mut upload = Self::default();
-        while let Some(field) = timely(face, form.next_field()).await? {
+        while let Some(field) = form::timely(face, FIELDS, form.next_field()).await? {
             upload.take(face, field).await?;
         }
         let (staged, name, mime) = upload.file.ok_or_else(|| wrong("file", Wrong::Missing))?;
@@ -90,49 +85,14 @@ impl Upload {
             "file" => {
                 let name = field.file_name().unwrap_or_default().to_owned();
                 let mime = field.content_type().map(str::to_owned);
-                self.file = Some((staged(face, field).await?, name, mime));
+                self.file = Some((form::staged(face, FIELDS, field).await?, name, mime));
                 Ok(())
             }
             "alt" => {
-                self.alt = Some(text(face, field).await?);
+                self.alt = Some(form::text(face, FIELDS, field, limits::ALT_CHARS * 4).await?);
                 Ok(())
             }
             other => Err(wrong(&other.chars().take(100).collect::<String>(), Wrong::Unknown)),
         }
     }
-}
-
-/// The next piece of the form, which must not be long in coming.
-async fn timely<T>(
-    face: &Face,
-    next: impl Future<Output = Result<T, axum::extract::multipart::MultipartError>>,
-) -> Result<T, Problem> {
-    let next = std::pin::pin!(next);
-    match select(next, face.services.clock.sleep(face.settings.body_timeout)).await {
-        Either::Left((next, _)) => next.map_err(|_| not_a_form()),
-        Either::Right(_) => Err(Problem::new(Code::TooSlow)),
-    }
-}
-
-async fn staged(face: &Face, mut field: Field<'_>) -> Result<Staged, Problem> {
-    let mut staging = face.services.stage().await?;
-    while let Some(piece) = timely(face, field.chunk()).await? {
-        face.services.fill(&mut staging, &piece).await?;
-    }
-    face.services.staged(staging).await
-}
-
-async fn text(face: &Face, mut field: Field<'_>) -> Result<String, Problem> {
-    let mut bytes = Vec::new();
-    // A character has at most four bytes.
-    let max = limits::ALT_CHARS * 4;
-    while let Some(piece) = timely(face, field.chunk()).await? {
-        bytes.extend_from_slice(&piece);
-        if bytes.len() > max {
-            let too_long = Wrong::TooLong { max, actual: bytes.len(), unit: "bytes" };
-            return Err(wrong("alt", too_long));
-        }
-    }
-    let expected = || Wrong::BadFormat { expected: "text in UTF-8".to_owned() };
-    String::from_utf8(bytes).map_err(|_| wrong("alt", expected()))
 }
