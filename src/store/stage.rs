@@ -19,8 +19,8 @@ use super::tx::{Range, Source, Span, View, Visit};
 
 /// A log row is cut off about here, so that a long batch stays within the bound on values.
 const LOG_ROW_BYTES: usize = 12 * 1024;
-/// Log rows that a batch removes at most: more than it adds, so that they never pile up.
-const TRIM: usize = 32;
+/// Log rows that a batch removes at most: about as many as a round of the stage leaves behind.
+const TRIM: usize = 1_024;
 
 /// What waits. A clone is cheap and does not change any more.
 #[derive(Clone, Default)]

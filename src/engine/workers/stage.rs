@@ -15,7 +15,8 @@ const ROUND: Duration = Duration::from_secs(5);
 const LOT: Duration = Duration::from_millis(20);
 /// Rows of one lot.
 const ROWS: usize = 2_048;
-/// These may stay: under a megabyte, and the more there are, the cheaper each becomes.
+/// So many may stay: under a megabyte, and the more there are, the cheaper each becomes. When there
+/// are more, all go, because only then their log goes, too.
 const KEPT: usize = 4_096;
 /// More writes than this in a round are a load; it moves rows on by itself.
 const QUIET: u64 = 100;
@@ -26,7 +27,8 @@ pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
         let stats = services.store.stats();
         let quiet = stats.writes.saturating_sub(writes) <= QUIET;
         writes = stats.writes;
-        wait = if quiet && stats.staged > KEPT { LOT } else { ROUND };
+        let many = if wait == LOT { 0 } else { KEPT };
+        wait = if quiet && stats.staged > many { LOT } else { ROUND };
         if wait == LOT
             && let Err(error) = settle(&services.store, stats.staged).await
         {
@@ -38,7 +40,7 @@ pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
 }
 
 async fn settle(store: &Store, staged: usize) -> Result<(), Error> {
-    let keep = staged.saturating_sub(ROWS).max(KEPT);
+    let keep = staged.saturating_sub(ROWS);
     let settled = store.write(move |tx| {
         tx.settle(keep);
         Ok::<(), WriteError<Error>>(())
