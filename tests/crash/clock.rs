@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use crate::client::Written;
 use crate::kills::{Installation, deliveries, set_up, settled};
 
-const LIBRARY: &str = "faketime/libfaketime.so.1";
+/// The build for threads: the other one reads its file without a lock, and now and then answers a
+/// thread with the real time (531 of 800,000 readings of four threads, November 2026).
+const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 
 /// Where Debian puts the library, by architecture.
 fn library() -> Option<PathBuf> {
