@@ -71,6 +71,9 @@ fn checked(loaded: &Loaded, given: &ArgMatches) {
         "ok: {set} of {} settings are set; the others keep their defaults",
         loaded.shown.len()
     ));
+    if given.get_one::<std::path::PathBuf>("config").is_none() {
+        show::line("no file was read: name it with --config or CARILLON_CONFIG");
+    }
 }
 
 /// The setting of this name, or what else may have been meant.

@@ -29,6 +29,7 @@ pub use media::Media;
 pub use outbound::Outbound;
 pub use publish::Publish;
 pub use read::Shown;
+pub use rule::check_levels;
 pub use s3::S3;
 pub use server::Server;
 pub use store::Store;

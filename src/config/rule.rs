@@ -53,6 +53,11 @@ pub(super) fn levels() -> Rule<String> {
     })
 }
 
+/// Whether `list` may be a log level; else what it must be.
+pub fn check_levels(list: &str) -> Result<(), String> {
+    levels().check(&list.to_owned())
+}
+
 /// The guard that reads the entries is strict; this catches what people write by habit.
 pub(super) fn hosts() -> Rule<Vec<String>> {
     let must = "hosts, as `host` or `host:port`, without a scheme";

@@ -31,7 +31,10 @@ pub(super) fn open(
     let rng: Arc<dyn Rng> = Arc::new(SystemRng::default());
     let (place, _) = identity_place(config);
     let [keyring, database] = ["keyring.age", "carillon.redb"].map(|name| data.join(name));
-    if !all_there([&place, &keyring, &database])? {
+    // The slots are made after the database: one that is missing beside them is lost, or elsewhere.
+    let slots = database.with_extension("slots");
+    all_there(&[&database, &slots])?;
+    if !all_there(&[&place, &keyring, &database])? {
         tracing::info!(folder = %data.display(), "no database was there; an empty one is made");
     }
     let identity = identity(config)?;
@@ -162,9 +165,9 @@ pub(super) fn timing(config: &Config) -> Timing {
 
 /// Whether the database is there. They are made in this order, and each opens the next: one that
 /// is missing before one that is there was lost, and a new one in its place would hide that.
-fn all_there(files: [&PathBuf; 3]) -> Result<bool, Error> {
+fn all_there(files: &[&PathBuf]) -> Result<bool, Error> {
     let mut missing = None;
-    for path in files {
+    for path in files.iter().copied() {
         let there =
             path.try_exists().map_err(|source| Error::Folder { path: path.clone(), source });
         match (there?, missing) {

@@ -76,6 +76,9 @@ fn hint(source: &io::Error) -> &'static str {
 
 fn store_hint(source: &store::Error) -> &'static str {
     match source {
+        store::Error::Io(cause) if cause.contains("Permission denied") => {
+            ". Give the file to the user that runs this, with the right to write it"
+        }
         store::Error::Io(_) => ". If the disk is sound, restore the file from a backup",
         _ => "",
     }

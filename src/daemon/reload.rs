@@ -75,6 +75,10 @@ impl Reloader {
 
     fn set_level(&self, level: &str) -> Result<(), Problem> {
         let levels = self.levels.as_ref().ok_or_else(|| Problem::new(Code::NotFound))?;
+        if let Err(must) = crate::config::check_levels(level) {
+            let expected = format!("must be {must}");
+            return Err(Problem::field("level", Wrong::BadFormat { expected }));
+        }
         levels.set(level).map_err(|error| bad_level(&error))?;
         tracing::info!(level, "log level set until the next reload");
         Ok(())

@@ -2,10 +2,12 @@
 //! sent, no new requests, close the store.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::select;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,9 +35,13 @@ pub(super) struct Running {
     stop_engine: CancellationToken,
     stop_http: CancellationToken,
     engine: TaskTracker,
+    limits: Live<engine::Settings>,
     http: TaskTracker,
     socket: PathBuf,
 }
+
+/// Beyond its own wait the engine gets so long to end; what then still calls is left behind.
+const ENGINE_END: Duration = Duration::from_secs(1);
 
 /// Runs until a signal; a second one does not wait.
 pub(super) async fn serve(
@@ -123,6 +129,7 @@ pub(super) async fn start(
         stop_engine: CancellationToken::new(),
         stop_http: CancellationToken::new(),
         engine: TaskTracker::new(),
+        limits: limits.clone(),
         http: TaskTracker::new(),
         socket,
     };
@@ -181,7 +188,8 @@ impl Running {
         self.stopping.store(true, Ordering::Relaxed);
         self.stop_engine.cancel();
         self.engine.close();
-        self.engine.wait().await;
+        let patience = self.limits.get().stop_wait + ENGINE_END;
+        drop(select(pin!(self.engine.wait()), self.services.clock.sleep(patience)).await);
         self.stop_http.cancel();
         self.http.close();
         self.http.wait().await;

@@ -25,7 +25,7 @@ use crate::domain::channel::Account;
 use crate::domain::media::MediaRules;
 use crate::domain::publish::{Failure, Outcome, Reading, Receipt, Source};
 use crate::domain::text::Counter;
-use crate::outbound::{Request, Response};
+use crate::outbound::{Origin, Request, Response};
 
 pub(super) struct Webhook;
 
@@ -61,7 +61,7 @@ impl Network for Webhook {
             parts_max: limits::PARTS_PER_POST,
             // The addresses of assets expire, and so differ between attempts; a message must not.
             media_max: 0,
-            media: MediaRules::anything(),
+            media: MediaRules::NONE,
             options: &[],
         }
     }
@@ -191,6 +191,7 @@ fn signed(call: &Call<'_>, id: &str, body: &Value) -> Option<Request> {
     }
     let signature = format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes()));
     let mut request = call.request(Method::POST, address(call)?);
+    request.origin = Origin::Whole;
     request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in
         [("webhook-id", id), ("webhook-timestamp", &seconds), ("webhook-signature", &signature)]

@@ -15,7 +15,7 @@ use reqwest::{Client, ClientBuilder, redirect, retry};
 use url::Url;
 
 use super::guard::{Guard, Lookup, Refusal, Resolver};
-use super::redact::redact_path;
+use super::redact::{MASK, redact_path};
 use super::{Body, Incoming, Origin, Request, Response, SendError, Transport};
 use crate::base::{Clock, limits};
 
@@ -136,7 +136,10 @@ impl HttpTransport {
     ) -> Result<T, SendError> {
         let (correlation, method) = (request.correlation, request.method.clone());
         let host = request.url.host_str().unwrap_or_default().to_owned();
-        let path = redact_path(&request.url);
+        let path = match request.origin {
+            Origin::Configured | Origin::Workspace => redact_path(&request.url),
+            Origin::Whole => MASK.to_owned(),
+        };
         let start = self.clock.monotonic();
         let result = call(request, &host).await;
         let took = self.clock.monotonic().saturating_sub(start);

@@ -77,7 +77,7 @@ impl Download {
                 body: Body::default(),
                 // The end of patience is told apart from a broken line, so it must come first.
                 deadline: left.saturating_add(patience.idle),
-                origin: Origin::Workspace,
+                origin: Origin::Whole,
                 correlation,
             };
             let asked = transport.open(request);

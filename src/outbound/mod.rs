@@ -39,7 +39,10 @@ pub struct Request {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
     Configured,
+    /// The server is a workspace's choice; what follows is its network's.
     Workspace,
+    /// The whole address is a workspace's: its path may be a secret, and is nobody's to log.
+    Whole,
 }
 
 /// A whole answer; its body is at most `limits::ANSWER_BYTES`.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use url::Url;
 
 /// What stands where a secret stood.
-const MASK: &str = "[secret]";
+pub(super) const MASK: &str = "[secret]";
 /// The most of a network's error body that is ever quoted.
 pub const QUOTE_BYTES: usize = 2 * 1024;
 /// Words of this many characters may be tokens. The longest numeric ids of networks are shorter.

@@ -25,7 +25,7 @@ fn a_lost_file_is_named_and_nothing_takes_its_place() {
     server.process.terminate();
     assert!(server.process.wait(Duration::from_secs(20)).success());
     let data = server.folder.path().join("data");
-    for name in ["identity.txt", "keyring.age"] {
+    for name in ["identity.txt", "keyring.age", "carillon.redb"] {
         let (file, aside) = (data.join(name), server.folder.path().join(name));
         fs::rename(&file, &aside).unwrap();
         let said = refused(&data);

@@ -140,8 +140,11 @@ fn the_log_level_can_be_set_and_lines_go_to_files() {
     while !ask(&["status"]).status.success() {
         assert!(std::time::Instant::now() < deadline);
     }
-    let refused = ask(&["log", "level", "loud=loud"]);
-    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    // The second would be a target of that name, and silence all others.
+    for wrong in ["loud=loud", "inof"] {
+        let refused = ask(&["log", "level", wrong]);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    }
     assert!(ask(&["log", "level", "info"]).status.success());
     assert!(ask(&["status"]).status.success());
     process.terminate();

@@ -354,6 +354,7 @@ async fn the_log_has_the_call_and_none_of_its_secrets() {
         answer(&mut socket, "HTTP/1.1 403 No\r\nx-canary: canary\r\n\r\ncanary").await;
     })
     .await;
+    let words = server.url("/services/canary?q=canary");
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -366,6 +367,12 @@ async fn the_log_has_the_call_and_none_of_its_secrets() {
     request.headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer canary"));
     request.body = Bytes::from_static(b"canary").into();
     transport().send(request).await.unwrap();
+    // A secret of plain words, in an address that is somebody's whole.
+    let mut whole = post(words);
+    whole.origin = Origin::Whole;
+    let host = format!("127.0.0.1:{}", server.port);
+    let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
+    transport_with(&[&host], lookup).send(whole).await.unwrap();
     drop(guard);
 
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
