@@ -125,9 +125,11 @@ fn go_wrong(world: &mut World, host: &str, request: &Request, now: Timestamp, ac
     spoil(world.apply(host, request, now), act)
 }
 
-/// What becomes of the answer to a call that was applied.
+/// What becomes of the answer to a call that was applied. A refusal is never made to look like
+/// success.
 fn spoil(mut answer: Answer, act: &Act) -> Answer {
     match act {
+        Act::WrongShape | Act::GarbageJson if answer.status >= 300 => {}
         Act::ErrorAfter { status } => return broken(*status),
         Act::AcceptThenDrop => return Answer::hang_up(),
         Act::WrongShape => return Answer::json(200, &serde_json::json!([{ "ok": true }])),

@@ -187,6 +187,7 @@ impl Step<'_> {
         let part = usize::try_from(token.part).unwrap_or(usize::MAX);
         if !self.ledger.forced.contains(&row.id)
             && rows.iter().flatten().all(|row| is_early(row, part, sent))
+            && !self.sent_before(n, token, number)
         {
             let what = format!("{token} at {}, and {row:?}", sent.at);
             note(found, Kind::Broken, "nothing goes out early", what);
@@ -210,7 +211,8 @@ impl Step<'_> {
     fn sent_before(&self, n: usize, token: Token, channel: usize) -> bool {
         self.sent.iter().take(n).any(|other| {
             channel_of(&other.host) == Some(channel)
-                && Token::find(&other.body).is_some_and(|t| t.post == token.post)
+                && Token::find(&other.body)
+                    .is_some_and(|t| (t.post, t.part) == (token.post, token.part))
         })
     }
 
@@ -285,8 +287,12 @@ fn allowed(delivery: &Delivery, index: usize, current: Option<usize>) -> RangeIn
     }
 }
 
-/// Whether this was sent before its time, as this row has it.
+/// Whether this was sent before its time, as this row has it. What was tried before may be tried
+/// again whatever the clock says by now.
 fn is_early(row: &Delivery, part: usize, sent: &Sent) -> bool {
+    if row.flow.parts.get(part).is_none_or(|part| part.attempt > 1) {
+        return false;
+    }
     let Some(before) = part.checked_sub(1) else { return sent.at < row.due };
     let delay = row.flow.parts.get(part).map(|part| part.delay).unwrap_or_default();
     match row.flow.parts.get(before).map(|part| &part.phase) {

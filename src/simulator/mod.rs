@@ -38,7 +38,7 @@ pub use campaign::{Campaign, Failed, Tally};
 pub use check::{Kind, Violation};
 pub use executor::Executor;
 pub use play::{Break, Outcome, play};
-pub use script::{Cut, Event, Script, Timed};
+pub use script::{Cut, Event, Level, Script, Server, Timed, Token, Word};
 pub use shorten::shorten;
 pub use transport::InProcess;
 pub use wire::{Carrier, Sent, Wire};
