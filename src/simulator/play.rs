@@ -33,10 +33,12 @@ pub enum Break {
     FastClock,
     /// Networks apply a request longer after it was given up than SPEC part 4 allows for.
     LandsLater,
+    /// The process may die before it has seen that the clock jumped.
+    UnseenJump,
 }
 
 impl Break {
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("quiet-period", Self::QuietPeriod),
         ("client-repeats", Self::Repeats),
         ("made-up-answers", Self::MadeUp),
@@ -44,6 +46,7 @@ impl Break {
         ("no-restart", Self::NoRestart),
         ("fast-clock", Self::FastClock),
         ("lands-later", Self::LandsLater),
+        ("unseen-jump", Self::UnseenJump),
     ];
 
     pub fn named(word: &str) -> Option<Self> {
@@ -250,8 +253,14 @@ impl<'a> Play<'a> {
     fn start(&mut self) {
         let down = std::mem::take(&mut self.down);
         self.sim.lie_idle(down);
-        let started =
-            if self.broken == Some(Break::NoRestart) { self.sim.open() } else { self.sim.start() };
+        let idle = self.broken == Some(Break::NoRestart);
+        let start = |sim: &mut Simulation| if idle { sim.open() } else { sim.start() };
+        let mut started = start(&mut self.sim);
+        if started.is_err() {
+            // Whoever watches over it starts it again when the disk is well.
+            self.sim.disk.heal();
+            started = start(&mut self.sim);
+        }
         if let Err(error) = started {
             let what = format!("{error:?}");
             self.violate(Kind::Lost, "every start succeeds", what);
@@ -291,12 +300,7 @@ impl<'a> Play<'a> {
                 let free = mib * MIB;
                 self.sim.disk.set_space(Some(Space { free, size: 100_000 * MIB }));
             }
-            Event::Jump { ahead, by } => {
-                let now = self.sim.now();
-                let to = if *ahead { now.plus(*by) } else { now.minus(*by) };
-                self.sim.clock.jump_to(to);
-                self.faults += 1;
-            }
+            Event::Jump { ahead, by } => self.jump(*ahead, *by),
             Event::Crash { cut, down } => self.crash(*cut, *down),
             Event::Stop { down } => {
                 self.down = *down;
@@ -307,6 +311,25 @@ impl<'a> Play<'a> {
             _ => {
                 let _done: Option<()> = self.person(event);
             }
+        }
+    }
+
+    /// The wall clock jumps. A process that dies before it has seen that, or is not there, cannot know
+    /// of it: what it then finds in doubt is a known gap, and a double of its own.
+    fn jump(&mut self, ahead: bool, by: Duration) {
+        let unseen = self.broken == Some(Break::UnseenJump);
+        if !unseen {
+            if self.sim.disk.is_faulty() {
+                return;
+            }
+            self.sim.spare();
+        }
+        let now = self.sim.now();
+        self.sim.clock.jump_to(if ahead { now.plus(by) } else { now.minus(by) });
+        self.faults += 1;
+        if !unseen {
+            // No sleep is longer.
+            self.pass(Duration::from_secs(31));
         }
     }
 

@@ -88,6 +88,15 @@ fn the_one_case_that_the_promise_leaves_out_is_seen() {
     caught(Break::LandsLater, &[Kind::Doubled], 200);
 }
 
+/// A gap that is known, and not closed yet: a process that dies between a jump of the clock and its
+/// being seen reads a listing from the wrong time on.
+#[test]
+fn a_jump_that_nobody_sees_is_a_known_gap() {
+    let outcome = play(&Script::of(762), Some(Break::UnseenJump));
+    assert_eq!(outcome.violations.first().map(|v| v.kind), Some(Kind::Doubled));
+    assert!(play(&Script::of(762), None).violations.is_empty());
+}
+
 #[test]
 fn a_failing_run_is_made_shorter_and_fails_in_the_same_way() {
     let broken = Some(Break::Repeats);
