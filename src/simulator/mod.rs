@@ -376,7 +376,7 @@ fn boot(
     let outside: Arc<dyn Clock> = Arc::<Outside>::clone(outside);
     let rng: Arc<dyn Rng> = Arc::<SeededRng>::clone(rng);
     let world = Arc::clone(kept.world);
-    let transport = InProcess::new(world, outside, hosts.clone(), kept.wire.clone());
+    let transport = InProcess::new(world, outside, hosts.clone()).over(kept.wire.clone());
     Ok(Services {
         store,
         vault: Arc::clone(kept.vault),

@@ -25,19 +25,20 @@ pub struct InProcess {
     world: Arc<Mutex<World>>,
     clock: Arc<dyn Clock>,
     hosts: BTreeSet<String>,
-    wire: Wire,
+    wire: Option<Wire>,
     /// The last answer to a post that was taken, for the carrier that makes answers up.
     taken: Mutex<Option<Response>>,
 }
 
 impl InProcess {
-    pub fn new(
-        world: Arc<Mutex<World>>,
-        clock: Arc<dyn Clock>,
-        hosts: BTreeSet<String>,
-        wire: Wire,
-    ) -> Self {
-        Self { world, clock, hosts, wire, taken: Mutex::default() }
+    pub fn new(world: Arc<Mutex<World>>, clock: Arc<dyn Clock>, hosts: BTreeSet<String>) -> Self {
+        Self { world, clock, hosts, wire: None, taken: Mutex::default() }
+    }
+
+    /// Over a wire that sees what goes, and at which the process can die.
+    #[must_use]
+    pub fn over(self, wire: Wire) -> Self {
+        Self { wire: Some(wire), ..self }
     }
 
     fn hand_over(&self, request: &Request, body: Bytes) -> Option<Answer> {
@@ -64,7 +65,7 @@ impl InProcess {
     /// Carries one request, and plays what the wire does to the answer.
     async fn carry(&self, request: &Request, body: Bytes) -> Result<Response, SendError> {
         let host = request.url.host_str().unwrap_or_default();
-        match self.wire.call(host, &body) {
+        match self.wire.as_ref().map_or(Way::Carried, |wire| wire.call(host, &body)) {
             Way::Carried => {}
             Way::Orphaned => {
                 drop(self.hand_over(request, body));
@@ -116,7 +117,8 @@ impl Transport for InProcess {
         let Ok(body) = request.body.collect().await else {
             return Err(SendError::Lost { status: None, why: "the body broke off" });
         };
-        let Some(carrier) = self.wire.carrier().filter(|_| is_post(&request, &body)) else {
+        let carrier = self.wire.as_ref().and_then(Wire::carrier);
+        let Some(carrier) = carrier.filter(|_| is_post(&request, &body)) else {
             return self.carry(&request, body).await;
         };
         match carrier {
