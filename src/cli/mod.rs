@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod paper;
 mod show;
+mod simulate;
 mod table;
 mod verbs;
 
@@ -63,6 +64,7 @@ fn parse_and_run() -> ExitCode {
         Some(("serve", given)) => serve(given),
         Some(("demo", given)) => demo(given),
         Some(("doctor", given)) => doctor::run(given),
+        Some(("simulate", given)) => simulate::run(given),
         Some(("completions", given)) => paper::completions(given),
         Some(("man", given)) => paper::man(given, command()),
         Some(("config", given)) => config::run(given),
@@ -111,6 +113,7 @@ fn command() -> Command {
         .subcommand(demo_command())
         .subcommand(serve_command())
         .subcommand(doctor::command())
+        .subcommand(simulate::command())
         .subcommands(paper::commands())
         .after_help(
             "Examples:\n  carillon demo\n  carillon serve --data /var/lib/carillon\n  \

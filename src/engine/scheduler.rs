@@ -363,6 +363,7 @@ impl Scheduler {
         tokio::pin!(limit);
         while self.lanes.running() > 0 {
             tokio::select! {
+                biased;
                 () = &mut limit => {
                     let left = self.lanes.running();
                     tracing::warn!(left, "stopped while something was still being sent");

@@ -69,6 +69,12 @@ pub enum Act {
         #[serde(rename = "reset_after_ms", with = "millis")]
         reset_after: Duration,
     },
+    /// Not applied; the limit is lifted so much later, said as another kind of server says it.
+    RateLimitedAs {
+        form: Reset,
+        #[serde(rename = "reset_after_ms", with = "millis")]
+        reset_after: Duration,
+    },
     /// Not applied; the network says that a valid token is not.
     /// networks.md 0.5 (4): a single 401 proves nothing, the identity endpoint must confirm it.
     False401,
@@ -76,6 +82,8 @@ pub enum Act {
     RevokeToken,
     /// Not applied; a proxy answers with a page.
     Html502,
+    /// Not applied; something in between answers with a page of its own, and 200.
+    Html200,
     /// Applied; the answer breaks off.
     CutBody { after: usize },
     /// Applied; the answer comes in small chunks.
@@ -92,6 +100,22 @@ pub enum Act {
     GarbageJson,
     /// Applied; the answer is JSON of another shape, with status 200.
     WrongShape,
+}
+
+/// How a 429 says when the limit is lifted (networks.md 0.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reset {
+    /// `Retry-After` with seconds.
+    Seconds,
+    /// `Retry-After` with a date.
+    Date,
+    /// `X-RateLimit-Reset` with seconds since 1970.
+    Epoch,
+    /// `RateLimit-Reset` with the seconds that are left.
+    Left,
+    /// Not at all.
+    Silent,
 }
 
 /// Durations are whole milliseconds in JSON.

@@ -12,11 +12,13 @@ pub mod webhook;
 mod world;
 
 pub use exchange::{Answer, Fate, Request};
-pub use fault::{Act, Fault, Matcher};
+pub use fault::{Act, Fault, Matcher, Reset};
 pub use journal::{Effect, JournalEntry, RequestLine};
 pub use page::{Shown, ShownInstance};
 pub use serve::serve;
 pub use world::World;
+
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::base::Timestamp;
 use journal::Moment;
@@ -101,6 +103,10 @@ fn go_wrong(world: &mut World, host: &str, request: &Request, now: Timestamp, ac
         Act::RateLimited { reset_after } => {
             return instance.rate_limited(now, now.plus(*reset_after));
         }
+        Act::RateLimitedAs { form, reset_after } => {
+            return too_many(*form, now, now.plus(*reset_after));
+        }
+        Act::Html200 => return page_instead(),
         Act::False401 => return instance.unauthorized(),
         Act::Html502 => return bad_gateway(),
         Act::LandLate { after } => {
@@ -119,9 +125,11 @@ fn go_wrong(world: &mut World, host: &str, request: &Request, now: Timestamp, ac
     spoil(world.apply(host, request, now), act)
 }
 
-/// What becomes of the answer to a call that was applied.
+/// What becomes of the answer to a call that was applied. A refusal is never made to look like
+/// success.
 fn spoil(mut answer: Answer, act: &Act) -> Answer {
     match act {
+        Act::WrongShape | Act::GarbageJson if answer.status >= 300 => {}
         Act::ErrorAfter { status } => return broken(*status),
         Act::AcceptThenDrop => return Answer::hang_up(),
         Act::WrongShape => return Answer::json(200, &serde_json::json!([{ "ok": true }])),
@@ -144,6 +152,31 @@ fn broken(status: u16) -> Answer {
         .and_then(|s| s.canonical_reason())
         .unwrap_or("Error");
     Answer::json(status, &serde_json::json!({ "error": reason }))
+}
+
+/// A refusal by something in front of the server.
+fn too_many(form: Reset, now: Timestamp, reset: Timestamp) -> Answer {
+    let answer = Answer::html(429, "<html><body>Too Many Requests</body></html>\n".to_owned());
+    let left = reset.since(now).as_millis().div_ceil(1_000).to_string();
+    match form {
+        Reset::Seconds => answer.with("retry-after", &left),
+        Reset::Date => {
+            let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&reset.to_jiff());
+            answer.with("retry-after", &date.unwrap_or_default())
+        }
+        Reset::Epoch => {
+            let at = reset.as_millis().div_ceil(1_000).to_string();
+            answer.with("x-ratelimit-reset", &at)
+        }
+        Reset::Left => answer.with("ratelimit-reset", &left),
+        Reset::Silent => answer,
+    }
+}
+
+/// A captive portal, a challenge, a page of maintenance.
+fn page_instead() -> Answer {
+    let page = "<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>\n";
+    Answer::html(200, page.to_owned())
 }
 
 fn no_such_host() -> Answer {

@@ -71,7 +71,8 @@ impl Executor {
         }
     }
 
-    fn turn(&self) -> bool {
+    /// Polls one task; `false` when none is ready.
+    pub fn turn(&self) -> bool {
         let Some(task) = lock(&self.ready).pop_front() else { return false };
         // Taken out while it runs: a task that wakes itself is queued again, not polled twice.
         let Some(mut future) = lock(&task.future).take() else { return true };

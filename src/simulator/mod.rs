@@ -2,8 +2,16 @@
 //! itself when nothing can happen, against practice networks in the same process. Must not sleep
 //! or open a socket.
 
+mod campaign;
+mod check;
 mod executor;
+mod ledger;
+mod people;
+mod play;
+mod script;
+mod shorten;
 mod transport;
+mod wire;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,8 +34,14 @@ use crate::store::{Disk, Error, FaultDisk, Operator, Options, Store};
 use crate::telemetry::{Metrics, metrics};
 use crate::vault::{Keyring, Vault};
 
+pub use campaign::{Campaign, Failed, Tally};
+pub use check::{Kind, Violation};
 pub use executor::Executor;
+pub use play::{Break, Outcome, play};
+pub use script::{Cut, Event, Level, Script, Server, Timed, Token, Word};
+pub use shorten::shorten;
 pub use transport::InProcess;
+pub use wire::{Carrier, Sent, Wire};
 
 /// A whole installation, its networks and its time.
 pub struct Simulation {
@@ -43,7 +57,16 @@ pub struct Simulation {
     hosts: BTreeSet<String>,
     executor: Executor,
     stop: CancellationToken,
+    pub wire: Wire,
+    /// The process dies after so many more polls of tasks.
+    polls_left: Option<u64>,
+    /// How far the program's clock is wrong, which no clock may be without being noticed.
+    ahead: Duration,
 }
+
+/// The process died where it was told to; what it was doing is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Died;
 
 /// The clock of everybody else, which does not jump when ours does.
 struct Outside {
@@ -54,6 +77,26 @@ struct Outside {
 impl Clock for Outside {
     fn now(&self) -> Timestamp {
         self.start.plus(self.clock.monotonic())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    fn sleep_until(&self, at: Duration) -> BoxFuture<'static, ()> {
+        self.clock.sleep_until(at)
+    }
+}
+
+/// A clock that is wrong from the start.
+struct Ahead {
+    clock: ManualClock,
+    by: Duration,
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        self.clock.now().plus(self.by)
     }
 
     fn monotonic(&self) -> Duration {
@@ -91,8 +134,10 @@ impl Simulation {
         let vault = Arc::new(Vault::new(Keyring::fresh(rng.as_ref())));
         let hosts = hosts.iter().map(|&host| host.to_owned()).collect();
         let blobs = Blobs::in_memory(media::Settings::default());
-        let kept = (&vault, &blobs);
-        let services = boot((&clock, &outside), &rng, &disk, &world, kept, (timing, &hosts))?;
+        let wire = Wire::new(clock.clone(), disk.clone());
+        let kept = Kept { world: &world, vault: &vault, blobs: &blobs, wire: &wire };
+        let time = (&clock, &outside, Duration::ZERO);
+        let services = boot(time, &rng, &disk, &kept, (timing, &hosts))?;
         let mut simulation = Self {
             clock,
             outside,
@@ -106,6 +151,9 @@ impl Simulation {
             hosts,
             executor: Executor::new(),
             stop: CancellationToken::new(),
+            wire,
+            polls_left: None,
+            ahead: Duration::ZERO,
         };
         simulation.start_engine();
         Ok(simulation)
@@ -131,11 +179,20 @@ impl Simulation {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drives everything until `work` is done; time moves only while nothing can happen.
+    /// Drives everything until `work` is done; time moves only while nothing can happen. `None`
+    /// when that cannot be, or the process died.
     pub fn run<T: Send + 'static>(
         &mut self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
+        self.try_run(work).ok().flatten()
+    }
+
+    /// Like [`Simulation::run`], and says when the process died.
+    pub fn try_run<T: Send + 'static>(
+        &mut self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<Option<T>, Died> {
         let result = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&result);
         self.executor.spawn(Box::pin(async move {
@@ -143,34 +200,77 @@ impl Simulation {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
         }));
         loop {
-            self.executor.run_ready();
+            self.ready()?;
             let done = result.lock().unwrap_or_else(PoisonError::into_inner).take();
             if done.is_some() {
-                return done;
+                return Ok(done);
             }
             if !self.clock.advance_to_next() {
-                return None;
+                return Ok(None);
             }
         }
     }
 
-    /// Lets `d` pass.
+    /// Lets `d` pass, or less if the process dies.
     pub fn pass(&mut self, d: Duration) {
+        let _left: Option<Duration> = self.try_pass(d).err();
+    }
+
+    /// Lets `d` pass; if the process dies on the way, what is left of it.
+    pub fn try_pass(&mut self, d: Duration) -> Result<(), Duration> {
         let end = self.clock.monotonic() + d;
         loop {
-            self.executor.run_ready();
+            let alive = self.ready();
             let left = end.saturating_sub(self.clock.monotonic());
+            if alive.is_err() {
+                return Err(left);
+            }
             match self.clock.next_sleeper() {
                 Some(step) if step <= left => self.clock.advance(step),
                 _ => {
                     self.clock.advance(left);
-                    self.executor.run_ready();
+                    let alive = self.ready();
                     let now = self.outside.now();
                     self.world().settle(now);
-                    return;
+                    return alive.map_err(|Died| Duration::ZERO);
                 }
             }
         }
+    }
+
+    /// Runs what can run now, up to where the process dies.
+    fn ready(&mut self) -> Result<(), Died> {
+        loop {
+            if self.wire.is_cut() || self.polls_left == Some(0) {
+                return Err(Died);
+            }
+            if !self.executor.turn() {
+                return Ok(());
+            }
+            self.polls_left = self.polls_left.map(|left| left - 1);
+        }
+    }
+
+    /// The process dies after so many more polls of tasks.
+    pub fn cut_after_polls(&mut self, polls: u64) {
+        self.polls_left = Some(polls);
+    }
+
+    /// Takes back a death that did not come.
+    pub fn spare(&mut self) {
+        self.polls_left = None;
+        self.wire.mend();
+        self.disk.cut_at(u64::MAX);
+    }
+
+    /// The clock of the networks.
+    pub fn outside_now(&self) -> Timestamp {
+        self.outside.now()
+    }
+
+    /// From the next start on the program's clock is this much ahead of everybody's.
+    pub fn set_ahead(&mut self, by: Duration) {
+        self.ahead = by;
     }
 
     /// Runs what can run now, and lets no time pass. With `turns`, only so many polls of tasks.
@@ -184,14 +284,58 @@ impl Simulation {
     /// The process dies here: every task is dropped where it stands, what was not synced is lost
     /// or torn. Then it starts again.
     pub fn crash(&mut self) -> Result<(), SetupError> {
+        self.die();
+        self.start()
+    }
+
+    /// The process is gone until [`Simulation::start`].
+    pub fn die(&mut self) {
         self.executor.clear();
         self.disk.cut_power(self.rng.as_ref());
-        let hosts = (self.timing, &self.hosts);
-        let kept = (&self.vault, &self.blobs);
-        self.services =
-            boot((&self.clock, &self.outside), &self.rng, &self.disk, &self.world, kept, hosts)?;
+        self.spare();
+    }
+
+    /// Time passes while no process runs.
+    pub fn lie_idle(&mut self, d: Duration) {
+        self.clock.advance(d);
+        let now = self.outside.now();
+        self.world().settle(now);
+    }
+
+    pub fn start(&mut self) -> Result<(), SetupError> {
+        self.open()?;
         self.start_engine();
         Ok(())
+    }
+
+    /// Starts without an engine: people are served, and nothing happens by itself.
+    pub fn open(&mut self) -> Result<(), SetupError> {
+        let Self { world, vault, blobs, wire, .. } = &*self;
+        let kept = Kept { world, vault, blobs, wire };
+        let time = (&self.clock, &self.outside, self.ahead);
+        let services = boot(time, &self.rng, &self.disk, &kept, (self.timing, &self.hosts))?;
+        self.services = services;
+        Ok(())
+    }
+
+    /// The process ends as it should: it finishes what it is sending, and closes its database. When
+    /// that cannot be done, it is killed.
+    pub fn end(&mut self) {
+        self.stop_engine();
+        // Longer than a stop may take.
+        let stopped = self.try_pass(Duration::from_secs(40));
+        let services = self.services.clone();
+        let closed = match stopped {
+            Ok(()) => self.try_run(async move { services.store.close().await }),
+            Err(_) => Err(Died),
+        };
+        match closed {
+            Ok(Some(Ok(()))) => {
+                self.executor.clear();
+                self.spare();
+            }
+            _ => self.die(),
+        }
     }
 
     /// Asks the engine to stop; it finishes what it is sending.
@@ -210,25 +354,34 @@ impl Simulation {
     }
 }
 
+/// What outlives a process.
+struct Kept<'a> {
+    world: &'a Arc<Mutex<World>>,
+    vault: &'a Arc<Vault>,
+    blobs: &'a Blobs,
+    wire: &'a Wire,
+}
+
 fn boot(
-    (clock, outside): (&ManualClock, &Arc<Outside>),
+    (clock, outside, ahead): (&ManualClock, &Arc<Outside>, Duration),
     rng: &Arc<SeededRng>,
     disk: &FaultDisk,
-    world: &Arc<Mutex<World>>,
-    (vault, blobs): (&Arc<Vault>, &Blobs),
+    kept: &Kept<'_>,
     (timing, hosts): (Timing, &BTreeSet<String>),
 ) -> Result<Services, SetupError> {
     let options = Options { inline: true, ..Options::default() };
     let store = Store::open(Disk::Memory(disk.clone()), options).map_err(SetupError::Store)?;
     let guard = Guard::new(hosts.iter().map(String::as_str)).map_err(|_| SetupError::Host)?;
-    let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+    let clock: Arc<dyn Clock> = Arc::new(Ahead { clock: clock.clone(), by: ahead });
     let outside: Arc<dyn Clock> = Arc::<Outside>::clone(outside);
     let rng: Arc<dyn Rng> = Arc::<SeededRng>::clone(rng);
+    let world = Arc::clone(kept.world);
+    let transport = InProcess::new(world, outside, hosts.clone()).over(kept.wire.clone());
     Ok(Services {
         store,
-        vault: Arc::clone(vault),
-        blobs: blobs.clone(),
-        transport: Arc::new(InProcess::new(Arc::clone(world), outside, hosts.clone())),
+        vault: Arc::clone(kept.vault),
+        blobs: kept.blobs.clone(),
+        transport: Arc::new(transport),
         guard: Arc::new(guard),
         clock,
         rng,

@@ -40,6 +40,11 @@ struct State {
     /// The file of the result slots, which needs no space.
     slots: Vec<u8>,
     slots_fail: bool,
+    /// From this operation on the process is dead.
+    cut: Option<u64>,
+    /// Lies: a sync keeps only what the sync before it was given.
+    forgetful: bool,
+    late: Vec<Change>,
 }
 
 enum Change {
@@ -77,6 +82,27 @@ impl FaultDisk {
         self.state().fault = None;
     }
 
+    /// Whether an operation is to fail, or all do.
+    pub fn is_faulty(&self) -> bool {
+        self.state().fault.is_some()
+    }
+
+    /// The process that uses it dies at operation number `at`: nothing reaches the disk from then
+    /// on, until [`FaultDisk::cut_power`].
+    pub fn cut_at(&self, at: u64) {
+        self.state().cut = Some(at);
+    }
+
+    /// Whether the operation of [`FaultDisk::cut_at`] was reached.
+    pub fn is_cut(&self) -> bool {
+        self.state().is_cut()
+    }
+
+    /// From now on it lies, as some disks do: what was synced last is lost with the power.
+    pub fn set_forgetful(&self) {
+        self.state().forgetful = true;
+    }
+
     /// What the disk says of its space from now on; at first it says nothing.
     pub fn set_space(&self, space: Option<Space>) {
         self.state().space = space;
@@ -100,7 +126,7 @@ impl FaultDisk {
 
     pub(super) fn write_slots(&self, at: usize, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.state();
-        if state.slots_fail {
+        if state.slots_fail || state.is_cut() {
             return Err(io::Error::other("injected I/O error"));
         }
         let end = at + bytes.len();
@@ -117,7 +143,13 @@ impl FaultDisk {
     pub fn cut_power(&self, rng: &dyn Rng) {
         let mut state = self.state();
         let mut image = std::mem::take(&mut state.durable);
-        for change in std::mem::take(&mut state.unsynced) {
+        state.late.clear();
+        let mut unsynced = std::mem::take(&mut state.unsynced);
+        if state.forgetful {
+            // What it lied about leaves no torn trace of what came after.
+            unsynced.clear();
+        }
+        for change in unsynced {
             match change {
                 Change::Resize(len) if rng.next_u64().is_multiple_of(2) => image.resize(len, 0),
                 Change::Resize(_) => {}
@@ -141,6 +173,7 @@ impl FaultDisk {
         state.durable = image;
         state.generation += 1;
         state.fault = None;
+        state.cut = None;
     }
 
     /// Whether nothing was ever laid out here; `true` once.
@@ -150,6 +183,12 @@ impl FaultDisk {
 
     pub(super) fn backend(&self) -> FaultBackend {
         FaultBackend { disk: self.clone(), generation: self.state().generation }
+    }
+}
+
+impl State {
+    fn is_cut(&self) -> bool {
+        self.cut.is_some_and(|at| self.operations >= at)
     }
 }
 
@@ -180,6 +219,9 @@ impl FaultBackend {
         let mut state = self.state()?;
         state.operations += 1;
         let now = state.operations;
+        if state.is_cut() {
+            return Err(io::Error::other("the process is dead"));
+        }
         let kind = state.fault.as_ref().filter(|f| now >= f.from).map(|f| (f.kind, f.once));
         if let Some((kind, once)) = kind {
             if once {
@@ -226,7 +268,11 @@ impl StorageBackend for FaultBackend {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.operate()?;
-        for change in std::mem::take(&mut state.unsynced) {
+        let mut synced = std::mem::take(&mut state.unsynced);
+        if state.forgetful {
+            std::mem::swap(&mut synced, &mut state.late);
+        }
+        for change in synced {
             match change {
                 Change::Resize(len) => state.durable.resize(len, 0),
                 Change::Write { offset, bytes } => {

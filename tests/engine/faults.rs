@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use carillon::domain::publish::Timing;
-use carillon::practice::{Act, Matcher};
+use carillon::practice::{Act, Matcher, Reset};
 
 use crate::stage::{HOOK, KEYED, LISTED, RECORDS, Stage};
 
@@ -24,6 +24,7 @@ fn acts() -> Vec<(&'static str, Act)> {
         ("429 with reset", Act::RateLimited { reset_after: 2 * MINUTE }),
         ("false 401", Act::False401),
         ("HTML 502", Act::Html502),
+        ("429 in another form", Act::RateLimitedAs { form: Reset::Date, reset_after: 2 * MINUTE }),
         ("slow body", Act::SlowBody { every: Duration::from_secs(5) }),
         ("slow start", Act::SlowStart { delay: Duration::from_secs(50) }),
         ("body cut off", Act::CutBody { after: 10 }),

@@ -141,6 +141,25 @@ fn tokens_end_and_a_used_refresh_token_has_its_grace() {
     assert_eq!(refused(&open(&twin.refresh(&second.refresh))), "401 AccountTakedown");
 }
 
+/// As RFC 9700 (4.14.2) wants it of servers that rotate refresh tokens.
+#[test]
+fn where_it_is_strict_a_replay_ends_every_session() {
+    let mut twin = Twin::new();
+    let settings = &mut twin.world.bluesky(HOST).unwrap().settings;
+    (settings.grace, settings.replay_kills) = (std::time::Duration::ZERO, true);
+    let (first, other) = (twin.sign_in(), twin.sign_in());
+    let second = tokens(&twin.refresh(&first.refresh));
+    let replay = open(&twin.refresh(&first.refresh));
+    assert_eq!(refused(&replay), "400 ExpiredToken");
+    for tokens in [second, other] {
+        assert_eq!(refused(&open(&twin.refresh(&tokens.refresh))), "400 ExpiredToken");
+        let put = twin.put(&tokens.access, KEY, &post("x"), &json!({}));
+        assert_eq!(refused(&put), "400 InvalidToken");
+    }
+    assert_eq!(twin.journal(), 0);
+    twin.sign_in();
+}
+
 #[test]
 fn a_key_is_written_once_unless_asked_otherwise() {
     let mut twin = Twin::new();

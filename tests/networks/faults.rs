@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use carillon::base::Timestamp;
 use carillon::practice::mastodon::Settings;
-use carillon::practice::{Act, Fate, Matcher};
+use carillon::practice::{Act, Fate, Matcher, Reset};
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::twin::{START, Twin, header, id, open};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn every_act_does_or_does_not_apply_the_call() {
@@ -20,9 +22,11 @@ fn every_act_does_or_does_not_apply_the_call() {
         (Act::DropBefore, None, 0),
         (Act::LandLate { after: ms(5) }, None, 0),
         (Act::RateLimited { reset_after: ms(60_000) }, Some(429), 0),
+        (Act::RateLimitedAs { form: Reset::Silent, reset_after: ms(60_000) }, Some(429), 0),
         (Act::False401, Some(401), 0),
         (Act::RevokeToken, Some(401), 0),
         (Act::Html502, Some(502), 0),
+        (Act::Html200, Some(200), 0),
         (Act::CutBody { after: 10 }, Some(200), 1),
         (Act::SlowBody { every: ms(5) }, Some(200), 1),
         (Act::SlowStart { delay: ms(5) }, Some(200), 1),
@@ -63,6 +67,40 @@ fn answers_are_spoiled_as_the_script_says() {
     twin.fault(Matcher::Any, Act::DropBefore);
     twin.world.clear_faults();
     assert_eq!(twin.post(&json!({ "status": "x" })).0, 200);
+}
+
+/// networks.md 0.5: every form in which a 429 says when to come again.
+#[test]
+fn a_429_says_its_reset_in_every_form() {
+    for (form, name, said) in [
+        (Reset::Seconds, "retry-after", Some("90".to_owned())),
+        (Reset::Date, "retry-after", Some("GMT".to_owned())),
+        (Reset::Epoch, "x-ratelimit-reset", None),
+        (Reset::Left, "ratelimit-reset", Some("90".to_owned())),
+    ] {
+        let mut twin = Twin::new();
+        twin.fault(Matcher::Write, Act::RateLimitedAs { form, reset_after: 90 * SECOND });
+        let at = twin.now.plus(90 * SECOND).as_millis() / 1_000;
+        let answer = twin.publish("k", &json!({ "status": "x" }));
+        let said = said.unwrap_or_else(|| at.to_string());
+        assert!(header(&answer, name).ends_with(&said), "{form:?}: {:?}", answer.headers);
+        assert_eq!((answer.status, twin.created()), (429, 0));
+    }
+    let mut twin = Twin::new();
+    twin.fault(Matcher::Write, Act::RateLimitedAs { form: Reset::Silent, reset_after: SECOND });
+    let answer = twin.publish("k", &json!({ "status": "x" }));
+    assert_eq!(answer.headers.keys().collect::<Vec<_>>(), ["content-type"]);
+}
+
+/// An act that comes after the call does not make a success of a refusal.
+#[test]
+fn what_was_refused_is_never_spoiled_into_a_success() {
+    for act in [Act::WrongShape, Act::GarbageJson] {
+        let mut twin = Twin::new();
+        twin.fault(Matcher::Write, act.clone());
+        let answer = twin.publish("k", &json!({ "status": "" }));
+        assert_eq!((answer.status, twin.created()), (422, 0), "{act:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use carillon::base::SeededRng;
+use carillon::store::rows::Meta;
 use carillon::store::{Disk, Error, FaultDisk, FaultKind, Options, Stats, Store, WriteError};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
@@ -302,4 +303,38 @@ fn a_batch_lives_or_dies_as_one() {
             assert_eq!(fine > 0, once, "{after}");
         }
     }
+}
+
+const META: Meta = Meta { value: 1 };
+
+/// A process that dies at an operation writes nothing from then on, and a disk that lies loses what
+/// it said it had: both are what the simulator needs.
+#[test]
+fn a_process_can_die_at_an_operation_and_a_disk_can_lie() {
+    let disk = FaultDisk::new();
+    let rng = SeededRng::new(1);
+    let open = || rig::inline(&disk).unwrap();
+    let put = |store: &Store, name: &'static str| {
+        let put = rig::write(store, move |tx| Ok(tx.put_global(&name.to_owned(), &META)?));
+        put.is_ok()
+    };
+    let (store, first) = (open(), disk.operations());
+    assert!(!disk.is_cut());
+    disk.cut_at(first + 3);
+    assert!(!put(&store, "a"));
+    assert!(disk.is_cut() && store.slots().keep(b"answer").is_err());
+    disk.cut_power(&rng);
+    assert!(!disk.is_cut());
+    let store = open();
+    let epoch = store.epoch();
+    assert!(put(&store, "a"));
+    disk.set_forgetful();
+    assert!(put(&store, "b"));
+    disk.cut_power(&rng);
+    let store = open();
+    let read = |name: &'static str| {
+        store.read_now(|view| view.get_global::<Meta>(&name.to_owned())).unwrap()
+    };
+    assert_eq!((read("a"), read("b")), (Some(META), None), "acknowledged, and gone");
+    assert!(store.epoch() > epoch);
 }

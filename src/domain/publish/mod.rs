@@ -231,8 +231,11 @@ impl Timing {
     ) -> Policy {
         let key = memory.map(|memory| {
             let life = Policy::key_life(memory, self.deadline, self.late);
-            // For ever means that the write is our own row, which needs no time to settle.
-            let settle = if memory == Duration::MAX { Duration::ZERO } else { self.key_settle };
+            // For ever means that the write is our own row, which needs no time to settle. Others
+            // note a key beside the write: a repeat that meets the first request on its way could
+            // land beside it, so it waits until the first cannot land any more.
+            let own = memory == Duration::MAX;
+            let settle = if own { Duration::ZERO } else { self.late + self.key_settle };
             KeyLife { settle, life }
         });
         Policy {

@@ -39,6 +39,9 @@ pub struct Settings {
     /// networks.md 10.7 (2): a used refresh token works on for so long, and gives the same
     /// successor.
     pub grace: Duration,
+    /// A used refresh token that comes again after its grace ends every session of the account, as
+    /// RFC 9700 (4.14.2) wants it of servers that rotate them.
+    pub replay_kills: bool,
     /// The reference server has them off when it is installed alone.
     pub rate_limits: bool,
 }
@@ -52,6 +55,7 @@ impl Settings {
             access_life: Duration::from_hours(2),
             refresh_life: Duration::from_hours(90 * 24),
             grace: Duration::from_hours(2),
+            replay_kills: false,
             rate_limits: true,
         }
     }

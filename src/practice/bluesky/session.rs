@@ -177,6 +177,10 @@ impl Server {
             may_act(account)?;
         }
         if m.now >= row.expires {
+            if self.settings.replay_kills && row.successor.is_some() {
+                self.access.retain(|_, token| token.did != did);
+                self.refresh.retain(|_, refresh| refresh.did != did);
+            }
             return Err(revoked());
         }
         let successor = match &row.successor {
