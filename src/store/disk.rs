@@ -65,12 +65,12 @@ impl Disk {
     }
 }
 
-/// Opens what is there, whatever its layout.
+/// Opens what is there, whatever its layout, to be read: a file is not written.
 pub(super) fn open_as_it_is(disk: &Disk, options: Options) -> Result<Database, Error> {
     let mut builder = Builder::new();
     builder.set_cache_size(options.cache_bytes);
     match disk {
-        Disk::File(path) => builder.open(path),
+        Disk::File(path) => builder.create_with_backend(Peek::at(path)?),
         Disk::Memory(memory) => builder.create_with_backend(memory.backend()),
     }
     .map_err(opened)
@@ -136,7 +136,7 @@ fn look(
             database.close().map_err(opened)
         }
         Err(DatabaseError::RepairAborted) => {
-            let peek = Peek::at(path).map_err(io_error)?;
+            let peek = Peek::at(path)?;
             let database = Builder::new().create_with_backend(peek).map_err(opened)?;
             check(schema_of(&database)?)?;
             database.close().map_err(opened)

@@ -2,13 +2,16 @@
 //! memory. For a look at a file that was not closed. Must not be kept open.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
+
+use super::Error;
+use super::source::io as failed;
 
 const PAGE: u64 = 4_096;
 const PAGE_BYTES: usize = 4_096;
@@ -31,9 +34,14 @@ impl std::fmt::Debug for Peek {
 }
 
 impl Peek {
-    pub fn at(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
+    /// Nobody else may have it open, as if it were opened to be written.
+    pub fn at(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(failed)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => Error::InUse,
+            TryLockError::Error(error) => failed(error),
+        })?;
+        let length = file.metadata().map_err(failed)?.len();
         Ok(Self { file, state: Mutex::new(State { length, written: BTreeMap::new() }) })
     }
 
