@@ -195,6 +195,11 @@ impl Config {
                 "publish.per_network is more than publish.total, and cannot be reached".to_owned(),
             );
         }
+        if self.backup.every.is_some() && self.backup.recipients.is_empty() {
+            advice.push(
+                "backup.every is set and backup.recipients is not: no backup is made".to_owned(),
+            );
+        }
         advice
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn failed(error: &BackupError) -> Problem {
 impl Services {
     /// Makes a backup in the folder of backups, and removes those that are too many.
     pub async fn create_backup(&self, media: MediaMode) -> Result<Made, Problem> {
-        if self.backups.settings().recipients.is_empty() {
+        if !self.backups.settings().is_set() {
             return Err(Problem::new(Code::BackupNotSet));
         }
         let _turn = self.backups.turn.lock().await;

@@ -35,6 +35,13 @@ pub struct BackupSettings {
     pub every: Option<Duration>,
 }
 
+impl BackupSettings {
+    /// Whether backups can be made.
+    pub fn is_set(&self) -> bool {
+        !self.recipients.is_empty()
+    }
+}
+
 /// The settings, and whose turn it is: one is made at a time.
 #[derive(Default)]
 pub struct Backups {
