@@ -123,8 +123,8 @@ impl Restoring<'_> {
         Ok(RestoreReport { database, before, missing_media, restored, manifest })
     }
 
-    /// Fills the new database, and the media if they are in the backup. Also the sealed keyring, and
-    /// how many objects are not here.
+    /// Fills the new database, and the media if they are in the backup. Also the sealed keyring,
+    /// and how many objects are not here.
     fn read(&self, identity: &Identity) -> Result<(Manifest, Vec<u8>, u64), Error> {
         let path = &self.options.file;
         let told = |source| Error::Backup { path: path.clone(), source };

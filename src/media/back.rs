@@ -1,5 +1,5 @@
-//! Objects that come back from a backup. Must not check what they are: their reader compares the bytes
-//! with the name.
+//! Objects that come back from a backup. Must not check what they are: their reader compares the
+//! bytes with the name.
 
 use object_store::{MultipartUpload, ObjectStoreExt as _};
 

@@ -24,8 +24,8 @@ use super::{Error, Options, Store};
 const EPOCHS_SKIPPED: u64 = 1_000_000;
 
 impl Store {
-    /// Every row of every table, as they are at one moment, in the order of tables and keys. What is
-    /// staged comes as the rows that it will be. Blocks, and pins pages while it lasts.
+    /// Every row of every table, as they are at one moment, in the order of tables and keys. What
+    /// is staged comes as the rows that it will be. Blocks, and pins pages while it lasts.
     pub fn dump<E>(
         &self,
         row: impl FnMut(Table, &[u8], &[u8]) -> Result<(), E>,

@@ -1,5 +1,5 @@
 //! Layouts: the number that a database carries, and the steps from each older one to the next.
-//! Records have versions of their own; a step is for what those cannot do: other keys, other tables.
+//! Records have versions of their own; a step is for what those cannot do: other keys or tables.
 
 use super::record::DecodeError;
 use super::schema::Table;

@@ -53,7 +53,8 @@ pub enum Error {
     #[error("the database has schema {found}; this program knows up to {known}. Use the newer one")]
     NewerSchema { found: u64, known: u64 },
     #[error(
-        "the database has schema {found}; this program reads from {oldest} on. Upgrade with an older release first"
+        "the database has schema {found}; this program reads from \
+         {oldest} on. Upgrade with an older release first"
     )]
     OlderSchema { found: u64, oldest: u64 },
     #[error("a row of table {table:?} cannot be read: {cause}")]

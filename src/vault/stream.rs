@@ -46,7 +46,7 @@ impl Identity {
         Recipients(vec![self.0.to_public()])
     }
 
-    /// Reads what is encrypted in `from`. What was cut off, changed or moved in it fails to be read.
+    /// Reads what is encrypted in `from`. What was cut off, changed or moved in it is an error.
     pub fn open<R: BufRead>(&self, from: R) -> Result<impl Read, VaultError> {
         let identity: &dyn age::Identity = &self.0;
         let decryptor = age::Decryptor::new_buffered(from).map_err(|_| VaultError::NotEncrypted)?;

@@ -1,5 +1,5 @@
-//! Backups on the command line: who may open them, what is refused, how many stay; and a database of
-//! a newer program.
+//! Backups on the command line: who may open them, what is refused, how many stay; and a database
+//! of a newer program.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

@@ -1,5 +1,5 @@
-//! The dump has every row of every table at one moment, those that are staged as well, and a database
-//! made of it is the same again.
+//! The dump has every row of every table at one moment, those that are staged as well, and a
+//! database made of it is the same again.
 
 use std::collections::BTreeSet;
 

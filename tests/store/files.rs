@@ -124,7 +124,7 @@ fn a_file_of_a_newer_program_is_not_touched() {
     assert_eq!(names(folder.path()), ["carillon.redb", "carillon.slots"]);
 }
 
-/// The newer program was killed: the engine must repair the file to read it, which it does in memory.
+/// The newer program was killed: the engine must repair the file to read it, and does in memory.
 #[test]
 fn a_file_of_a_newer_program_that_was_killed_is_not_touched_either() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! The form of a backup: frames inside an age stream. A head, the keyring, the rows of every table
-//! in order, objects if they are copied, and a tail with the sums of all that. Must not trust what it
-//! reads: whoever knows a recipient can make such a file.
+//! in order, objects if they are copied, and a tail with the sums of all that. Must not trust what
+//! it reads: whoever knows a recipient can make such a file.
 
 use std::io::{self, Read, Write};
 
@@ -257,8 +257,8 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Reads one to its end, and hands over what is in it as it is read: only when this returns `Ok` was
-/// all of it right.
+/// Reads one to its end, and hands over what is in it as it is read: only when this returns `Ok`
+/// was all of it right.
 pub fn read(
     mut from: impl Read,
     mut on: impl FnMut(Item<'_>) -> Result<(), BackupError>,

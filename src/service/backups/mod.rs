@@ -1,5 +1,5 @@
-//! Backups: made while the server runs, for recipients whose identity it does not have; read, checked
-//! and restored by whoever has it. Must not hold rows or media in memory.
+//! Backups: made while the server runs, for recipients whose identity it does not have; read,
+//! checked and restored by whoever has it. Must not hold rows or media in memory.
 
 mod archive;
 mod create;
