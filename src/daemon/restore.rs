@@ -168,7 +168,7 @@ impl Restoring<'_> {
         let options = Options { inline: true, ..Options::default() };
         let store = Store::open(Disk::File(self.fresh.to_owned()), options)?;
         let timing = build::timing(self.config);
-        let rng: &dyn Rng = &SystemRng;
+        let rng: &dyn Rng = &SystemRng::default();
         let times = (manifest.head.made_at, self.clock.now());
         let held = self.runtime.block_on(hold_restored(&store, &timing, rng, times));
         self.runtime.block_on(store.close())?;

@@ -9,6 +9,7 @@ use carillon::domain::event::Actor;
 use carillon::store::rows::{Pause, verify_chain};
 use carillon::store::{
     DecodeError, Disk, Error, FaultDisk, FaultKind, Layout, Options, RawRow, Scope, Store, Table,
+    decode,
 };
 
 use crate::dump::{filled, rows};
@@ -21,7 +22,10 @@ const THIRD: Layout = Layout::new(1, &[pauses_have_longer_names, pauses_are_coun
 /// The key of each pause gets a word in front.
 fn pauses_have_longer_names(row: RawRow, out: &mut Vec<RawRow>) -> Result<(), DecodeError> {
     let key = match row.table {
-        Table::Pauses => [b"of/", row.key.as_slice()].concat(),
+        Table::Pauses => {
+            decode::<Pause>(&row.value)?;
+            [b"of/", row.key.as_slice()].concat()
+        }
         _ => row.key,
     };
     out.push(RawRow { key, ..row });
@@ -31,6 +35,7 @@ fn pauses_have_longer_names(row: RawRow, out: &mut Vec<RawRow>) -> Result<(), De
 /// And one row becomes two.
 fn pauses_are_counted(row: RawRow, out: &mut Vec<RawRow>) -> Result<(), DecodeError> {
     if row.table == Table::Pauses {
+        decode::<Pause>(&row.value)?;
         let key = [b"also/", row.key.as_slice()].concat();
         out.push(RawRow { key, ..row.clone() });
     }
