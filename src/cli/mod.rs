@@ -2,6 +2,7 @@
 //! table and goes through the admin socket. Must not hold rules; it parses, asks and shows.
 
 mod ask;
+mod backup;
 mod change;
 mod complete;
 mod config;
@@ -68,6 +69,7 @@ fn parse_and_run() -> ExitCode {
         Some(("completions", given)) => paper::completions(given),
         Some(("man", given)) => paper::man(given, command()),
         Some(("config", given)) => config::run(given),
+        Some(("backup", given)) => backup::run(given),
         Some((noun, given)) => verbs::run(noun, given),
         None => {
             show::written(command().print_help());
@@ -122,8 +124,8 @@ fn command() -> Command {
     for noun in verbs::commands() {
         command = command.subcommand(noun);
     }
-    // The server's part of `config` is a verb; the rest works without one.
-    command.mut_subcommand("config", config::commands)
+    // The server's part of these is verbs; the rest works without one.
+    command.mut_subcommand("config", config::commands).mut_subcommand("backup", backup::commands)
 }
 
 fn config_arg() -> Arg {

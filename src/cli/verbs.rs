@@ -38,6 +38,7 @@ pub(super) fn commands() -> Vec<Command> {
 fn about(noun: &str) -> &'static str {
     match noun {
         "config" => "Show, explain, check and reload settings",
+        "backup" => "Make, list, check and restore backups",
         "log" => "Change which lines are logged",
         "publishing" => "Pause and resume publishing everywhere",
         "network" => "What each network allows; pause one for everybody",

@@ -8,6 +8,7 @@ mod section;
 mod table;
 mod value;
 
+mod backup;
 mod http;
 mod log;
 mod media;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use crate::base::Secret;
 
+pub use backup::Backup;
 pub use error::{ConfigError, Place, Problem, Wrong};
 pub use http::Http;
 pub use log::{Log, LogFormat, Rotate};
@@ -48,6 +50,7 @@ pub struct Config {
     pub http: Http,
     pub media: Media,
     pub s3: S3,
+    pub backup: Backup,
     /// The folder where systemd puts credentials for this process.
     pub credentials: Option<PathBuf>,
     pub supervisor: Supervisor,
@@ -96,6 +99,7 @@ const SECTIONS: &[Section] = &[
     Http::KEYS,
     Media::KEYS,
     S3::KEYS,
+    Backup::KEYS,
 ];
 
 impl Config {
@@ -148,6 +152,7 @@ impl Config {
             http: Http::read(&mut reader),
             media: Media::read(&mut reader),
             s3: S3::read(&mut reader),
+            backup: Backup::read(&mut reader),
         };
         reader.finish().map(|shown| Loaded { config, shown })
     }
@@ -191,6 +196,11 @@ impl Config {
                 "publish.per_network is more than publish.total, and cannot be reached".to_owned(),
             );
         }
+        if self.backup.every.is_some() && self.backup.recipients.is_empty() {
+            advice.push(
+                "backup.every is set and backup.recipients is not: no backup is made".to_owned(),
+            );
+        }
         advice
     }
 }
@@ -217,6 +227,8 @@ mod tests {
         assert_eq!((store.cache_mib, http.connections), (16, 1024));
         assert_eq!((media.max_mib, media.max_megapixels), (512, 50));
         assert!(s3.bucket.is_none() && s3.path_style);
+        let Config { backup, .. } = &config;
+        assert!(backup.recipients.is_empty() && backup.every.is_none() && backup.keep == 14);
         assert_eq!(config.advice(), [""; 0]);
     }
 

@@ -41,6 +41,20 @@ pub(super) fn up_to(most: Duration) -> Rule<Duration> {
     Rule::new(must, move |value: &Duration| !value.is_zero() && *value <= most)
 }
 
+/// The same, if it is set.
+pub(super) fn up_to_if(most: Duration) -> Rule<Option<Duration>> {
+    let must = format!("more than 0s and at most {}", show(most));
+    Rule::new(must, move |value: &Option<Duration>| {
+        value.is_none_or(|value| !value.is_zero() && value <= most)
+    })
+}
+
+/// The vault that reads them is strict; this catches an identity, which must never be there.
+pub(super) fn recipients() -> Rule<Vec<String>> {
+    let must = "public keys, each beginning with age1";
+    Rule::new(must.to_owned(), |keys: &Vec<String>| keys.iter().all(|key| key.starts_with("age1")))
+}
+
 /// Each is a level, or `target=level`; a lone word that is no level would silence everything.
 pub(super) fn levels() -> Rule<String> {
     let must = "off, error, warn, info, debug or trace, or a list such as `info,target=debug`";

@@ -14,10 +14,10 @@ use crate::domain::space::Marks;
 use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
-use crate::service::{Controls, Services};
+use crate::service::{BackupSettings, Backups, Controls, Services};
 use crate::store::{Disk, Options, Store};
 use crate::telemetry::Metrics;
-use crate::vault::{Identity, Keyring, Vault};
+use crate::vault::{Identity, Keyring, Recipients, Vault};
 
 /// Opens what is in the data folder, and makes what is missing.
 pub(super) fn open(
@@ -68,6 +68,7 @@ pub(super) fn open(
         timing,
         marks,
         controls: Arc::new(controls),
+        backups: Arc::new(Backups::new(backups(config)?)),
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
@@ -95,7 +96,7 @@ pub(super) fn identity(config: &Config) -> Result<Identity, Error> {
 }
 
 /// The bytes of media: in a bucket if one is set, else in the folder of the data.
-fn blobs(config: &Config) -> Result<Blobs, Error> {
+pub(super) fn blobs(config: &Config) -> Result<Blobs, Error> {
     let folder = config.server.data.join("media");
     Ok(match bucket(config)? {
         Some(bucket) => Blobs::in_bucket(&bucket, &folder, media(config))?,
@@ -130,6 +131,16 @@ fn bucket_key(config: &Config) -> Result<BucketKey, Error> {
     };
     let place = file.map_or_else(|| "the environment".into(), |path| path.display().to_string());
     BucketKey::parse(&lines).ok_or(Error::BucketKey { place })
+}
+
+fn backups(config: &Config) -> Result<BackupSettings, Error> {
+    let backup = &config.backup;
+    Ok(BackupSettings {
+        folder: backup.folder.clone().unwrap_or_else(|| config.server.data.join("backups")),
+        recipients: Recipients::parse(&backup.recipients)?,
+        keep: backup.keep,
+        every: backup.every,
+    })
 }
 
 fn media(config: &Config) -> media::Settings {
@@ -182,7 +193,7 @@ fn all_there(files: &[&PathBuf]) -> Result<bool, Error> {
 }
 
 /// The folder holds tokens and drafts: nobody else may look into it.
-fn make_folder(path: &Path) -> Result<(), Error> {
+pub(super) fn make_folder(path: &Path) -> Result<(), Error> {
     let cannot = |source: io::Error| Error::Folder { path: path.to_owned(), source };
     if path.is_dir() {
         return Ok(());

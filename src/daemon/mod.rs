@@ -7,6 +7,7 @@ mod doctor;
 mod listen;
 mod notify;
 mod reload;
+mod restore;
 mod serve;
 mod signals;
 
@@ -18,11 +19,12 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::base::{Clock, Problem};
 use crate::config::Loaded;
-use crate::{media, outbound, store, telemetry, vault};
+use crate::{media, outbound, service, store, telemetry, vault};
 
 pub use demo::DemoOptions;
 pub use doctor::{Finding, Level, doctor};
 pub use reload::Source;
+pub use restore::{RestoreOptions, RestoreReport, restore, verify};
 
 /// Why the program cannot start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +40,13 @@ pub enum Error {
     Lost { path: PathBuf, needed_by: PathBuf },
     #[error("{}: {source}{}", path.display(), store_hint(source))]
     Store { path: PathBuf, source: store::Error },
+    #[error("{}: {source}", path.display())]
+    Backup { path: PathBuf, source: service::BackupError },
+    #[error(
+        "{} is there; to put the backup in its place, add --replace, and it is kept beside it",
+        path.display()
+    )]
+    There { path: PathBuf },
     #[error(transparent)]
     Media(#[from] media::Error),
     #[error(

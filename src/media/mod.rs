@@ -2,6 +2,7 @@
 //! SHA-256 of their bytes, within a workspace. Must not know posts, networks or rules.
 
 mod arriving;
+mod back;
 mod blob;
 mod bucket;
 mod probe;
@@ -27,6 +28,7 @@ use crate::domain::media::Digest;
 
 use arriving::Arriving;
 pub use arriving::Stretch;
+pub use back::Incoming;
 pub use blob::Blob;
 pub use bucket::{Bucket, BucketKey, KEY_FILE_BYTES};
 pub use probe::Bounds;
@@ -259,6 +261,19 @@ impl Blobs {
     /// A handle to an object, which need not be there.
     pub fn blob(&self, workspace: WorkspaceId, object: &Digest, bytes: u64) -> Blob {
         Blob::new(Arc::clone(&self.inner.objects), path(workspace, object), bytes)
+    }
+
+    /// A handle to an object, if it is there.
+    pub async fn find(
+        &self,
+        workspace: WorkspaceId,
+        object: &Digest,
+    ) -> Result<Option<Blob>, Error> {
+        match self.inner.objects.head(&path(workspace, object)).await {
+            Ok(meta) => Ok(Some(self.blob(workspace, object, meta.size))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Removes an object; one that is gone already is no error.

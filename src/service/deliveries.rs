@@ -87,10 +87,10 @@ impl Services {
     }
 }
 
-fn decided(row: &Delivery, decision: &Decision, moment: Moment) -> Note {
+pub(super) fn decided(row: &Delivery, decision: &Decision, moment: Moment) -> Note {
     let (result, detail) = match decision {
         Decision::ItIsThere { url } => ("it_is_there", url.clone().unwrap_or_default()),
-        Decision::SendAgain => ("send_again", String::new()),
+        Decision::SendAgain | Decision::SendAt { .. } => ("send_again", String::new()),
         Decision::Drop => ("drop", String::new()),
     };
     let index = row.flow.current().unwrap_or(0);

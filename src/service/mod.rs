@@ -2,6 +2,7 @@
 //! right, decides in one transaction, and leaves an event. Must not know HTTP or terminals.
 
 mod access;
+mod backups;
 mod channels;
 mod controls;
 mod credentials;
@@ -37,6 +38,10 @@ use crate::vault::Vault;
 use shown::Glance;
 
 pub use access::{Access, Principal};
+pub use backups::{
+    BackupError, BackupSettings, BackupShown, Backups, Item, Manifest, MediaMode, Restored,
+    hold_restored, read_backup, verify_backup,
+};
 pub use channels::{Brought, ChannelChange, Grace};
 pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
@@ -84,6 +89,7 @@ pub struct Services {
     pub timing: Live<Timing>,
     pub marks: Live<Marks>,
     pub controls: Arc<Controls>,
+    pub backups: Arc<Backups>,
     /// Said by the engine.
     pub catching_up: Live<CatchingUp>,
     /// Credentials that are being renewed right now.
@@ -176,7 +182,10 @@ pub(crate) fn trouble(error: Error) -> Problem {
             tracing::error!(%error, "the store could not do it");
             Problem::new(Code::StoreUnavailable)
         }
-        Error::Corrupt { .. } | Error::NewerSchema { .. } | Error::Panicked => {
+        Error::Corrupt { .. }
+        | Error::NewerSchema { .. }
+        | Error::OlderSchema { .. }
+        | Error::Panicked => {
             tracing::error!(%error, "the store holds what cannot be read, or the program has a fault");
             Problem::new(Code::Internal)
         }

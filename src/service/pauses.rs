@@ -31,7 +31,7 @@ pub struct Pauses {
 }
 
 /// The key of the pause of everything; a network's is its word.
-const EVERYTHING: &str = "";
+pub(super) const EVERYTHING: &str = "";
 
 impl Pauses {
     pub fn read(view: &View<'_>, scope: &Scope) -> Result<Self, Error> {

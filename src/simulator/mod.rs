@@ -389,6 +389,7 @@ fn boot(
         timing: Live::new(timing),
         marks: Live::default(),
         controls: Arc::default(),
+        backups: Arc::default(),
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),

@@ -6,10 +6,12 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
+use redb::{Builder, Database, DatabaseError};
 
 use super::fault::FaultDisk;
+use super::peek::Peek;
 use super::source::io as io_error;
+use super::upgrade::schema_of;
 use super::{Error, Options};
 use crate::domain::space::Space;
 
@@ -33,20 +35,20 @@ impl Disk {
         }
     }
 
-    /// Opens the database. `prepare` runs on a new one before anybody can see it; `check` on a file
-    /// that is there, before it is written.
+    /// Opens the database. `prepare` runs on a new one before anybody can see it; `check` on the
+    /// number of the layout of a file that is there, before it is written.
     pub(super) fn open(
         &self,
         options: Options,
         prepare: impl Fn(&Database) -> Result<(), Error>,
-        check: impl Fn(&ReadOnlyDatabase) -> Result<(), Error>,
+        check: impl Fn(u64) -> Result<(), Error>,
     ) -> Result<Database, Error> {
         let mut builder = Builder::new();
         builder.set_cache_size(options.cache_bytes);
         match self {
             Self::File(path) => {
                 if path.try_exists().map_err(io_error)? {
-                    look(path, &builder, &check)?;
+                    look(path, &builder, check)?;
                 } else {
                     create(path, &builder, &prepare)?;
                 }
@@ -63,14 +65,57 @@ impl Disk {
     }
 }
 
+/// Opens what is there, whatever its layout, to be read: a file is not written.
+pub(super) fn open_as_it_is(disk: &Disk, options: Options) -> Result<Database, Error> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(options.cache_bytes);
+    match disk {
+        Disk::File(path) => builder.create_with_backend(Peek::at(path)?),
+        Disk::Memory(memory) => builder.create_with_backend(memory.backend()),
+    }
+    .map_err(opened)
+}
+
+/// An empty database; the file is there and empty.
+pub(super) fn create_anew(disk: &Disk, options: Options) -> Result<Database, Error> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(options.cache_bytes);
+    match disk {
+        Disk::File(path) => builder.create(path),
+        Disk::Memory(memory) => {
+            memory.clear();
+            builder.create_with_backend(memory.backend())
+        }
+    }
+    .map_err(opened)
+}
+
+/// The number of its layout, without writing to a file; `None` when there is none yet.
+pub(super) fn schema(disk: &Disk, options: Options) -> Result<Option<u64>, Error> {
+    match disk {
+        Disk::File(path) if !path.try_exists().map_err(io_error)? => Ok(None),
+        Disk::File(path) => {
+            let mut found = 0;
+            let schema = |number| {
+                found = number;
+                Ok(())
+            };
+            look(path, &Builder::new(), schema)?;
+            Ok(Some(found))
+        }
+        Disk::Memory(memory) if memory.is_new() => Ok(None),
+        Disk::Memory(_) => schema_of(&open_as_it_is(disk, options)?).map(Some),
+    }
+}
+
 /// Whether the file was closed well; an error when it is no database of ours, or is in use.
 pub(super) fn is_closed(
     path: &Path,
-    check: impl Fn(&ReadOnlyDatabase) -> Result<(), Error>,
+    check: impl Fn(u64) -> Result<(), Error>,
 ) -> Result<bool, Error> {
     match Builder::new().open_read_only(path) {
         Ok(database) => {
-            check(&database)?;
+            check(schema_of(&database)?)?;
             database.close().map_err(opened).map(|()| true)
         }
         Err(DatabaseError::RepairAborted) => Ok(false),
@@ -78,19 +123,24 @@ pub(super) fn is_closed(
     }
 }
 
-/// Opening for writing writes at once, so the check comes before it. Not for a file that was not
-/// closed: to read it, the engine must repair it first.
+/// Opening for writing writes at once, so the check of the layout's number comes before it. A file
+/// that was not closed must be repaired to be read: that is done in memory here.
 fn look(
     path: &Path,
     builder: &Builder,
-    check: &impl Fn(&ReadOnlyDatabase) -> Result<(), Error>,
+    check: impl FnOnce(u64) -> Result<(), Error>,
 ) -> Result<(), Error> {
     match builder.open_read_only(path) {
         Ok(database) => {
-            check(&database)?;
+            check(schema_of(&database)?)?;
             database.close().map_err(opened)
         }
-        Err(DatabaseError::RepairAborted) => Ok(()),
+        Err(DatabaseError::RepairAborted) => {
+            let peek = Peek::at(path)?;
+            let database = Builder::new().create_with_backend(peek).map_err(opened)?;
+            check(schema_of(&database)?)?;
+            database.close().map_err(opened)
+        }
         Err(error) => Err(opened(error)),
     }
 }

@@ -45,6 +45,8 @@ struct State {
     /// Lies: a sync keeps only what the sync before it was given.
     forgetful: bool,
     late: Vec<Change>,
+    /// The file under another name that a new database is made in.
+    beside: Option<FaultDisk>,
 }
 
 enum Change {
@@ -179,6 +181,39 @@ impl FaultDisk {
     /// Whether nothing was ever laid out here; `true` once.
     pub(super) fn begin(&self) -> bool {
         !std::mem::replace(&mut self.state().begun, true)
+    }
+
+    pub(super) fn is_new(&self) -> bool {
+        !self.state().begun
+    }
+
+    /// The file beside this one, in which a new database is made that is to take its place. Its
+    /// operations are counted, and fail, on their own.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        self.state().beside.get_or_insert_default().clone()
+    }
+
+    /// As if the file were made anew.
+    pub(super) fn clear(&self) {
+        let mut state = self.state();
+        state.durable.clear();
+        state.current.clear();
+        state.unsynced.clear();
+        state.generation += 1;
+    }
+
+    /// Renames the file beside this one to it: one operation, all or nothing. Only what was synced
+    /// of it counts.
+    pub(super) fn adopt(&self) -> io::Result<()> {
+        let fresh = self.beside().state().durable.clone();
+        let backend = self.backend();
+        let mut state = backend.operate()?;
+        state.durable.clone_from(&fresh);
+        state.current = fresh;
+        state.unsynced.clear();
+        state.generation += 1;
+        Ok(())
     }
 
     pub(super) fn backend(&self) -> FaultBackend {

@@ -2,8 +2,11 @@
 //! Must not know what the data means. Nothing else names redb or postcard.
 
 mod disk;
+mod dump;
 mod fault;
 mod key;
+mod layout;
+mod peek;
 mod puts;
 mod record;
 pub mod rows;
@@ -14,6 +17,7 @@ mod slots;
 mod source;
 mod stage;
 mod tx;
+mod upgrade;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -27,8 +31,10 @@ use crate::domain::space::Space;
 use rows::{Meta, TimerKey};
 
 pub use disk::Disk;
+pub use dump::{Rebuild, put_in_place};
 pub use fault::{FaultDisk, FaultKind};
 pub use key::{Fixed, Key};
+pub use layout::{Layout, RawRow, Step};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};
 pub use scope::{Backlog, Operator, Scope, in_flight};
@@ -46,6 +52,11 @@ pub enum Error {
     InUse,
     #[error("the database has schema {found}; this program knows up to {known}. Use the newer one")]
     NewerSchema { found: u64, known: u64 },
+    #[error(
+        "the database has schema {found}; this program reads from \
+         {oldest} on. Upgrade with an older release first"
+    )]
+    OlderSchema { found: u64, oldest: u64 },
     #[error("a row of table {table:?} cannot be read: {cause}")]
     Corrupt { table: Table, cause: DecodeError },
     #[error("a key or a row of table {table:?} would have {bytes} bytes")]
@@ -81,11 +92,17 @@ pub struct Options {
     pub inline: bool,
     /// Changes that may wait for their tables.
     pub staged_rows: usize,
+    pub layout: Layout,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 16 * 1024 * 1024, inline: false, staged_rows: limits::STAGED_ROWS }
+        Self {
+            cache_bytes: 16 * 1024 * 1024,
+            inline: false,
+            staged_rows: limits::STAGED_ROWS,
+            layout: Layout::CURRENT,
+        }
     }
 }
 
@@ -135,7 +152,7 @@ impl Store {
     /// Looks at a file without writing to it: whether it was closed well. An error when it is not a
     /// database that this program can open.
     pub fn look(path: &std::path::Path) -> Result<bool, Error> {
-        disk::is_closed(path, writer::check_schema)
+        disk::is_closed(path, |found| dump::check(found, Layout::CURRENT))
     }
 
     /// Grows by one with each start; whatever an older epoch armed is unknown.
@@ -185,6 +202,10 @@ impl Store {
     pub fn read_now<T>(&self, f: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let snapshot = self.shared.snapshot()?;
         f(&View::new(&snapshot))
+    }
+
+    fn snapshot(&self) -> Result<writer::Snapshot, Error> {
+        self.shared.snapshot()
     }
 
     /// Commits from now on.

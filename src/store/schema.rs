@@ -3,18 +3,22 @@
 
 use redb::TableDefinition;
 
-use crate::domain::access::Key;
+use crate::domain::access;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
 use crate::domain::media::Asset;
 use crate::domain::post::Post;
 use crate::domain::workspace::Workspace;
 
-use super::record::Row;
+use super::key::Key as _;
+use super::record::{self, DecodeError, Row};
 use super::rows::{
-    access, assets, channels, deliveries, events, idempotency, installation, limits, posts, staged,
-    timers, workspaces,
+    access as access_rows, assets, channels, deliveries, events, idempotency, installation, limits,
+    posts, staged, timers, workspaces,
 };
+
+/// The workspace's id, in front of the keys of scoped tables.
+const WORKSPACE_BYTES: usize = 16;
 
 /// Names a row of [`CATALOGUE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,16 +72,31 @@ pub struct TableRow {
     /// through the stage.
     pub scattered: bool,
     pub about: &'static str,
+    check: fn(&[u8], &[u8]) -> Result<(), DecodeError>,
 }
 
 /// The row of the table that `R` is stored in.
 const fn row<R: Row>(name: &'static str, class: Class, about: &'static str) -> TableRow {
-    TableRow { table: R::TABLE, name, class, scattered: false, about }
+    TableRow { table: R::TABLE, name, class, scattered: false, about, check: check::<R> }
+}
+
+fn check<R: Row>(key: &[u8], value: &[u8]) -> Result<(), DecodeError> {
+    R::Key::from_bytes(key).ok_or(DecodeError::Malformed)?;
+    record::decode::<R>(value).map(drop)
 }
 
 impl TableRow {
     const fn scattered(self) -> Self {
         Self { scattered: true, ..self }
+    }
+
+    /// Whether these are a key and a record of this table, as this program would write them.
+    pub fn check(&self, key: &[u8], value: &[u8]) -> Result<(), DecodeError> {
+        let own = match self.class {
+            Class::Scoped => key.get(WORKSPACE_BYTES..).ok_or(DecodeError::Malformed)?,
+            Class::Global => key,
+        };
+        (self.check)(own, value)
     }
 }
 
@@ -89,12 +108,12 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<installation::Meta>("meta", Global, "schema, boot epoch, number of the last batch"),
     row::<timers::Timer>("timers", Global, "(due, kind, workspace, id): what must be looked at, and when").scattered(),
     row::<workspaces::Slug>("slugs", Global, "slug -> workspace"),
-    row::<access::KeyHash>("key_hashes", Global, "hash of an API key -> workspace and key"),
+    row::<access_rows::KeyHash>("key_hashes", Global, "hash of an API key -> workspace and key"),
     row::<channels::Feed>("feeds", Global, "public feed -> workspace"),
     row::<installation::Pause>("pauses", Global, "everything, or a network, paused"),
     row::<Workspace>("workspaces", Scoped, "() -> the workspace itself"),
     row::<workspaces::WrappedKey>("workspace_keys", Scoped, "() -> wrapped data key"),
-    row::<Key>("keys", Scoped, "API keys, without their secrets"),
+    row::<access::Key>("keys", Scoped, "API keys, without their secrets"),
     row::<Channel>("channels", Scoped, "connected accounts"),
     row::<channels::SealedCredential>("credentials", Scoped, "channel -> sealed credential"),
     row::<Post>("posts", Scoped, "posts, in order of making"),
@@ -122,6 +141,11 @@ impl Table {
     pub fn row(self) -> &'static TableRow {
         // A test holds the catalogue to the order of the enum.
         CATALOGUE.get(self as usize).unwrap_or(&CATALOGUE[0])
+    }
+
+    /// The table of this name in the catalogue.
+    pub fn named(name: &str) -> Option<Self> {
+        CATALOGUE.iter().find(|row| row.name == name).map(|row| row.table)
     }
 
     /// How the log of the stage names it: its line in the catalogue.

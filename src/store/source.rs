@@ -4,7 +4,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{
+    ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableError, WriteTransaction,
+};
 
 use super::Error;
 use super::schema::Table;
@@ -21,17 +23,24 @@ impl Tables {
     pub(super) fn of(database: &impl ReadableDatabase) -> Result<Self, Error> {
         database.begin_read().map(Self).map_err(io)
     }
+
+    /// `None`: a file of an older layout, which does not have it yet.
+    fn open(&self, table: Table) -> Result<Option<ReadOnlyTable<Bytes, Bytes>>, Error> {
+        match self.0.open_table(table.definition()) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(io(error)),
+        }
+    }
 }
 
 impl Source for Tables {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let table = self.0.open_table(table.definition()).map_err(io)?;
-        get(&table, key)
+        self.open(table)?.map_or(Ok(None), |table| get(&table, key))
     }
 
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
-        let table = self.0.open_table(table.definition()).map_err(io)?;
-        scan(&table, range, visit)
+        self.open(table)?.map_or(Ok(()), |table| scan(&table, range, visit))
     }
 }
 

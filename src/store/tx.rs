@@ -33,6 +33,11 @@ pub(super) struct Range {
 }
 
 impl Range {
+    /// Every key.
+    pub fn all() -> Self {
+        Self { from: Bound::Unbounded, to: Bound::Unbounded, backwards: false }
+    }
+
     pub fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
         (self.from.as_ref().map(Vec::as_slice), self.to.as_ref().map(Vec::as_slice))
     }

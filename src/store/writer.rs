@@ -5,12 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use redb::{Database, ReadableDatabase};
+use redb::Database;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::base::limits;
 
+use super::dump::check;
 use super::key::Key;
+use super::layout::Layout;
 use super::puts::{Changed, Puts};
 use super::rows::timers::StoredTimer;
 use super::rows::{Meta, TimerKey};
@@ -19,10 +21,9 @@ use super::slots::Slots;
 use super::source::{OpenTables, Tables, io};
 use super::stage::{Over, Stage, Waiting};
 use super::tx::{Range, Source, Tx, View, Visit};
+use super::upgrade::{schema_of, upgrade};
 use super::{Changes, Disk, Error, Options, WriteError};
 
-/// The newest layout that this program can read and write.
-const SCHEMA: u64 = 1;
 const QUEUE: usize = 4_096;
 const FEED: usize = 1_024;
 
@@ -138,9 +139,10 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn open(disk: Disk, options: Options) -> Result<Arc<Self>, Error> {
-        let database = disk.open(options, prepare, check_schema)?;
+        upgrade(&disk, options)?;
+        let database = open_on(&disk, options)?;
         let slots = Slots::open(&disk);
-        let (epoch, batch) = begin_epoch(&database)?;
+        let (epoch, batch) = begin_epoch(&database, options.layout)?;
         let stage = Stage::load(&Tables::of(&database)?)?;
         let seen = Seen { durable: stage.waiting.clone(), next: None };
         let (queue, jobs) = mpsc::channel(QUEUE);
@@ -312,7 +314,7 @@ impl Shared {
             return Err(Error::Closed);
         }
         if database.is_none() {
-            let opened = self.disk.open(self.options, prepare, check_schema)?;
+            let opened = open_on(&self.disk, self.options)?;
             // A commit that answered an error before may be in the file: its number must not be
             // taken for that of the batch that comes next.
             let tables = Tables::of(&opened)?;
@@ -439,11 +441,16 @@ impl Batch {
 }
 
 /// Lays out a new database: every table, and the schema's number.
-fn prepare(database: &Database) -> Result<(), Error> {
+pub(super) fn prepare(database: &Database, layout: Layout) -> Result<(), Error> {
     commit(database, |tables| {
         touch(tables)?;
-        put_meta(tables, "schema", SCHEMA)
+        put_meta(tables, "schema", layout.schema())
     })
+}
+
+fn open_on(disk: &Disk, options: Options) -> Result<Database, Error> {
+    let layout = options.layout;
+    disk.open(options, |database| prepare(database, layout), |found| check(found, layout))
 }
 
 /// Makes the tables that the file does not have yet.
@@ -451,18 +458,9 @@ fn touch(tables: &OpenTables<'_>) -> Result<(), Error> {
     CATALOGUE.iter().try_for_each(|row| tables.touch(row.table))
 }
 
-/// Refuses a newer layout.
-pub(super) fn check_schema(database: &impl ReadableDatabase) -> Result<(), Error> {
-    let found = read_meta(&Tables::of(database)?, "schema")?;
-    if found > SCHEMA {
-        return Err(Error::NewerSchema { found, known: SCHEMA });
-    }
-    Ok(())
-}
-
 /// Counts the epoch up. Returns it and the number of the last batch.
-fn begin_epoch(database: &Database) -> Result<(u64, u64), Error> {
-    check_schema(database)?;
+fn begin_epoch(database: &Database, layout: Layout) -> Result<(u64, u64), Error> {
+    check(schema_of(database)?, layout)?;
     let tables = Tables::of(database)?;
     let epoch = read_meta(&tables, "epoch")? + 1;
     let batch = read_meta(&tables, "batch")?;
@@ -474,7 +472,7 @@ fn begin_epoch(database: &Database) -> Result<(u64, u64), Error> {
     Ok((epoch, batch))
 }
 
-fn commit(
+pub(super) fn commit(
     database: &Database,
     f: impl Fn(&OpenTables<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -485,12 +483,12 @@ fn commit(
     txn.commit().map_err(io)
 }
 
-fn read_meta(tables: &Tables, name: &str) -> Result<u64, Error> {
+pub(super) fn read_meta(tables: &Tables, name: &str) -> Result<u64, Error> {
     let found = View::new(tables).get_global::<Meta>(&name.to_owned())?;
     Ok(found.map_or(0, |meta| meta.value))
 }
 
-fn put_meta(tables: &OpenTables<'_>, name: &str, value: u64) -> Result<(), Error> {
+pub(super) fn put_meta(tables: &OpenTables<'_>, name: &str, value: u64) -> Result<(), Error> {
     let mut tx = Tx::new(tables);
     tx.put_global(&name.to_owned(), &Meta { value })?;
     let (puts, _) = tx.into_parts();

@@ -68,6 +68,7 @@ pub struct Metrics {
     store_healthy: IntGauge,
     store_staged: IntGauge,
     catching_up: IntGauge,
+    backup_last: Gauge,
     disk_free: IntGauge,
     disk_room: IntGauge,
     log_lines_dropped: IntCounter,
@@ -134,6 +135,8 @@ impl Metrics {
                 "Changes that are durable in the log and wait for their tables.")?,
             catching_up: to.number("carillon_catching_up",
                 "Overdue deliveries from a time when nobody looked, that wait to be worked on.")?,
+            backup_last: to.seconds("carillon_backup_last_timestamp_seconds",
+                "When the last backup was made, in seconds since 1970; 0 without one.")?,
             disk_free: to.number("carillon_disk_free_bytes",
                 "Free space of the disk that holds the data.")?,
             disk_room: to.number("carillon_disk_room",
@@ -161,6 +164,11 @@ impl Metrics {
     pub fn started(&self, epoch: u64, at: Timestamp) {
         self.boot_epoch.set(i64::try_from(epoch).unwrap_or(i64::MAX));
         self.start_time.set(Duration::from_millis(at.as_millis()).as_secs_f64());
+    }
+
+    /// The last backup is of this time.
+    pub fn backup(&self, made_at: Timestamp) {
+        self.backup_last.set(Duration::from_millis(made_at.as_millis()).as_secs_f64());
     }
 
     /// A delivery came to `published`, `partial`, `failed`, `cancelled` or `held`.
@@ -378,6 +386,7 @@ mod tests {
             healthy: true,
             staged: 0,
         });
+        metrics.backup(Timestamp::from_millis(1_500));
         metrics.catching_up(3);
         metrics.disk(Space { free: 5, size: 9 }, Room::Low);
         metrics.log_lines_dropped(4);

@@ -6,9 +6,10 @@ use std::io::Read;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Identity, VaultError, file};
+use super::{Identity, Recipients, VaultError, file};
 use crate::base::{Rng, Secret};
 
 type Key = Secret<[u8; 32]>;
@@ -62,6 +63,11 @@ impl Keyring {
     }
 
     fn encrypt(&self, path: &Path, identity: &Identity) -> Result<Vec<u8>, VaultError> {
+        self.sealed_to(&identity.recipients()).map_err(|error| file::io_error(path, error))
+    }
+
+    /// The keyring as whoever holds an identity of `recipients` can open it.
+    pub fn sealed_to(&self, recipients: &Recipients) -> std::io::Result<Vec<u8>> {
         let older = self.older.iter().map(|(number, key)| (*number, key));
         // Large enough never to move, which would leave a copy behind.
         let mut text = Zeroizing::new(String::with_capacity(100 * (self.older.len() + 2)));
@@ -72,8 +78,38 @@ impl Keyring {
             text.push(' ');
             HEXLOWER.encode_append(key.reveal(), &mut text);
         }
-        age::encrypt(&identity.0.to_public(), text.as_bytes())
-            .map_err(|error| file::io_error(path, std::io::Error::other(error)))
+        recipients.encrypt(text.as_bytes())
+    }
+
+    /// What [`Keyring::sealed_to`] made; `path` is only named in errors.
+    pub fn unseal(path: &Path, sealed: &[u8], identity: &Identity) -> Result<Self, VaultError> {
+        Self::decrypt(path, sealed, identity)
+    }
+
+    /// Puts it into the file at `path`, sealed to `identity`. One that is there already must have
+    /// all of its keys, and stays.
+    pub fn put(&self, path: &Path, identity: &Identity) -> Result<(), VaultError> {
+        let Some(bytes) = file::read(path)? else {
+            return file::create(path, &self.encrypt(path, identity)?);
+        };
+        let there = Self::decrypt(path, &bytes, identity)?;
+        let older = self.older.iter().map(|(number, key)| (*number, key));
+        let same = |(number, key): (u32, &Key)| {
+            there.key(number).is_ok_and(|other| other.reveal() == key.reveal())
+        };
+        if older.chain([self.current()]).all(same) {
+            return Ok(());
+        }
+        Err(VaultError::OtherKeyring { path: path.to_owned() })
+    }
+
+    /// Tells installations apart, and says nothing of the keys: it comes from the oldest.
+    pub fn installation(&self) -> String {
+        let oldest = self.older.values().next().unwrap_or(&self.current.1);
+        let digest =
+            Sha256::new().chain_update(b"carillon installation").chain_update(oldest.reveal());
+        let digest: [u8; 32] = digest.finalize().into();
+        HEXLOWER.encode(digest.get(..8).unwrap_or_default())
     }
 
     fn decrypt(path: &Path, bytes: &[u8], identity: &Identity) -> Result<Self, VaultError> {

@@ -6,6 +6,7 @@ mod identity;
 mod keyring;
 mod seal;
 mod sign;
+mod stream;
 
 use std::io;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 pub use identity::Identity;
 pub use keyring::Keyring;
 pub use seal::{Vault, WorkspaceKey, WrappedKey};
+pub use stream::{Recipients, Sealing};
 
 /// Why something cannot be opened or sealed. Holds no secret.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,14 @@ pub enum VaultError {
     WrongIdentity { path: PathBuf },
     #[error("{path} is not a keyring: {why}; restore it from a backup")]
     BadKeyring { path: PathBuf, why: &'static str },
+    #[error("{text} is not an age recipient, which begins with age1")]
+    BadRecipient { text: String },
+    #[error("it is not encrypted as an age stream, or is damaged")]
+    NotEncrypted,
+    #[error("it is encrypted to other recipients; this identity does not open it")]
+    NotForIdentity,
+    #[error("{path} has other keys: it is of another installation")]
+    OtherKeyring { path: PathBuf },
     #[error("sealed under key {0}, which is not at hand")]
     UnknownKey(u32),
     #[error("not a sealed value: {0}")]

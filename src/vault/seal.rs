@@ -39,7 +39,7 @@ impl Vault {
         Self { keyring }
     }
 
-    pub(super) fn keyring(&self) -> &Keyring {
+    pub fn keyring(&self) -> &Keyring {
         &self.keyring
     }
 

@@ -23,7 +23,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(extra: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), extra)
+    }
+
+    /// With what is in this folder.
+    pub fn on(folder: tempfile::TempDir, extra: &[&str]) -> Self {
         let (process, address) = serve(folder.path(), extra);
         let socket = folder.path().join("data/admin.sock");
         Self { folder, process, address, socket }

@@ -14,5 +14,6 @@ mod clock;
 mod faults;
 mod full;
 mod kills;
+mod restore;
 mod server;
 mod sharing;

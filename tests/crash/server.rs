@@ -194,6 +194,23 @@ impl Server {
         std::fs::write(&self.settings, text).unwrap();
     }
 
+    /// More settings, from the next start on.
+    pub fn add_settings(&self, more: &str) {
+        let text = std::fs::read_to_string(&self.settings).unwrap();
+        std::fs::write(&self.settings, format!("{text}{more}")).unwrap();
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Runs the program once, on this server's folder and settings.
+    pub fn run(&self, args: &[&str]) -> std::process::Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_carillon"));
+        command.args(args).arg("--data").arg(&self.data).arg("--config").arg(&self.settings);
+        command.output().unwrap()
+    }
+
     pub fn kill(&mut self) {
         self.process.take().unwrap().kill();
     }

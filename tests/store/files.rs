@@ -124,9 +124,9 @@ fn a_file_of_a_newer_program_is_not_touched() {
     assert_eq!(names(folder.path()), ["carillon.redb", "carillon.slots"]);
 }
 
-/// The newer program was killed: the engine must repair the file to read it, but no row changes.
+/// The newer program was killed: the engine must repair the file to read it, and does in memory.
 #[test]
-fn a_file_of_a_newer_program_that_was_killed_keeps_its_rows() {
+fn a_file_of_a_newer_program_that_was_killed_is_not_touched_either() {
     let folder = tempfile::tempdir().unwrap();
     let [live, killed] = ["live.redb", "killed.redb"].map(|name| folder.path().join(name));
     touch(&live);
@@ -134,8 +134,10 @@ fn a_file_of_a_newer_program_that_was_killed_keeps_its_rows() {
     let open = redb::Database::open(&live).unwrap();
     fs::copy(&live, &killed).unwrap();
     drop(open);
+    let before = fs::read(&killed).unwrap();
     let opened = rig::on_file(&killed);
     assert_eq!(opened.err(), Some(Error::NewerSchema { found: 7, known: 1 }));
+    assert!(fs::read(&killed).unwrap() == before, "the file was written");
     rig::tamper(&killed, Table::Meta, |rows| {
         assert_eq!((number(rows, "schema"), number(rows, "epoch")), (7, 1));
     });

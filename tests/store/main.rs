@@ -9,6 +9,7 @@
 )]
 
 mod crashes;
+mod dump;
 mod events;
 mod faults;
 mod files;
@@ -19,4 +20,5 @@ mod rig;
 mod scans;
 mod script;
 mod stage;
+mod upgrade;
 mod writer;

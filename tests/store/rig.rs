@@ -27,7 +27,8 @@ pub type Written<T> = Result<T, WriteError<No>>;
 /// A store on `disk` that does everything inside the call.
 pub fn inline(disk: &FaultDisk) -> Result<Store, Error> {
     // So few staged rows that they move on with every few writes.
-    let options = Options { cache_bytes: 1024 * 1024, inline: true, staged_rows: 4 };
+    let options =
+        Options { cache_bytes: 1024 * 1024, inline: true, staged_rows: 4, ..Options::default() };
     Store::open(Disk::Memory(disk.clone()), options)
 }
 

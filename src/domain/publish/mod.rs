@@ -310,6 +310,8 @@ pub enum Event {
     ClockJumped {
         back: Duration,
     },
+    /// It comes from a backup: what became of it since then is not known.
+    Restored,
     /// A person moved it.
     Move {
         due: Timestamp,
@@ -351,8 +353,14 @@ pub enum Reading {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    ItIsThere { url: Option<String> },
+    ItIsThere {
+        url: Option<String>,
+    },
     SendAgain,
+    /// The same, not before then.
+    SendAt {
+        due: Timestamp,
+    },
     Drop,
 }
 

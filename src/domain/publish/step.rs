@@ -26,6 +26,7 @@ pub fn step(flow: &Flow, policy: &Policy, at: Moment, event: Event) -> Stepped {
         Event::Cancel => cancel(&mut flow),
         Event::Resume(reason) => resume(&mut flow, at, reason),
         Event::ClockJumped { back } => doubt_anew(&mut flow, policy, at, back),
+        Event::Restored => restored(&mut flow, at),
         Event::Move { due } => shift(&mut flow, due),
     }?;
     debug_assert!(flow.wake.is_none() == (flow.is_over() || flow.hold.is_some()));
@@ -376,23 +377,45 @@ fn decide(flow: &mut Flow, at: Moment, decision: Decision) -> Result<Next, Refus
                 Receipt { remote_id: String::new(), url, at: at.now, source: Source::Person };
             return Ok(publish(flow, index, receipt));
         }
-        Decision::SendAgain => {
-            let part = &mut flow.parts[index];
-            if part.doubt != Doubt::None {
-                part.doubt = Doubt::Absent;
-            }
-            part.used = 0;
-            part.phase = Phase::Waiting(Wait::Due);
-            flow.hold = None;
-            flow.due = at.now;
-            flow.wake = Some(at.now);
-        }
+        Decision::SendAgain => send_again(flow, index, at.now),
+        Decision::SendAt { due } => send_again(flow, index, due),
         Decision::Drop => {
             flow.cancelled = true;
             flow.hold = None;
             flow.wake = None;
         }
     }
+    Ok(Next::Rest)
+}
+
+fn send_again(flow: &mut Flow, index: usize, due: Timestamp) {
+    let part = &mut flow.parts[index];
+    if part.doubt != Doubt::None {
+        part.doubt = Doubt::Absent;
+    }
+    part.used = 0;
+    part.phase = Phase::Waiting(Wait::Due);
+    flow.hold = None;
+    flow.due = due;
+    flow.wake = Some(due);
+}
+
+/// The part may be out, and no reading is trusted to say: a person decides. The doubt keeps it from
+/// being edited, moved or cancelled as if nothing had been sent.
+fn restored(flow: &mut Flow, at: Moment) -> Result<Next, Refusal> {
+    if flow.is_over() {
+        return Err(Refusal::Finished);
+    }
+    let index = flow.current().ok_or(Refusal::Finished)?;
+    let part = &mut flow.parts[index];
+    let armed = match (part.doubt, &part.phase) {
+        (Doubt::Open { armed, .. }, _) => armed,
+        (_, Phase::Armed { at: armed, .. }) => *armed,
+        _ => flow.due.min(at.now),
+    };
+    part.doubt = Doubt::Open { armed, lost: at.now };
+    part.phase = Phase::Waiting(Wait::Due);
+    hold(flow, HoldReason::Restored, at);
     Ok(Next::Rest)
 }
 

@@ -1,5 +1,6 @@
 //! Work that is done now and then, apart from publishing.
 
+mod backup;
 mod disk;
 mod media;
 mod sessions;
@@ -15,6 +16,9 @@ use crate::service::Services;
 
 /// Starts every worker; each ends at `stop`, between two rounds.
 pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &CancellationToken) {
+    if services.backups.settings().is_set() {
+        spawner(Box::pin(backup::run(Arc::clone(services), stop.clone())));
+    }
     spawner(Box::pin(disk::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(media::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(sessions::run(Arc::clone(services), stop.clone())));

@@ -90,6 +90,10 @@ pub const VERBS: &[Verb] = &[
     verb(("log", "level", ""), "Change which lines are logged, until the next reload or restart", &[
         arg("level", Word, "such as debug, or info,carillon::engine=debug"),
     ], &[]),
+    verb(("backup", "create", ""), "Make a backup that only holders of `backup.recipients` open", &[
+        arg("media", Optional, "reference (names only, the default) or copy (their bytes, too)"),
+    ], &[]),
+    verb(("backup", "list", ""), "Backups in the folder of backups, newest first", &[], &["name", "made_at", "bytes", "path"]),
     verb(("publishing", "pause", ""), "Stop publishing everywhere; what is being sent is finished", &[], &[]),
     verb(("publishing", "resume", ""), "Publish again", &[], &[]),
     verb(("network", "list", ""), "The networks that this program knows", &[], &["id", "title", "paused"]),
@@ -129,6 +133,10 @@ pub const VERBS: &[Verb] = &[
     verb(("channel", "test", "admin"), "Ask the network whom the channel speaks for", ID, CHANNEL),
     verb(("channel", "pause", "admin"), "Hold back what is due for it", ID, CHANNEL),
     verb(("channel", "resume", "admin"), "Let it go on", ID, CHANNEL),
+    verb(("channel", "decide", "write"), "Decide on all its deliveries that a restore holds", &[
+        arg("id", Word, "its id"),
+        arg("as", Required, "it_is_there, send_again or drop"),
+    ], CHANNEL),
     verb(("channel", "remove", "admin"), "Disconnect it and cancel what waits for it", ID, CHANNEL),
     verb(("post", "create", "write"), "Write a post", &[
         arg("channel", Many, "id of a channel; several for several"),

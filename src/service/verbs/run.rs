@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::super::backups::restored_from;
 use super::super::{
-    Access, AssetChange, Brought, ChannelChange, DeliveryFilter, NewImport, NewPost, PostChange,
-    PostFilter, Services, When, words,
+    Access, AssetChange, Brought, ChannelChange, DeliveryFilter, MediaMode, NewImport, NewPost,
+    PostChange, PostFilter, Services, When, words,
 };
 use super::Verb;
 use crate::base::{
@@ -192,6 +193,18 @@ impl Caller<'_> {
                 (services.controls.set_level)(level)?;
                 Ok(json!({ "level": level }))
             }
+            ("backup", "create") => {
+                let media = match words.maybe("media")? {
+                    None | Some("reference") => MediaMode::Reference,
+                    Some("copy") => MediaMode::Copy,
+                    Some(_) => {
+                        let allowed = "reference, copy".to_owned();
+                        return Err(Problem::field("media", Wrong::NotOneOf { allowed }));
+                    }
+                };
+                shown(services.create_backup(media).await?)
+            }
+            ("backup", _) => Ok(json!({ "items": services.list_backups().await? })),
             ("publishing", _) => {
                 services.pause_installation(operator, None, verb == "pause").await?;
                 Ok(json!({ "paused": verb == "pause" }))
@@ -223,11 +236,11 @@ impl Caller<'_> {
     async fn status(&self) -> Answer {
         let services = self.services;
         let now = services.now();
-        let (overdue, backlog) = services
+        let (overdue, backlog, restored) = services
             .store
             .read(move |view| {
                 let overdue = view.timers(None, now, limits::SCAN_MAX)?.len();
-                Ok((overdue, Backlog::read(view)?))
+                Ok((overdue, Backlog::read(view)?, restored_from(view)?))
             })
             .await
             .map_err(super::super::trouble)?;
@@ -264,6 +277,8 @@ impl Caller<'_> {
                 "state": services.room().word(),
                 "free_mib": services.store.space().map(|space| space.free / (1024 * 1024)),
             },
+            "restored": restored,
+            "last_backup": services.last_backup().await.ok().flatten(),
             "public_url": services.public_url.as_ref(),
         }))
     }
@@ -306,6 +321,12 @@ impl Caller<'_> {
             } else {
                 shown(services.channel(&access, words.id("id")?).await?)
             };
+        }
+        if verb == "decide" {
+            let word = words.word("as")?.replace('-', "_");
+            let decision = words::decision("as", &word, None)?;
+            let access = self.enter::<Write>(workspace).await?;
+            return shown(services.decide_restored(access, words.id("id")?, decision).await?);
         }
         let access = self.enter::<Manage>(workspace).await?;
         let change = match verb {

@@ -1,0 +1,184 @@
+//! Backups: made while the server runs, for recipients whose identity it does not have; read,
+//! checked and restored by whoever has it. Must not hold rows or media in memory.
+
+mod archive;
+mod create;
+mod restored;
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use crate::base::{Problem, Timestamp};
+use crate::store::DecodeError;
+use crate::vault::{Identity, Keyring, Recipients, VaultError};
+use crate::{media, store};
+
+pub use archive::{Item, Manifest, MediaMode};
+pub(super) use restored::restored_from;
+pub use restored::{Restored, hold_restored};
+
+use super::Services;
+
+/// Where backups go, for whom, and how many stay.
+#[derive(Clone, Default)]
+pub struct BackupSettings {
+    pub folder: PathBuf,
+    pub recipients: Recipients,
+    pub keep: usize,
+    /// How old the last may become before the next is made; `None`: only when asked.
+    pub every: Option<Duration>,
+}
+
+impl BackupSettings {
+    /// Whether backups can be made.
+    pub fn is_set(&self) -> bool {
+        !self.recipients.is_empty()
+    }
+}
+
+/// The settings, and whose turn it is: one is made at a time.
+#[derive(Default)]
+pub struct Backups {
+    settings: BackupSettings,
+    turn: Mutex<()>,
+}
+
+/// Why a backup was not made, read or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("the backup cannot be read or written: {0}")]
+    Io(#[from] io::Error),
+    #[error("this is not a backup of Carillon")]
+    Foreign,
+    #[error("the backup is damaged: {0}")]
+    Damaged(&'static str),
+    #[error("the backup has a record of `{name}` that cannot be read: {cause}")]
+    Record { name: &'static str, cause: DecodeError },
+    #[error("Carillon {version} made the backup, with schema {found}; this one knows {known}")]
+    OtherSchema { version: String, found: u64, known: u64 },
+    #[error(
+        "Carillon {version} made the backup, with a table `{name}` that this one does not know"
+    )]
+    UnknownTable { name: String, version: String },
+    #[error("the backup was made at {made_at}, and the clock of this machine says {now}; set it")]
+    FromTheFuture { made_at: Timestamp, now: Timestamp },
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Media(#[from] media::Error),
+}
+
+/// A backup in the folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackupShown {
+    pub name: String,
+    pub path: String,
+    pub made_at: Timestamp,
+    pub bytes: u64,
+}
+
+const PREFIX: &str = "carillon-";
+const SUFFIX: &str = ".age";
+const STAMP: &str = "%Y%m%dT%H%M%SZ";
+
+fn name_of(made_at: Timestamp, installation: &str) -> String {
+    format!("{PREFIX}{}-{installation}{SUFFIX}", made_at.to_jiff().strftime(STAMP))
+}
+
+/// When the backup of this name was made, and of which installation.
+fn of_name(name: &str) -> Option<(Timestamp, &str)> {
+    let rest = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    let (stamp, installation) = rest.split_once('-')?;
+    let time = jiff::civil::DateTime::strptime(STAMP, stamp).ok()?;
+    let time = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+    Some((Timestamp::from_jiff(time)?, installation))
+}
+
+impl Backups {
+    pub fn new(settings: BackupSettings) -> Self {
+        Self { settings, turn: Mutex::new(()) }
+    }
+
+    pub fn settings(&self) -> &BackupSettings {
+        &self.settings
+    }
+
+    /// Those of an installation that are whole, newest first.
+    fn list(&self, installation: &str) -> io::Result<Vec<BackupShown>> {
+        let entries = match std::fs::read_dir(&self.settings.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let Some((made_at, of)) = of_name(&name) else { continue };
+            if of == installation {
+                let (bytes, path) = (entry.metadata()?.len(), entry.path().display().to_string());
+                found.push(BackupShown { name, path, made_at, bytes });
+            }
+        }
+        found.sort_by(|a, b| b.name.cmp(&a.name));
+        Ok(found)
+    }
+}
+
+impl Services {
+    /// The backups of this installation in its folder, newest first.
+    pub async fn list_backups(&self) -> Result<Vec<BackupShown>, Problem> {
+        let (backups, installation) =
+            (Arc::clone(&self.backups), self.vault.keyring().installation());
+        let listed = create::blocking(move || backups.list(&installation)).await?;
+        listed.map_err(|error| create::failed(&error.into()))
+    }
+}
+
+/// Reads the backup at `path` from its first to its last byte, and hands over what is in it.
+pub fn read_backup(
+    path: &Path,
+    identity: &Identity,
+    on: impl FnMut(Item<'_>) -> Result<(), BackupError>,
+) -> Result<Manifest, BackupError> {
+    let file = BufReader::with_capacity(256 * 1024, File::open(path)?);
+    let opened = identity.open(file).map_err(|error| match error {
+        VaultError::NotEncrypted => BackupError::Foreign,
+        other => BackupError::Vault(other),
+    })?;
+    let read = archive::read(opened, on);
+    read.map_err(|error| match error {
+        // age says so of what was cut off, changed or moved.
+        BackupError::Io(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+            ) =>
+        {
+            BackupError::Damaged("its bytes were changed, or it was cut off")
+        }
+        other => other,
+    })
+}
+
+/// Reads all of a backup and checks it; also that its keyring opens.
+pub fn verify_backup(path: &Path, identity: &Identity) -> Result<Manifest, BackupError> {
+    let mut installation = None;
+    let manifest = read_backup(path, identity, |item| {
+        if let Item::Keyring(sealed) = item {
+            installation = Some(Keyring::unseal(path, sealed, identity)?.installation());
+        }
+        Ok(())
+    })?;
+    if installation.as_ref() != Some(&manifest.head.installation) {
+        return Err(BackupError::Damaged("its keyring is of another installation"));
+    }
+    Ok(manifest)
+}

@@ -1,0 +1,197 @@
+//! Backups on the command line: who may open them, what is refused, how many stay; and a database
+//! of a newer program.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use carillon::vault::Identity;
+use serde_json::Value;
+
+use crate::program::{Server, carillon};
+
+/// An identity that is kept elsewhere, and its public key.
+fn identity(folder: &Path, name: &str) -> (String, String) {
+    let path = folder.join(name);
+    Identity::load_or_create(&path).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let key = text.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
+    (path.to_str().unwrap().to_owned(), key.to_owned())
+}
+
+fn run(args: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = carillon().args(args).output().unwrap();
+    (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
+fn settings(folder: &Path, recipient: &str) -> String {
+    let path = folder.join("settings.toml");
+    std::fs::write(&path, format!("[backup]\nrecipients = [\"{recipient}\"]\nkeep = 2\n")).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn made(server: &Server) -> PathBuf {
+    let made = server.json(&["backup", "create"]);
+    PathBuf::from(made["path"].as_str().unwrap())
+}
+
+/// With one upload in it, so that there are rows and media.
+fn story(away: &Path) -> (Server, String) {
+    let (identity, recipient) = identity(away, "offline.txt");
+    let server = Server::start(&["--config", &settings(away, &recipient)]);
+    server.json(&["workspace", "create", "Acme"]);
+    let picture = away.join("picture.png");
+    std::fs::write(&picture, support::media::png(40, 30)).unwrap();
+    server.json(&["media", "upload", picture.to_str().unwrap(), "-w", "acme"]);
+    (server, identity)
+}
+
+#[test]
+fn without_recipients_there_are_none() {
+    let server = Server::start(&[]);
+    let (code, said) = server.fails(&["backup", "create"]);
+    assert_eq!(code, 5);
+    assert!(said.contains("backup.recipients"), "{said}");
+    assert_eq!(server.json(&["backup", "list"])["items"], serde_json::json!([]));
+}
+
+#[test]
+fn only_the_identity_opens_one_and_only_whole() {
+    let away = tempfile::tempdir().unwrap();
+    let (server, ours) = story(away.path());
+    let (own, _) = identity(away.path(), "stranger.txt");
+    let file = made(&server);
+    let name = file.to_str().unwrap();
+    let (code, said) = run(&["backup", "verify", name, "--identity", &ours]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("ok: made ") && said.contains("0 media objects"), "{said}");
+    let json = run(&["backup", "verify", name, "--identity", &ours, "--json"]).1;
+    let manifest = serde_json::from_str::<Value>(&json).unwrap()["manifest"].take();
+    let rows = |table: &str| {
+        let tables = manifest["tables"].as_array().unwrap();
+        tables.iter().find(|sum| sum["name"] == table).map(|sum| sum["rows"].clone())
+    };
+    assert_eq!(rows("assets"), Some(Value::from(1)));
+    assert_eq!((&manifest["schema"], &manifest["media"]), (&Value::from(1), &"reference".into()));
+    // The server itself cannot.
+    let server_identity = server.folder.path().join("data/identity.txt");
+    for (identity, why) in [
+        (own.as_str(), "does not open it"),
+        (server_identity.to_str().unwrap(), "does not open it"),
+    ] {
+        let (code, said) = run(&["backup", "verify", name, "--identity", identity]);
+        assert!(code == Some(1) && said.contains(why), "{said}");
+    }
+    let good = std::fs::read(&file).unwrap();
+    let broken = away.path().join("broken.age");
+    let place = broken.to_str().unwrap();
+    let mut bad: Vec<(&str, Vec<u8>)> = vec![
+        ("cut off", good[..good.len() - 1].to_vec()),
+        ("half", good[..good.len() / 2].to_vec()),
+        ("empty", Vec::new()),
+        ("longer", [good.as_slice(), b"x"].concat()),
+        ("foreign", b"something else".to_vec()),
+    ];
+    for at in [10, 300, good.len() / 2, good.len() - 1] {
+        let mut flipped = good.clone();
+        flipped[at] ^= 1;
+        bad.push(("flipped", flipped));
+    }
+    let data = away.path().join("data");
+    for (what, bytes) in bad {
+        std::fs::write(&broken, bytes).unwrap();
+        let (code, said) = run(&["backup", "verify", place, "--identity", &ours]);
+        assert_eq!(code, Some(1), "{what}: {said}");
+        let into = ["--data", data.to_str().unwrap()];
+        let restore = ["backup", "restore", place, "--identity", &ours];
+        let (code, said) = run(&[restore.as_slice(), &into].concat());
+        assert_eq!(code, Some(1), "{what}: {said}");
+        assert!(said.contains("backup"), "{what}: {said}");
+        for left in ["carillon.redb", "carillon.redb.restoring", "keyring.age"] {
+            assert!(!data.join(left).exists(), "{what} left {left}");
+        }
+    }
+}
+
+#[test]
+fn a_new_machine_gets_everything_from_one_file_and_one_identity() {
+    let away = tempfile::tempdir().unwrap();
+    let (server, identity) = story(away.path());
+    let made = server.json(&["backup", "create", "--media", "copy"]);
+    assert_eq!(made["objects"].as_u64(), Some(2), "the picture and its thumbnail: {made}");
+    let file = made["path"].as_str().unwrap();
+    let fresh = tempfile::tempdir().unwrap();
+    let data = fresh.path().join("data");
+    let into = ["--data", data.to_str().unwrap(), "--json"];
+    let restore = ["backup", "restore", file, "--identity", &identity];
+    let (code, said) = run(&[restore.as_slice(), &into].concat());
+    assert_eq!(code, Some(0), "{said}");
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&report["missing_media"], &report["workspaces"]), (&0.into(), &1.into()));
+    let again = Server::on(fresh, &[]);
+    let asset = &again.json(&["media", "list", "-w", "acme"])["items"][0];
+    let copy = away.path().join("copy.png");
+    let (id, to) = (asset["id"].as_str().unwrap(), copy.to_str().unwrap());
+    assert!(again.run(&["media", "download", id, "--to", to, "-w", "acme"]).status.success());
+    let names = |server: &Server| server.json(&["workspace", "list"])["items"][0]["id"].clone();
+    assert_eq!(names(&again), names(&server));
+    assert_eq!(again.json(&["status"])["publishing"], "paused");
+    // Of another installation: its keyring is not replaced.
+    let other = Server::start(&[]);
+    let (folder, data) = (other.folder.path().join("data"), other.folder.path().join("data"));
+    drop(other.process);
+    let into = ["--data", data.to_str().unwrap(), "--replace"];
+    let before = std::fs::read(folder.join("keyring.age")).unwrap();
+    let (code, said) = run(&[restore.as_slice(), &into].concat());
+    assert!(code == Some(1) && said.contains("of another installation"), "{said}");
+    assert_eq!(std::fs::read(folder.join("keyring.age")).unwrap(), before);
+}
+
+#[test]
+fn so_many_stay_and_they_are_listed() {
+    let away = tempfile::tempdir().unwrap();
+    let (server, _) = story(away.path());
+    let folder = server.folder.path().join("data/backups");
+    std::fs::create_dir(&folder).unwrap();
+    let first = made(&server);
+    let installation = first.to_str().unwrap().rsplit_once('-').unwrap().1.to_owned();
+    for old in ["20250101T000000Z", "20250102T000000Z"] {
+        std::fs::write(folder.join(format!("carillon-{old}-{installation}")), "old").unwrap();
+    }
+    std::fs::write(folder.join("carillon-20240101T000000Z-0000000000000000.age"), "other").unwrap();
+    std::fs::write(folder.join("notes.txt"), "mine").unwrap();
+    // Names have seconds.
+    let second = loop {
+        let output = server.run(&["backup", "create", "--json"]);
+        if output.status.success() {
+            let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+            break made;
+        }
+    };
+    assert_eq!(second["removed"], 2);
+    let listed = server.json(&["backup", "list"]);
+    let listed = listed["items"].as_array().unwrap();
+    assert_eq!(listed.len(), 2);
+    assert_eq!((&listed[0]["path"], &listed[1]["path"]), (&second["path"], &first.to_str().into()));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4, "what is not ours stays");
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_refused_and_not_touched() {
+    let server = Server::start(&[]);
+    let Server { folder, mut process, .. } = server;
+    process.terminate();
+    process.wait(std::time::Duration::from_secs(20));
+    let path = folder.path().join("data/carillon.redb");
+    let newer = carillon::store::Layout::new(9, &[]);
+    let options = carillon::store::Options { layout: newer, ..Default::default() };
+    std::fs::remove_file(&path).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = carillon::store::Store::open(carillon::store::Disk::File(path.clone()), options);
+    runtime.block_on(store.unwrap().close()).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let data = folder.path().join("data");
+    let (code, said) = run(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("schema 9; this program knows up to 1"), "{said}");
+    assert!(std::fs::read(&path).unwrap() == before, "the file was written");
+}
