@@ -27,7 +27,7 @@ use crate::domain::space::Space;
 use rows::{Meta, TimerKey};
 
 pub use disk::Disk;
-pub use fault::{FaultDisk, FaultKind};
+pub use fault::{FaultDisk, FaultKind, Replay};
 pub use key::{Fixed, Key};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};

@@ -11,8 +11,11 @@
 
 mod client;
 mod clock;
+mod failing;
 mod faults;
 mod full;
 mod kills;
 mod server;
 mod sharing;
+mod stop;
+mod storm;
