@@ -50,13 +50,20 @@ impl Written {
     }
 }
 
+/// How a file is brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    Form,
+    /// A few KiB at a time: the upload, once it was announced.
+    Stretches(Option<String>),
+}
+
 /// A file that somebody brings, and its id once that was acknowledged.
 #[derive(Clone, Debug)]
 pub struct File {
     pub key: String,
     pub bytes: Vec<u8>,
-    /// In stretches of a few KiB each: the address of the upload, once it was announced.
-    pub in_stretches: Option<Option<String>>,
+    pub way: Way,
     pub acknowledged: Option<String>,
 }
 
@@ -100,14 +107,14 @@ impl Client {
     /// One try to bring a file, or what is left of it.
     pub async fn bring(&self, api: &str, workspace: &str, file: &mut File) {
         let media = format!("{api}/workspaces/{workspace}/media");
-        file.acknowledged = match file.in_stretches.clone() {
-            None => self.upload(&media, file).await,
-            Some(announced) => {
+        file.acknowledged = match file.way.clone() {
+            Way::Form => self.upload(&media, file).await,
+            Way::Stretches(announced) => {
                 let announced = match announced {
-                    Some(place) => Some(place),
+                    Some(id) => Some(id),
                     None => self.announce(&media, file).await,
                 };
-                file.in_stretches = Some(announced.clone());
+                file.way = Way::Stretches(announced.clone());
                 match announced {
                     Some(id) => self.stretches(&format!("{media}/uploads/{id}"), file).await,
                     None => None,

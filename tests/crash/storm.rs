@@ -10,7 +10,7 @@ use carillon::practice::{Act, Fault, Matcher};
 use serde_json::Value;
 use support::runs;
 
-use crate::client::{File, Written};
+use crate::client::{File, Way, Written};
 use crate::kills::{Installation, account, judge, set_up, settled};
 use crate::server::turning;
 
@@ -81,21 +81,21 @@ impl Dice {
             })
             .collect()
     }
+}
 
-    fn files(&self, cycle: u64) -> Vec<File> {
-        let file = |n: u64| {
-            // No two files are alike.
-            let wide = u32::try_from(100 + cycle % 700).unwrap();
-            let high = u32::try_from(40 + 2 * (cycle / 700) + n).unwrap();
-            File {
-                key: format!("cycle-{cycle}-file-{n}"),
-                bytes: support::media::png(wide, high),
-                in_stretches: (n == 1).then_some(None),
-                acknowledged: None,
-            }
-        };
-        (0..FILES_PER_CYCLE).map(file).collect()
-    }
+fn files_of(cycle: u64) -> Vec<File> {
+    let file = |n: u64| {
+        // No two files are alike.
+        let wide = u32::try_from(100 + cycle % 700).unwrap();
+        let high = u32::try_from(40 + 2 * (cycle / 700) + n).unwrap();
+        File {
+            key: format!("cycle-{cycle}-file-{n}"),
+            bytes: support::media::png(wide, high),
+            way: if n == 1 { Way::Stretches(None) } else { Way::Form },
+            acknowledged: None,
+        }
+    };
+    (0..FILES_PER_CYCLE).map(file).collect()
 }
 
 fn now() -> Timestamp {
@@ -196,7 +196,7 @@ async fn kills_at_any_moment_lose_and_double_nothing() {
         let mut mine = open(&mut posts, |p: &Written| p.acknowledged.is_none());
         mine.extend(dice.posts(cycle, &installation.channels, &files));
         let mut bring = open(&mut files, |f: &File| f.acknowledged.is_none());
-        bring.extend(dice.files(cycle));
+        bring.extend(files_of(cycle));
         let clients = Clients::start(&installation, &mine, &bring);
         kill(&mut installation, &dice, &mut tally).await;
         let (mine, brought) = clients.finish().await;
@@ -295,7 +295,7 @@ async fn no_quiet_period_is_caught() {
     ];
     let server = Server::changed(&practice, &hasty);
     let installation = with_server(server, practice, &hosts).await;
-    let act = Act::LandLate { after: Duration::from_millis(2_000) };
+    let act = Act::LandLate { after: Duration::from_secs(2) };
     let fault = Fault { on: Matcher::Write, host: None, times: 1, act };
     installation.practice.world().add_fault(fault);
     let posts = [write(&installation, post(&installation, "listed-a", "twice", None)).await];
