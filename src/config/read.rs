@@ -336,7 +336,7 @@ error[unknown_section]: unknown section `attempts`
 error[unknown_key]: unknown key `store.colour`
   --> x.toml:10:1
    | colour = 1
-   | ^^^^^^ known here: cache_mib, space_low_mib, space_scarce_mib, space_out_mib
+   | ^^^^^^ known here: cache_mib, staged_rows, space_low_mib, space_scarce_mib, space_out_mib
 
 error[unknown_key]: unknown key `CARILLON_LOG_LEVEL`
   --> variable CARILLON_LOG_LEVEL

@@ -39,8 +39,11 @@ pub(super) fn open(
     }
     let identity = identity(config)?;
     let keyring = Keyring::open_or_create(&keyring, &identity, rng.as_ref())?;
-    let options =
-        Options { cache_bytes: config.store.cache_mib * 1024 * 1024, ..Options::default() };
+    let options = Options {
+        cache_bytes: config.store.cache_mib * 1024 * 1024,
+        staged_rows: config.store.staged_rows,
+        ..Options::default()
+    };
     let store = Store::open(Disk::File(database.clone()), options)
         .map_err(|source| Error::Store { path: database, source })?;
     let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;

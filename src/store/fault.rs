@@ -47,17 +47,80 @@ struct State {
     late: Vec<Change>,
     /// The file under another name that a new database is made in.
     beside: Option<FaultDisk>,
+    /// What was done since it is recorded.
+    record: Option<Vec<Step>>,
 }
 
+#[derive(Clone)]
 enum Change {
     Write { offset: usize, bytes: Vec<u8> },
     Resize(usize),
+}
+
+impl Change {
+    /// Does it to `image`.
+    fn land(&self, image: &mut Vec<u8>) {
+        match self {
+            Self::Resize(len) => image.resize(*len, 0),
+            Self::Write { offset, bytes } => {
+                let end = offset + bytes.len();
+                if image.len() < end {
+                    image.resize(end, 0);
+                }
+                if let Some(to) = image.get_mut(*offset..end) {
+                    to.copy_from_slice(bytes);
+                }
+            }
+        }
+    }
+
+    /// Does any part of it, as a power cut before the sync may.
+    fn tear(&self, image: &mut Vec<u8>, rng: &dyn Rng) {
+        match self {
+            Self::Resize(len) if rng.next_u64().is_multiple_of(2) => image.resize(*len, 0),
+            Self::Resize(_) => {}
+            Self::Write { offset, bytes } => {
+                let fate = rng.next_u64() % 4;
+                for (i, sector) in bytes.chunks(SECTOR).enumerate() {
+                    let lands = match fate {
+                        0 => true,
+                        1 => false,
+                        _ => rng.next_u64().is_multiple_of(2),
+                    };
+                    let at = offset + i * SECTOR;
+                    if lands && let Some(to) = image.get_mut(at..at + sector.len()) {
+                        to.copy_from_slice(sector);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Something that was done to a disk.
+#[derive(Clone)]
+enum Step {
+    Change(Change),
+    Sync,
+    /// Into the result slots, with its sync.
+    Slots {
+        at: usize,
+        bytes: Vec<u8>,
+    },
 }
 
 struct Fault {
     from: u64,
     kind: FaultKind,
     once: bool,
+}
+
+impl State {
+    fn note(&mut self, step: impl FnOnce() -> Step) {
+        if let Some(record) = &mut self.record {
+            record.push(step());
+        }
+    }
 }
 
 impl FaultDisk {
@@ -138,6 +201,7 @@ impl FaultDisk {
         if let Some(to) = state.slots.get_mut(at..end) {
             to.copy_from_slice(bytes);
         }
+        state.note(|| Step::Slots { at, bytes: bytes.to_vec() });
         Ok(())
     }
 
@@ -152,30 +216,51 @@ impl FaultDisk {
             unsynced.clear();
         }
         for change in unsynced {
-            match change {
-                Change::Resize(len) if rng.next_u64().is_multiple_of(2) => image.resize(len, 0),
-                Change::Resize(_) => {}
-                Change::Write { offset, bytes } => {
-                    let fate = rng.next_u64() % 4;
-                    for (i, sector) in bytes.chunks(SECTOR).enumerate() {
-                        let lands = match fate {
-                            0 => true,
-                            1 => false,
-                            _ => rng.next_u64().is_multiple_of(2),
-                        };
-                        let at = offset + i * SECTOR;
-                        if lands && let Some(to) = image.get_mut(at..at + sector.len()) {
-                            to.copy_from_slice(sector);
-                        }
-                    }
-                }
-            }
+            change.tear(&mut image, rng);
         }
         state.current.clone_from(&image);
         state.durable = image;
         state.generation += 1;
         state.fault = None;
         state.cut = None;
+    }
+
+    /// From now on everything that is done here can be replayed.
+    pub fn record(&self) {
+        self.state().record = Some(Vec::new());
+    }
+
+    /// How many steps are recorded.
+    pub fn recorded(&self) -> usize {
+        self.state().record.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Everything since [`FaultDisk::record`], to be done to a disk that is as `base` was then.
+    pub fn replay(&self, base: &Self) -> Replay {
+        let base = base.state();
+        let mut steps = self.state().record.clone().unwrap_or_default();
+        steps.reverse();
+        Replay {
+            durable: base.durable.clone(),
+            unsynced: base.unsynced.clone(),
+            slots: base.slots.clone(),
+            steps,
+            lying: false,
+        }
+    }
+
+    /// Another disk that is as this one is now.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let state = self.state();
+        Self(Arc::new(Mutex::new(State {
+            begun: state.begun,
+            durable: state.durable.clone(),
+            current: state.current.clone(),
+            unsynced: state.unsynced.clone(),
+            slots: state.slots.clone(),
+            ..State::default()
+        })))
     }
 
     /// Whether nothing was ever laid out here; `true` once.
@@ -225,6 +310,80 @@ impl State {
     fn is_cut(&self) -> bool {
         self.cut.is_some_and(|at| self.operations >= at)
     }
+}
+
+/// What was done to a disk, done again step by step; after each, the power can be cut in as many
+/// ways as one likes.
+pub struct Replay {
+    durable: Vec<u8>,
+    unsynced: Vec<Change>,
+    slots: Vec<u8>,
+    /// Last first.
+    steps: Vec<Step>,
+    lying: bool,
+}
+
+impl Replay {
+    /// A disk that answers every sync from now on, and keeps nothing of it.
+    #[must_use]
+    pub fn lying(self) -> Self {
+        Self { lying: true, ..self }
+    }
+
+    /// Does the next step. Whether it made something durable; `None` when there is no other.
+    pub fn step(&mut self) -> Option<bool> {
+        let step = self.steps.pop()?;
+        let durable = !matches!(step, Step::Change(_));
+        match step {
+            Step::Change(change) => self.unsynced.push(change),
+            Step::Sync if self.lying => {}
+            Step::Sync => {
+                for change in self.unsynced.drain(..) {
+                    change.land(&mut self.durable);
+                }
+            }
+            Step::Slots { at, bytes } => {
+                Change::Write { offset: at, bytes }.land(&mut self.slots);
+            }
+        }
+        Some(durable)
+    }
+
+    /// A disk on which everything has landed so far.
+    pub fn whole(&self) -> FaultDisk {
+        let mut image = self.durable.clone();
+        for change in &self.unsynced {
+            change.land(&mut image);
+        }
+        disk_of(image, self.slots.clone())
+    }
+
+    /// A disk whose power is cut now: of what was not synced, any sectors have landed; of a result
+    /// slot that would be written next, any bytes from its start.
+    pub fn cut(&self, rng: &dyn Rng) -> FaultDisk {
+        let mut image = self.durable.clone();
+        for change in &self.unsynced {
+            change.tear(&mut image, rng);
+        }
+        let mut slots = self.slots.clone();
+        if let Some(Step::Slots { at, bytes }) = self.steps.last() {
+            let most = u64::try_from(bytes.len()).unwrap_or(u64::MAX).saturating_add(1);
+            let length = usize::try_from(rng.next_u64() % most).unwrap_or(0);
+            let torn = bytes.get(..length).unwrap_or_default().to_vec();
+            Change::Write { offset: *at, bytes: torn }.land(&mut slots);
+        }
+        disk_of(image, slots)
+    }
+}
+
+fn disk_of(image: Vec<u8>, slots: Vec<u8>) -> FaultDisk {
+    FaultDisk(Arc::new(Mutex::new(State {
+        begun: true,
+        current: image.clone(),
+        durable: image,
+        slots,
+        ..State::default()
+    })))
 }
 
 /// One opening of the disk.
@@ -297,6 +456,7 @@ impl StorageBackend for FaultBackend {
         let len = position(len)?;
         let mut state = self.operate()?;
         state.current.resize(len, 0);
+        state.note(|| Step::Change(Change::Resize(len)));
         state.unsynced.push(Change::Resize(len));
         Ok(())
     }
@@ -308,19 +468,9 @@ impl StorageBackend for FaultBackend {
             std::mem::swap(&mut synced, &mut state.late);
         }
         for change in synced {
-            match change {
-                Change::Resize(len) => state.durable.resize(len, 0),
-                Change::Write { offset, bytes } => {
-                    let end = offset + bytes.len();
-                    if state.durable.len() < end {
-                        state.durable.resize(end, 0);
-                    }
-                    if let Some(to) = state.durable.get_mut(offset..end) {
-                        to.copy_from_slice(&bytes);
-                    }
-                }
-            }
+            change.land(&mut state.durable);
         }
+        state.note(|| Step::Sync);
         Ok(())
     }
 
@@ -334,7 +484,9 @@ impl StorageBackend for FaultBackend {
         if let Some(to) = state.current.get_mut(offset..end) {
             to.copy_from_slice(data);
         }
-        state.unsynced.push(Change::Write { offset, bytes: data.to_vec() });
+        let change = Change::Write { offset, bytes: data.to_vec() };
+        state.note(|| Step::Change(change.clone()));
+        state.unsynced.push(change);
         Ok(())
     }
 }

@@ -32,7 +32,7 @@ use rows::{Meta, TimerKey};
 
 pub use disk::Disk;
 pub use dump::{Rebuild, put_in_place};
-pub use fault::{FaultDisk, FaultKind};
+pub use fault::{FaultDisk, FaultKind, Replay};
 pub use key::{Fixed, Key};
 pub use layout::{Layout, RawRow, Step};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};

@@ -174,6 +174,19 @@ async fn many_at_once_make_one() {
     assert_eq!((ids.len(), count(&house, "/posts").await), (1, 1));
 }
 
+/// Broken on purpose: clients that look first whether it is there and then write, without a key.
+#[tokio::test]
+async fn check_then_write_makes_many() {
+    let house = House::new().await;
+    let feed = house.new_feed().await;
+    let call = house.call(Method::POST, "/posts").json(&post_body(&feed));
+    let all = futures_util::future::join_all((0..20).map(|_| count(&house, "/posts"))).await;
+    for _ in all.iter().filter(|found| **found == 0) {
+        assert_eq!(call.clone().send().await.status, 201);
+    }
+    assert_eq!(count(&house, "/posts").await, 20);
+}
+
 #[tokio::test]
 async fn a_key_that_is_none_is_refused() {
     let house = House::new().await;

@@ -76,6 +76,7 @@ async fn schedule(installation: &Installation, channel: &str, text: &str, at: Ti
         channels: vec![channel.to_owned()],
         key: format!("{channel} {text}").replace(' ', "-"),
         at: Some(local.trim_end_matches('Z').to_owned()),
+        picture: None,
         acknowledged: None,
     };
     let (api, workspace) = (&installation.server.api, &installation.workspace);

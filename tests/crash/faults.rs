@@ -60,6 +60,7 @@ async fn every_fault_over_real_connections_ends_as_specified() {
             channels: vec![channel.clone()],
             key: host.clone(),
             at: None,
+            picture: None,
             acknowledged: None,
         };
         let at = (installation.server.api.as_str(), installation.workspace.as_str());

@@ -98,6 +98,7 @@ fn post(channel: &str, text: &str) -> Written {
         channels: vec![channel.to_owned()],
         key: format!("{channel}-{text}"),
         at: None,
+        picture: None,
         acknowledged: None,
     }
 }

@@ -61,6 +61,7 @@ impl Case {
             channels: vec![self.channel(host)],
             key: name.to_owned(),
             at,
+            picture: None,
             acknowledged: None,
         };
         let it = &self.installation;

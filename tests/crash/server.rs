@@ -35,6 +35,11 @@ level = "warn,carillon::daemon=info,carillon::engine::scheduler=info"
 pub const HANDLE: &str = "acme.test";
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
+/// So few staged rows that the stage turns over with almost every write.
+pub fn turning() -> (String, String) {
+    ("CARILLON_STORE__STAGED_ROWS".to_owned(), "16".to_owned())
+}
+
 pub struct Practice {
     pub at: SocketAddr,
     world: Arc<Mutex<World>>,
@@ -43,8 +48,8 @@ pub struct Practice {
 
 impl Practice {
     /// Networks at `hosts`: those that begin with `keyed` honour keys, those with `front` stand in
-    /// front of another program, those with `records` are Bluesky, those with `hook` receivers of
-    /// webhooks; the others do not honour keys.
+    /// front of another program, those with `records` are Bluesky (`records-brief`: with sessions
+    /// of a second), those with `hook` receivers of webhooks; the others do not honour keys.
     pub async fn start(seed: u64, hosts: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
@@ -56,7 +61,10 @@ impl Practice {
             }
             let base = format!("http://{at}/{host}");
             if host.starts_with("records") {
-                let settings = bluesky::Settings::new(&base);
+                let mut settings = bluesky::Settings::new(&base);
+                if host.starts_with("records-brief") {
+                    settings.access_life = Duration::from_secs(1);
+                }
                 world.add_bluesky(host, bluesky::Settings { rate_limits: false, ..settings });
                 world.add_account(host, HANDLE, &format!("token-{host}"), "").unwrap();
                 continue;
@@ -106,6 +114,16 @@ impl Server {
         Self::with(practice, SETTINGS)
     }
 
+    /// With `changed` in the place of `usual`.
+    pub fn changed(practice: &Practice, changes: &[(&str, &str)]) -> Self {
+        let mut settings = SETTINGS.to_owned();
+        for (usual, changed) in changes {
+            assert!(settings.contains(usual), "{usual}");
+            settings = settings.replace(usual, changed);
+        }
+        Self::with(practice, &settings)
+    }
+
     /// With the product's own times, which are longer.
     pub fn unhurried(practice: &Practice) -> Self {
         Self::with(practice, "[log]\nlevel = \"warn,carillon::daemon=info\"\n")
@@ -144,11 +162,26 @@ impl Server {
         server
     }
 
+    /// The file of the database.
+    pub fn database(&self) -> PathBuf {
+        self.data.join("carillon.redb")
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("admin.sock")
     }
 
     pub fn start(&mut self) {
+        self.begin();
+        let ready = self.process().wait_until("says ready", Duration::from_secs(20), |line| {
+            line.contains("\"message\":\"ready\"")
+        });
+        let ready: Value = serde_json::from_str(&ready).unwrap();
+        self.api = format!("http://{}/api/v1", ready["address"].as_str().unwrap());
+    }
+
+    /// Starts it, and does not wait until it is ready.
+    pub fn begin(&mut self) {
         let program = env!("CARGO_BIN_EXE_carillon");
         let mut line = self.within.iter().map(String::as_str).chain([program]);
         let mut command = Command::new(line.next().unwrap());
@@ -163,13 +196,7 @@ impl Server {
             .arg("--config")
             .arg(&self.settings)
             .envs(self.env.iter().cloned());
-        let mut process = Carillon::start(&mut command);
-        let ready = process.wait_until("says ready", Duration::from_secs(20), |line| {
-            line.contains("\"message\":\"ready\"")
-        });
-        let ready: Value = serde_json::from_str(&ready).unwrap();
-        self.api = format!("http://{}/api/v1", ready["address"].as_str().unwrap());
-        self.process = Some(process);
+        self.process = Some(Carillon::start(&mut command));
     }
 
     pub fn process(&mut self) -> &mut Carillon {

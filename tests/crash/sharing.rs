@@ -55,6 +55,7 @@ impl Stage {
             channels: channels.to_vec(),
             key: format!("{name} {text}").replace(' ', "-"),
             at: None,
+            picture: None,
             acknowledged: None,
         };
         client.write(&self.server.api, workspace, &post).await.unwrap()

@@ -6,7 +6,9 @@
 mod catch_up;
 mod clock;
 mod disk;
+mod dump;
 mod faults;
+mod images;
 mod media;
 mod model;
 mod runs;

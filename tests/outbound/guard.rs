@@ -132,6 +132,17 @@ fn addresses_in_urls() {
     }
 }
 
+/// Broken on purpose: a guard that compares the text of a host with a list of prefixes, as many do.
+#[test]
+fn a_guard_that_reads_the_text_is_caught() {
+    const PREFIXES: [&str; 7] =
+        ["localhost", "127.", "10.", "192.168.", "169.254.", "0.0.0.0", "[::1]"];
+    let passes = |host: &&&str| !PREFIXES.iter().any(|prefix| host.starts_with(prefix));
+    let through = DENIED_HOSTS.iter().filter(passes).count();
+    println!("{through} of {} pass a guard that reads the text", DENIED_HOSTS.len());
+    assert!(through > DENIED_HOSTS.len() / 2);
+}
+
 #[test]
 fn the_rest_of_a_url() {
     let guard = Guard::default();

@@ -11,7 +11,7 @@ use carillon::store::rows::{
     Attention, CalendarEntry, ChainedEvent, Inflight, Pause, PublishedEntry, Remembered, TimerKey,
     WrappedKey,
 };
-use carillon::store::{Error, FaultDisk, Key, Scope, Scoped, Span, Tx, View, WriteError};
+use carillon::store::{Error, FaultDisk, Key, Scope, Scoped, Span, Table, Tx, View, WriteError};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -399,5 +399,32 @@ fn timers_come_in_the_order_of_their_time() {
             Ok(())
         })
         .unwrap();
+    });
+}
+
+/// Broken on purpose: a scan that begins at the workspace and has no end there.
+#[test]
+fn a_scan_without_the_clamp_meets_the_neighbour() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("carillon.redb");
+    let store = rig::on_file(&path).unwrap();
+    let workspaces: [WorkspaceId; 2] = [rig::id(1), rig::id(2)];
+    let written = store.write(move |tx| -> Written<_> {
+        let scopes = [rig::make(tx, workspaces[0])?, rig::make(tx, workspaces[1])?];
+        for scope in &scopes {
+            tx.put(scope, &rig::id(7), &Attention { state: State::Held })?;
+        }
+        Ok(scopes)
+    });
+    let scopes = rig::wait(written).unwrap();
+    for scope in scopes {
+        let span = Span::first(10);
+        let rows = store.read_now(|view| view.scan::<Attention>(&scope, &span)).unwrap();
+        assert_eq!(rows.len(), 1);
+    }
+    rig::wait(store.close()).unwrap();
+    rig::tamper(&path, Table::Attention, |rows| {
+        let from = workspaces[0].to_bytes();
+        assert_eq!(redb::ReadableTable::range(rows, from.as_slice()..).unwrap().count(), 2);
     });
 }

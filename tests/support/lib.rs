@@ -6,6 +6,7 @@ pub mod media;
 pub mod moto;
 mod node;
 mod parts;
+pub mod runs;
 
 use std::path::{Path, PathBuf};
 
