@@ -45,11 +45,21 @@ pub(super) async fn around(
     } else {
         face.settings.request_timeout
     };
-    let answer = pin!(next.run(request).instrument(span));
-    let mut response = match select(answer, clock.sleep(limit)).await {
-        Either::Left((response, _)) => response,
-        Either::Right(_) => Refusal(Problem::new(Code::Overloaded)).into_response(),
+    let overloaded = |why| {
+        face.services.metrics.http_refused(why);
+        Refusal(Problem::new(Code::Overloaded)).into_response()
     };
+    let place = face.limits.place();
+    let mut response = if place.is_none() && is_counted(route.as_ref()) {
+        overloaded("busy")
+    } else {
+        let answer = pin!(next.run(request).instrument(span));
+        match select(answer, clock.sleep(limit)).await {
+            Either::Left((response, _)) => response,
+            Either::Right(_) => overloaded("slow"),
+        }
+    };
+    drop(place);
     problem::write(&mut response, correlation);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {
@@ -84,6 +94,12 @@ fn is_long(route: Option<&MatchedPath>, request: &Request) -> bool {
     let brings = ["multipart/form-data", STRETCH];
     kind.is_some_and(|kind| brings.iter().any(|known| kind.starts_with(known)))
         || route.is_some_and(|route| LONG.contains(&route.as_str()))
+}
+
+/// Who looks after the installation is let in when it is busy: above all then.
+fn is_counted(route: Option<&MatchedPath>) -> bool {
+    let route = route.map_or("", MatchedPath::as_str);
+    !["/health/", "/metrics", "/admin/"].iter().any(|spared| route.starts_with(spared))
 }
 
 /// The face that a route belongs to; `none` for an address that leads nowhere.
