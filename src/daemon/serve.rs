@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::listen::{bind, bind_admin};
+use super::listen::{allow_files, bind, bind_admin};
 use super::notify::Notify;
 use super::reload::{self, Reloader, Source};
 use super::signals::{Asked, Signals};
@@ -50,6 +50,7 @@ pub(super) async fn serve(
     for advice in config.advice() {
         tracing::warn!(advice, "unwise settings");
     }
+    allow_files(config.http.connections);
     let listener = bind(config.server.listen).await?;
     let address = listener.local_addr().map_err(Error::Runtime)?;
     let services = {

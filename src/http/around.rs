@@ -11,9 +11,9 @@ use futures_util::future::{Either, select};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use tracing::Instrument;
 
-use super::Shared;
 use super::api::STRETCH;
 use super::problem::{self, Refusal};
+use super::{Shared, leftover};
 use crate::base::{Code, CorrelationId, KeyId, Problem};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -49,8 +49,10 @@ pub(super) async fn around(
         face.services.metrics.http_refused(why);
         Refusal(Problem::new(Code::Overloaded)).into_response()
     };
+    let leftover = leftover::lend(&mut request);
     let place = face.limits.place();
     let mut response = if place.is_none() && is_counted(route.as_ref()) {
+        drop(request);
         overloaded("busy")
     } else {
         let answer = pin!(next.run(request).instrument(span));
@@ -60,6 +62,11 @@ pub(super) async fn around(
         }
     };
     drop(place);
+    if response.status().as_u16() >= 400
+        && let Some(leftover) = leftover
+    {
+        leftover.discard(clock.as_ref()).await;
+    }
     problem::write(&mut response, correlation);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {

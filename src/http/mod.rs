@@ -9,6 +9,7 @@ mod extract;
 mod file;
 mod form;
 mod json;
+mod leftover;
 mod limits;
 mod problem;
 mod public;

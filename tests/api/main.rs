@@ -1,7 +1,12 @@
 //! The HTTP faces from outside: every operation, the generated field table, the document, access,
 //! repeats, feeds, and real sockets.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly and talk")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail loudly and talk"
+)]
 
 mod access;
 mod bucket;
@@ -10,6 +15,7 @@ mod document;
 mod fields;
 mod harness;
 mod idempotency;
+mod limits;
 mod lists;
 mod log;
 mod media;
@@ -17,5 +23,6 @@ mod media_formats;
 mod operations;
 mod problems;
 mod public;
+mod schemathesis;
 mod socket;
 mod uploads;

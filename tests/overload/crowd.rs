@@ -18,9 +18,10 @@ const PLAN: Plan = Plan {
 };
 /// Of ten requests, so many have the greedy key.
 const GREEDY: u64 = 6;
-/// Posts on each of so many servers, one due each second from the third on.
-const SERVERS: usize = 4;
-const POSTS: u64 = 12;
+/// Posts on each of so many servers, and seconds between two.
+const SERVERS: usize = 8;
+const POSTS: u64 = 5;
+const BETWEEN: u64 = 2;
 
 /// Half of what a 1 GiB machine leaves beside the page cache is far more. Idle it holds less than
 /// 30 MB; 1,024 connections with 64 KiB of buffers each, which no client can go past, are 64 MiB;
@@ -76,10 +77,10 @@ impl Outcome {
     fn print(&self, name: &str) {
         let worst = self.late.iter().max().copied().unwrap_or_default();
         let slowest = self.probes.iter().map(|(_, took)| *took).max().unwrap_or_default();
-        let Seen { offered, not_taken, hung_up, .. } = self.seen;
+        let Seen { offered, not_taken, hung_up, slowest: slow, .. } = self.seen;
         println!(
-            "{name}: offered {offered}, answered {}, not taken {not_taken}, cut {hung_up}; by kind \
-             and status {:?}; peak {} MiB; {} posts out, at most {worst:?} late; {} probes, at \
+            "{name}: offered {offered}, answered {}, not taken {not_taken}, cut {hung_up}, the \
+             slowest {slow:?}; by kind and status {:?}; peak {} MiB; {} posts out, at most {worst:?} late; {} probes, at \
              most {slowest:?}; refused (rate, busy) {:?}",
             self.seen.answered(),
             self.seen.answers,
@@ -93,7 +94,7 @@ impl Outcome {
 
 async fn overload(settings: &[(&str, &str)]) -> Outcome {
     let practice = Practice::start(SERVERS).await;
-    let program = Program::start(Some(&practice), settings).await;
+    let mut program = Program::start(Some(&practice), settings).await;
     let feed = program.channel(json!({ "network": "feed", "name": "News" })).await;
     let mut keys = Vec::new();
     for _ in 0..20 {
@@ -113,6 +114,9 @@ async fn overload(settings: &[(&str, &str)]) -> Outcome {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     let seen = load.await.unwrap();
+    if seen.hung_up > 0 {
+        println!("connections that were cut: {:#?}", program.early_ends());
+    }
     let peak_kib = program.peak();
     let mut refused = [0; 2];
     for (refused, reason) in refused.iter_mut().zip(["rate", "busy"]) {
@@ -133,7 +137,7 @@ async fn schedule(program: &Program, practice: &Practice, begins: Timestamp) {
         });
         let channel = program.channel(args).await;
         for n in 0..POSTS {
-            let due = begins.plus(Duration::from_secs(5 + n));
+            let due = begins.plus(Duration::from_secs(6 + n * BETWEEN));
             let at = due.to_string().replace('Z', "");
             let args = json!({
                 "text": [due.as_millis().to_string()], "channel": [channel], "at": at,

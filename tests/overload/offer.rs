@@ -1,6 +1,6 @@
 //! An open loop: requests are sent at their times, whether or not those before were answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -31,6 +31,8 @@ pub struct Seen {
     pub wrong: Vec<String>,
     /// Ended by the server before the time.
     pub hung_up: u64,
+    /// The longest that an answer took, or that a request had waited when the time was over.
+    pub slowest: Duration,
 }
 
 impl Seen {
@@ -46,6 +48,7 @@ impl Seen {
         self.offered += other.offered;
         self.not_taken += other.not_taken;
         self.hung_up += other.hung_up;
+        self.slowest = self.slowest.max(other.slowest);
         for (of, n) in other.answers {
             *self.answers.entry(of).or_default() += n;
         }
@@ -75,8 +78,8 @@ pub async fn offer(at: SocketAddr, plan: Plan, request: &Request) -> Seen {
     seen
 }
 
-/// The kinds of the requests that wait for their answers, in order.
-type Waiting = Arc<Mutex<std::collections::VecDeque<u8>>>;
+/// The kinds of the requests that wait for their answers, and when each was sent, in order.
+type Waiting = Arc<Mutex<VecDeque<(u8, Instant)>>>;
 
 async fn one(socket: TcpStream, which: u32, plan: Plan, began: Instant, request: Request) -> Seen {
     let (reading, writing) = socket.into_split();
@@ -99,19 +102,23 @@ async fn write(
     let step = Duration::from_secs(1) * plan.connections / plan.per_second;
     let mut at = began + step * which / plan.connections;
     let mut n = u64::from(which);
+    // Of a request that the socket did not take whole.
+    let mut left = Vec::new();
     while at < began + plan.lasts {
         tokio::time::sleep_until(at.into()).await;
         let (kind, bytes) = request(n);
         seen.offered += 1;
-        let mut waiting = waiting.lock().unwrap();
-        match socket.try_write(&bytes) {
-            Ok(sent) if sent == bytes.len() => waiting.push_back(kind),
-            // Half a request would spoil the rest.
-            Ok(_) => break,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => seen.not_taken += 1,
+        if left.is_empty() {
+            waiting.lock().unwrap().push_back((kind, Instant::now()));
+            left = bytes;
+        } else {
+            seen.not_taken += 1;
+        }
+        match socket.try_write(&left) {
+            Ok(sent) => drop(left.drain(..sent)),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(_) => break,
         }
-        drop(waiting);
         at += step;
         n += u64::from(plan.connections);
     }
@@ -127,7 +134,11 @@ async fn read(mut socket: OwnedReadHalf, waiting: Waiting, end: Instant) -> Seen
     loop {
         let more = tokio::time::timeout_at(end.into(), socket.read_buf(&mut buffer)).await;
         match more {
-            Err(_) => return seen,
+            Err(_) => {
+                let oldest = waiting.lock().unwrap().front().map(|(_, sent)| sent.elapsed());
+                seen.slowest = seen.slowest.max(oldest.unwrap_or_default());
+                return seen;
+            }
             Ok(Ok(0) | Err(_)) => {
                 seen.hung_up += 1;
                 return seen;
@@ -135,7 +146,10 @@ async fn read(mut socket: OwnedReadHalf, waiting: Waiting, end: Instant) -> Seen
             Ok(Ok(_)) => {}
         }
         while let Some((status, head, whole)) = answer(&buffer) {
-            let kind = waiting.lock().unwrap().pop_front().unwrap_or(u8::MAX);
+            let Some((kind, sent)) = waiting.lock().unwrap().pop_front() else {
+                panic!("an answer that nobody asked for: {head}")
+            };
+            seen.slowest = seen.slowest.max(sent.elapsed());
             *seen.answers.entry((kind, status)).or_default() += 1;
             if !is_right(status, &head) && seen.wrong.len() < 5 {
                 seen.wrong.push(head);

@@ -63,7 +63,7 @@ impl Program {
             .arg(folder.path().join("data"))
             .arg("--socket")
             .arg(folder.path().join("admin.sock"))
-            .args(["--log-level", "warn,carillon::daemon=info"])
+            .args(["--log-level", "warn,carillon::daemon=info,carillon::http::server=debug"])
             .envs(settings.iter().copied());
         if let Some(practice) = practice {
             command.env("CARILLON_OUTBOUND__ALLOW", practice.at.to_string());
@@ -110,17 +110,27 @@ impl Program {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Asks on a connection of its own; status, text and how long it took.
+    /// Asks on a connection of its own; status, text and how long it took. Status 0 for no answer.
     pub async fn get(&self, path: &str) -> (u16, String, Duration) {
         let began = std::time::Instant::now();
-        let mut socket = TcpStream::connect(self.address).await.unwrap();
-        let ask = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        socket.write_all(ask.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).await.unwrap();
+        let ask = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let asked = async {
+            let mut socket = TcpStream::connect(self.address).await?;
+            socket.write_all(ask.as_bytes()).await?;
+            socket.read_to_end(&mut answer).await
+        };
+        // None, or not the whole, is as good as none.
+        drop(tokio::time::timeout(Duration::from_secs(20), asked).await);
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
         (status.unwrap_or(0), answer, began.elapsed())
+    }
+
+    /// What it says of connections that ended before their time.
+    pub fn early_ends(&mut self) -> Vec<String> {
+        let lines = self.process.stdout().iter().filter(|line| line.contains("ended early"));
+        lines.take(5).cloned().collect()
     }
 
     /// The value of a metric, with its labels.

@@ -34,6 +34,17 @@ impl IntoResponses for ReadProblems {
     }
 }
 
+/// Of operations that look by a protocol of its own version.
+pub(super) enum VersionProblems {}
+
+impl IntoResponses for VersionProblems {
+    fn responses() -> Responses {
+        let mut responses = ReadProblems::responses();
+        responses.extend(of(&["412"]));
+        responses
+    }
+}
+
 /// Of operations that write.
 pub(super) enum WriteProblems {}
 
