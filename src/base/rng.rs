@@ -14,15 +14,49 @@ pub trait Rng: Send + Sync + 'static {
 }
 
 /// The operating system's source.
-pub struct SystemRng;
+#[derive(Default)]
+pub struct SystemRng(Mutex<Drawn>);
+
+/// Bytes that were drawn ahead, for ids: a call of the system for each would cost more than all
+/// else about them. Each byte is given out once and forgotten.
+struct Drawn {
+    bytes: [u8; 512],
+    /// How many of them are left, from the front.
+    left: usize,
+}
+
+impl Default for Drawn {
+    fn default() -> Self {
+        Self { bytes: [0; 512], left: 0 }
+    }
+}
+
+/// Ids are no longer. Keys are, and never wait in memory.
+const SHORT: usize = 16;
+
+#[expect(
+    clippy::expect_used,
+    reason = "without randomness no id or nonce may be made; Linux answers once booted"
+)]
+fn draw(buf: &mut [u8]) {
+    getrandom::fill(buf).expect("the operating system gives random bytes");
+}
 
 impl Rng for SystemRng {
-    #[expect(
-        clippy::expect_used,
-        reason = "without randomness no id or nonce may be made; Linux answers once booted"
-    )]
     fn fill(&self, buf: &mut [u8]) {
-        getrandom::fill(buf).expect("the operating system gives random bytes");
+        if buf.len() > SHORT {
+            return draw(buf);
+        }
+        let mut drawn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for byte in buf {
+            if drawn.left == 0 {
+                draw(&mut drawn.bytes);
+                drawn.left = drawn.bytes.len();
+            }
+            drawn.left -= 1;
+            let last = drawn.left;
+            *byte = std::mem::take(&mut drawn.bytes[last]);
+        }
     }
 }
 
@@ -54,6 +88,16 @@ impl Rng for SeededRng {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_drawn_ahead_is_given_out_once() {
+        let rng = SystemRng::default();
+        let ids: std::collections::BTreeSet<u64> = (0..1_000).map(|_| rng.next_u64()).collect();
+        assert_eq!(ids.len(), 1_000);
+        let left = rng.0.lock().unwrap().left;
+        rng.fill(&mut [0; 32]);
+        assert_eq!(rng.0.lock().unwrap().left, left, "a key is drawn when it is made");
+    }
 
     #[test]
     fn a_seed_gives_the_same_stream() {

@@ -28,7 +28,7 @@ pub(super) fn open(
 ) -> Result<Services, Error> {
     let data = &config.server.data;
     make_folder(data)?;
-    let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+    let rng: Arc<dyn Rng> = Arc::new(SystemRng::default());
     let (place, _) = identity_place(config);
     let [keyring, database] = ["keyring.age", "carillon.redb"].map(|name| data.join(name));
     if !all_there([&place, &keyring, &database])? {
@@ -68,6 +68,7 @@ pub(super) fn open(
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        looked: Arc::default(),
         public_url: Arc::from(public_url),
     })
 }

@@ -11,6 +11,9 @@ use crate::base::{Code, Problem};
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// What most answers fit in, so that their buffer need not grow.
+const ANSWER_BYTES: usize = 2 * 1024;
+
 /// The tag of a thing's revision.
 pub(super) fn tag(revision: u64) -> String {
     format!("\"{revision}\"")
@@ -21,8 +24,9 @@ pub(super) struct Answer(Response);
 
 impl Answer {
     pub(super) fn json(value: &impl Serialize) -> Self {
-        match serde_json::to_vec(value) {
-            Ok(bytes) => {
+        let mut bytes = Vec::with_capacity(ANSWER_BYTES);
+        match serde_json::to_writer(&mut bytes, value) {
+            Ok(()) => {
                 let mut response = Response::new(bytes.into());
                 let json = HeaderValue::from_static("application/json");
                 response.headers_mut().insert(CONTENT_TYPE, json);

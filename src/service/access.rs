@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use sha2::{Digest, Sha256};
 
+use super::idempotency::Marked;
 use super::{Repeat, Services, no, not_found, refused, trouble};
 use crate::base::{Code, CorrelationId, KeyId, Problem, WorkspaceId};
 use crate::domain::access::{Key, Right, Scope as KeyScope};
@@ -17,7 +18,7 @@ pub struct Access<R: Right> {
     pub(crate) scope: Scope,
     pub(crate) actor: Actor,
     pub(crate) correlation: CorrelationId,
-    pub(crate) repeat: Option<Repeat>,
+    pub(crate) repeat: Option<Marked>,
     right: PhantomData<fn() -> R>,
 }
 
@@ -33,7 +34,7 @@ impl<R: Right> Access<R> {
     /// The request as its caller may repeat it.
     #[must_use]
     pub fn repeatable(mut self, repeat: Option<Repeat>) -> Self {
-        self.repeat = repeat;
+        self.repeat = repeat.map(|repeat| Marked::new(&self.actor, &repeat));
         self
     }
 
@@ -41,13 +42,7 @@ impl<R: Right> Access<R> {
     #[must_use]
     pub(crate) fn about(mut self, pieces: &[&[u8]]) -> Self {
         if let Some(repeat) = &mut self.repeat {
-            let mut hash = Sha256::new();
-            hash.update(repeat.request);
-            for piece in pieces {
-                hash.update(u64::try_from(piece.len()).unwrap_or(u64::MAX).to_be_bytes());
-                hash.update(piece);
-            }
-            repeat.request = hash.finalize().into();
+            repeat.about(pieces);
         }
         self
     }

@@ -22,11 +22,12 @@ mod waits;
 pub mod words;
 mod workspaces;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::base::{Clock, Code, Live, Problem, Rng, Timestamp};
 use crate::domain::publish::{State, Timing};
-use crate::domain::space::{Marks, Room};
+use crate::domain::space::{Marks, Room, Space};
 use crate::media::Blobs;
 use crate::outbound::Transport;
 use crate::store::{Backlog, Error, Store, WriteError};
@@ -60,6 +61,13 @@ pub struct CatchingUp {
     pub of: usize,
 }
 
+/// A look at the disk with each request would cost a twentieth of it. The marks are far enough
+/// from the end for all that can be written in so short a time.
+const SPACE_LIFE: Duration = Duration::from_millis(100);
+
+/// The last look at the disk, and when that was.
+pub type Looked = Mutex<Option<(Duration, Option<Space>)>>;
+
 /// All that use cases need; a cheap handle.
 #[derive(Clone)]
 pub struct Services {
@@ -82,6 +90,8 @@ pub struct Services {
     pub renewals: Arc<Renewals>,
     /// Servers and accounts that get no posts for a while.
     pub circuits: Arc<Circuits>,
+    /// The last look at the disk, and when that was.
+    pub looked: Arc<Looked>,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: Arc<str>,
 }
@@ -93,7 +103,21 @@ impl Services {
 
     /// How much room is on the disk. One that does not say counts as ample: its errors will tell.
     pub fn room(&self) -> Room {
-        self.store.space().map_or(Room::Ample, |space| self.marks.get().room(space))
+        self.space().map_or(Room::Ample, |space| self.marks.get().room(space))
+    }
+
+    /// What the disk said a moment ago at most.
+    fn space(&self) -> Option<Space> {
+        let now = self.clock.monotonic();
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        match *looked {
+            Some((at, space)) if now.saturating_sub(at) < SPACE_LIFE => space,
+            _ => {
+                let space = self.store.space();
+                *looked = Some((now, space));
+                space
+            }
+        }
     }
 
     /// Refuses what would grow the data of a disk that is nearly full. What makes room, decides, or

@@ -312,13 +312,23 @@ pub(super) fn post(
     post: &Post,
     glance: &Glance,
 ) -> Result<PostShown, Error> {
-    let pauses = Pauses::read(view, scope)?;
-    let mut deliveries = Vec::new();
+    let mut rows = Vec::new();
     for id in post.targets.iter().filter_map(|t| t.delivery) {
-        if let Some(row) = view.get::<Delivery>(scope, &id)? {
-            deliveries.push(delivery(view, scope, &pauses, &row, glance)?);
-        }
+        rows.extend(view.get::<Delivery>(scope, &id)?);
     }
+    post_with(view, scope, (post, &rows), glance)
+}
+
+/// A post with these deliveries, which need not be stored yet.
+pub(super) fn post_with(
+    view: &View<'_>,
+    scope: &Scope,
+    (post, deliveries): (&Post, &[Delivery]),
+    glance: &Glance,
+) -> Result<PostShown, Error> {
+    let pauses = Pauses::read(view, scope)?;
+    let shown = deliveries.iter().map(|row| delivery(view, scope, &pauses, row, glance));
+    let deliveries = shown.collect::<Result<_, _>>()?;
     let target = |t: &crate::domain::post::Target| TargetShown {
         id: t.id.to_string(),
         channel: t.channel.to_string(),

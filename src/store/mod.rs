@@ -163,7 +163,7 @@ impl Store {
                 self.shared.run_batch(vec![job]);
             }
         }
-        answer.await.unwrap_or(Err(WriteError::Store(Error::Closed)))
+        answer.await.map_or(Err(WriteError::Store(Error::Closed)), |(result, _)| result)
     }
 
     /// Runs `f` on a view of this moment.

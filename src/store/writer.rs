@@ -39,11 +39,15 @@ pub(super) struct Pending<F, T, E> {
     /// `false`: decide on the view, and write nothing.
     keep: bool,
     result: Option<Result<T, WriteError<E>>>,
-    reply: oneshot::Sender<Result<T, WriteError<E>>>,
+    reply: oneshot::Sender<Reply<F, T, E>>,
 }
 
+/// What became of a write; and its closure, for the caller to drop. Memory is freed best where it
+/// came from, and the one writer has the least time.
+pub(super) type Reply<F, T, E> = (Result<T, WriteError<E>>, F);
+
 impl<F, T, E> Pending<F, T, E> {
-    pub(super) fn new(f: F, keep: bool, reply: oneshot::Sender<Result<T, WriteError<E>>>) -> Self {
+    pub(super) fn new(f: F, keep: bool, reply: oneshot::Sender<Reply<F, T, E>>) -> Self {
         Self { f, keep, result: None, reply }
     }
 }
@@ -74,7 +78,7 @@ where
             (Ok(()), None) => Err(WriteError::Store(Error::Panicked)),
         };
         // The caller may have gone away; its write stands all the same.
-        drop(self.reply.send(result));
+        drop(self.reply.send((result, self.f)));
     }
 }
 

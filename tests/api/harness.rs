@@ -280,6 +280,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         catching_up: carillon::base::Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        looked: Arc::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),
     }

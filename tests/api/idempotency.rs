@@ -217,8 +217,12 @@ async fn a_key_lives_a_day_and_is_then_forgotten() {
     let again = call.clone().header("idempotency-key", "k-0").send().await;
     assert_eq!(id(again), anew);
     house.clock.advance(Duration::from_hours(48));
-    for key in ["l-1", "l-2", "l-3"] {
-        call.clone().header("idempotency-key", key).send().await;
+    // One of sixteen tidies up, by chance.
+    for n in 1..=300 {
+        call.clone().header("idempotency-key", &format!("l-{n}")).send().await;
+        if remembered(&house) == n {
+            return;
+        }
     }
-    assert_eq!(remembered(&house), 3, "those of the days before are gone");
+    panic!("those of the days before are still there");
 }

@@ -14,9 +14,11 @@ const MINUTE: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MIB: u64 = 1024 * 1024;
 
-fn free(stage: &Stage, mib: u64) {
+fn free(stage: &mut Stage, mib: u64) {
     let size = 100 * 1024 * MIB;
     stage.sim.disk.set_space(Some(Space { free: mib * MIB, size }));
+    // It is not asked with each request.
+    stage.sim.pass(SECOND);
 }
 
 /// The disk takes nothing more from now on.
@@ -35,7 +37,7 @@ fn below_the_marks_nothing_is_taken_in_and_then_nothing_is_sent() {
     let channel = stage.keyed;
     let early = stage.post(&[channel], &["early"], MINUTE);
     let late = stage.post(&[channel], &["late"], 5 * MINUTE);
-    free(&stage, 200);
+    free(&mut stage, 200);
     let refused = stage.try_post(&[channel], &["new"], MINUTE).unwrap_err();
     assert_eq!((refused.code, refused.row().status), (Code::DiskFull, 507));
     let services = stage.sim.services.clone();
@@ -43,7 +45,7 @@ fn below_the_marks_nothing_is_taken_in_and_then_nothing_is_sent() {
     assert_eq!(upload.unwrap_err().code, Code::DiskFull);
     stage.sim.pass(2 * MINUTE);
     assert_eq!(state(&mut stage, &early.deliveries[0].id), "published", "what is scheduled goes");
-    free(&stage, 100);
+    free(&mut stage, 100);
     stage.sim.pass(10 * MINUTE);
     let waits = stage.delivery(&late.deliveries[0].id);
     assert_eq!((waits.state.as_str(), waits.reason.as_deref()), ("scheduled", Some("disk_full")));
@@ -51,7 +53,7 @@ fn below_the_marks_nothing_is_taken_in_and_then_nothing_is_sent() {
     // People can still cancel and decide.
     let drop = stage.resolve(&late.deliveries[0].id, carillon::domain::publish::Decision::Drop);
     assert_eq!(drop.unwrap_err().code, Code::NotHeld);
-    free(&stage, 1024);
+    free(&mut stage, 1024);
     stage.sim.pass(6 * SECOND);
     assert_eq!(state(&mut stage, &late.deliveries[0].id), "published", "late, and by itself");
     assert_eq!(stage.copies().values().copied().collect::<Vec<_>>(), [1, 1]);
@@ -64,9 +66,9 @@ fn what_waited_too_long_for_room_is_held() {
     let mut stage = Stage::new(31);
     let channel = stage.keyed;
     let post = stage.post(&[channel], &["too late"], MINUTE);
-    free(&stage, 100);
+    free(&mut stage, 100);
     stage.sim.pass(70 * MINUTE);
-    free(&stage, 1024);
+    free(&mut stage, 1024);
     stage.sim.pass(10 * SECOND);
     let held = stage.delivery(&post.deliveries[0].id);
     assert_eq!((held.state.as_str(), held.reason.as_deref()), ("held", Some("missed")));

@@ -91,7 +91,7 @@ impl Client {
             public_url: "https://carillon.test",
             now: now(),
             deadline: Duration::from_secs(20),
-            correlation: CorrelationId::new(&SystemRng),
+            correlation: CorrelationId::new(&SystemRng::default()),
         }
     }
 
@@ -110,7 +110,7 @@ impl Client {
             body: carillon::outbound::Body::Whole(bytes::Bytes::new()),
             deadline: Duration::from_secs(20),
             origin: Origin::Workspace,
-            correlation: CorrelationId::new(&SystemRng),
+            correlation: CorrelationId::new(&SystemRng::default()),
         };
         let answer = self.transport.send(request).await.unwrap();
         assert_eq!(answer.status, 200, "{:?}", answer.body);

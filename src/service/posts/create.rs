@@ -6,19 +6,20 @@ use super::super::idempotency::{recall, remember};
 use super::super::planning::{self, Channels, Ids};
 use super::super::shown::{self, Glance, PostShown};
 use super::super::{Access, Done, Services, media, no, refused, transition, trouble};
-use super::{NewPost, channel_of, check_channels, live, resolve, save};
-use crate::base::{FieldProblem, PostId, Problem, TargetId};
+use super::{NewPost, check_channels, live, resolve, save};
+use crate::base::{Code, FieldProblem, PostId, Problem, TargetId};
 use crate::domain::access::Write;
+use crate::domain::delivery::Delivery;
 use crate::domain::post::{Post, Target};
 use crate::domain::schedule::Schedule;
+use crate::domain::space::Room;
 use crate::store::{Tx, WriteError};
 
-/// A post that can be written as it is.
+/// All that a post causes, made before the transaction: the one writer has the least time, and may
+/// run it twice.
 struct Planned {
     post: Post,
-    channels: Channels,
-    warnings: Vec<FieldProblem>,
-    ids: Vec<Ids>,
+    deliveries: Vec<Delivery>,
 }
 
 impl Services {
@@ -28,8 +29,13 @@ impl Services {
         access: Access<Write>,
         new: NewPost,
     ) -> Result<Done<PostShown>, Problem> {
-        match self.room_for_more().and_then(|()| self.plan(&access, new)) {
-            Ok(planned) => self.insert_post(access, planned).await,
+        let glance = self.glance();
+        let planned = match glance.room {
+            room if room > Room::Scarce => self.plan(&access, new, &glance),
+            _ => Err(Problem::new(Code::DiskFull)),
+        };
+        match planned {
+            Ok((planned, shown)) => self.insert_post(access, planned, shown, glance).await,
             Err(problem) => self.repeated(access, problem).await,
         }
     }
@@ -54,48 +60,73 @@ impl Services {
             .map_err(refused)
     }
 
-    fn plan(&self, access: &Access<Write>, new: NewPost) -> Result<Planned, Problem> {
+    /// The post, what it causes, and how it will be shown.
+    fn plan(
+        &self,
+        access: &Access<Write>,
+        new: NewPost,
+        glance: &Glance,
+    ) -> Result<(Planned, PostShown), Problem> {
         check_channels(&new.channels)?;
         planning::check_tags(&new.tags)?;
         let post = self.compose(access, new)?;
         let scope = access.scope;
-        let wanted: BTreeSet<_> = post.targets.iter().map(|t| t.channel).collect();
-        let (channels, assets) = self
-            .store
-            .read_now(|view| {
-                let channels = planning::channels_of(view, &scope, wanted.into_iter())?;
-                Ok((channels, media::assets_of(view, &scope, &post)?))
-            })
-            .map_err(trouble)?;
-        let warnings = planning::check(&post, &channels, &assets)?;
-        let ids: Vec<Ids> = post
-            .targets
-            .iter()
-            .map(|target| Ids::new(self, post.parts_for(target.channel).len()))
-            .collect();
-        Ok(Planned { post, channels, warnings, ids })
+        let planned = self.store.read_now(|view| {
+            let wanted: BTreeSet<_> = post.targets.iter().map(|t| t.channel).collect();
+            let channels = planning::channels_of(view, &scope, wanted.into_iter())?;
+            let assets = media::assets_of(view, &scope, &post)?;
+            let warnings = match planning::check(&post, &channels, &assets) {
+                Ok(warnings) => warnings,
+                Err(problem) => return Ok(Err(problem)),
+            };
+            let planned = match self.planned(post, &channels) {
+                Ok(planned) => planned,
+                Err(problem) => return Ok(Err(problem)),
+            };
+            let rows = (&planned.post, planned.deliveries.as_slice());
+            let shown = shown::post_with(view, &scope, rows, glance)?;
+            Ok(Ok((planned, with_warnings(shown, &warnings))))
+        });
+        planned.map_err(trouble)?
+    }
+
+    fn planned(&self, mut post: Post, channels: &Channels) -> Result<Planned, Problem> {
+        let mut deliveries = Vec::new();
+        let due = post.schedule.as_ref().filter(|_| !post.draft).map(Schedule::due);
+        let Some(due) = due else { return Ok(Planned { post, deliveries }) };
+        for (i, target) in post.targets.iter().enumerate() {
+            let ids = Ids::new(self, post.parts_for(target.channel).len());
+            let channel = channels.get(&target.channel).ok_or_else(super::not_found)?;
+            deliveries.push(planning::delivery(&post, i, channel, due, &ids)?);
+        }
+        for (target, delivery) in post.targets.iter_mut().zip(&deliveries) {
+            target.delivery = Some(delivery.id);
+        }
+        Ok(Planned { post, deliveries })
     }
 
     async fn insert_post(
         &self,
         access: Access<Write>,
         planned: Planned,
+        shown: PostShown,
+        glance: Glance,
     ) -> Result<Done<PostShown>, Problem> {
-        let Planned { post, channels, warnings, ids } = planned;
-        let (services, glance) = (self.clone(), self.glance());
-        self.store
+        let services = self.clone();
+        let earlier = self
+            .store
             .write(move |tx| {
-                let now = post.created_at;
+                let now = planned.post.created_at;
                 if let Some(id) = recall(tx, &access, now)? {
-                    return replay(tx, &access, &id, &glance);
+                    return replay(tx, &access, &id, &glance).map(Some);
                 }
-                let post = insert(tx, &services, &access, (&post, &channels, &ids))?;
-                remember(tx, &access, now, &post.id.to_string())?;
-                let value = shown::post(&tx.view(), &access.scope, &post, &glance)?;
-                Ok(Done { value: with_warnings(value, &warnings), replayed: false })
+                insert(tx, &services, &access, &planned)?;
+                remember(tx, &access, now, &planned.post.id.to_string())?;
+                Ok(None)
             })
             .await
-            .map_err(refused)
+            .map_err(refused)?;
+        Ok(earlier.unwrap_or(Done { value: shown, replayed: false }))
     }
 
     fn compose(&self, access: &Access<Write>, new: NewPost) -> Result<Post, Problem> {
@@ -124,24 +155,15 @@ fn insert(
     tx: &mut Tx<'_>,
     services: &Services,
     access: &Access<Write>,
-    (post, channels, ids): (&Post, &Channels, &[Ids]),
-) -> Result<Post, WriteError<Problem>> {
-    let mut post = post.clone();
-    let due = post.schedule.as_ref().filter(|_| !post.draft).map(Schedule::due);
-    if let Some(due) = due {
-        for (i, ids) in ids.iter().enumerate() {
-            let channel = channel_of(channels, post.targets[i].channel)?;
-            let delivery =
-                planning::delivery(&post, i, channel, due, ids).map_err(WriteError::Refused)?;
-            transition::save(tx, &access.scope, None, &delivery)?;
-            post.targets[i].delivery = Some(delivery.id);
-        }
+    Planned { post, deliveries }: &Planned,
+) -> Result<(), WriteError<Problem>> {
+    for delivery in deliveries {
+        transition::save(tx, &access.scope, None, delivery)?;
     }
-    save(tx, access, None, &post)?;
+    save(tx, access, None, post)?;
     let mut event = access.event(services, "post.created", &post.id.to_string());
-    event.data.insert("deliveries".to_owned(), ids.len().to_string());
-    tx.append_event(&access.scope, event)?;
-    Ok(post)
+    event.data.insert("deliveries".to_owned(), deliveries.len().to_string());
+    Ok(tx.append_event(&access.scope, event)?)
 }
 
 pub(super) fn replay(
