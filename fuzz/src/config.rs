@@ -21,8 +21,9 @@ pub fn check(data: &[u8]) {
         Ok(loaded) => {
             assert_eq!(loaded.shown.len(), settings().len());
             let lines = loaded.shown.iter().filter(|shown| shown.place.is_some());
-            let written: String =
-                lines.map(|shown| format!("{} = {}\n", shown.key, shown.value)).collect();
+            let written: Vec<_> =
+                lines.map(|shown| format!("{} = {}", shown.key, shown.value)).collect();
+            let written = written.join("\n");
             let again = Config::check(path, &written);
             let again = again.unwrap_or_else(|e| panic!("{written}\n{e}"));
             assert_eq!(again.config, loaded.config, "{written}");

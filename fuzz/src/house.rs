@@ -100,6 +100,7 @@ fn services(folder: &Path) -> Services {
         controls: Arc::default(),
         catching_up: Live::default(),
         renewals: Arc::default(),
+        looked: Arc::default(),
         circuits: Arc::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: "https://carillon.example".into(),

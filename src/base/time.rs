@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(Timestamp::parse("1969-12-31T23:59:59Z"), None);
     }
 
-    /// Found by fuzzing: fuzz/seeds/times/last_second.
+    /// Found by fuzzing, see `fuzz/seeds/times/last_second`.
     #[test]
     fn instants_of_the_last_second_are_shown_as_they_are() {
         for text in ["9999-12-30T22:00:00.499Z", "9999-12-30T22:00:00.999Z"] {

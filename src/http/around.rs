@@ -3,6 +3,7 @@
 
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -13,7 +14,7 @@ use tracing::Instrument;
 
 use super::api::STRETCH;
 use super::problem::{self, Refusal};
-use super::{Shared, leftover};
+use super::{Face, Shared, leftover};
 use crate::base::{Code, CorrelationId, KeyId, Problem};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -45,28 +46,9 @@ pub(super) async fn around(
     } else {
         face.settings.request_timeout
     };
-    let overloaded = |why| {
-        face.services.metrics.http_refused(why);
-        Refusal(Problem::new(Code::Overloaded)).into_response()
-    };
-    let leftover = leftover::lend(&mut request);
-    let place = face.limits.place();
-    let mut response = if place.is_none() && is_counted(route.as_ref()) {
-        drop(request);
-        overloaded("busy")
-    } else {
-        let answer = pin!(next.run(request).instrument(span));
-        match select(answer, clock.sleep(limit)).await {
-            Either::Left((response, _)) => response,
-            Either::Right(_) => overloaded("slow"),
-        }
-    };
-    drop(place);
-    if response.status().as_u16() >= 400
-        && let Some(leftover) = leftover
-    {
-        leftover.discard(clock.as_ref()).await;
-    }
+    let mut response =
+        bounded(&face, request, limit, async |request| next.run(request).instrument(span).await)
+            .await;
     problem::write(&mut response, correlation);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {
@@ -88,6 +70,41 @@ pub(super) async fn around(
         key = asked.key.get().map(tracing::field::display),
         "request"
     );
+    response
+}
+
+/// Answers if there is a place for one more request, and as long as `limit` allows.
+async fn bounded(
+    face: &Face,
+    mut request: Request,
+    limit: Duration,
+    answer: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
+    let clock = &face.services.clock;
+    let overloaded = |why| {
+        face.services.metrics.http_refused(why);
+        Refusal(Problem::new(Code::Overloaded)).into_response()
+    };
+    let is_counted = is_counted(request.extensions().get());
+    let leftover = leftover::lend(&mut request);
+    let response = {
+        let place = face.limits.place();
+        if place.is_none() && is_counted {
+            drop(request);
+            overloaded("busy")
+        } else {
+            match select(pin!(answer(request)), clock.sleep(limit)).await {
+                Either::Left((response, _)) => response,
+                // What has not come by now is not waited for.
+                Either::Right(_) => return overloaded("slow"),
+            }
+        }
+    };
+    let status = response.status().as_u16();
+    let leftover = leftover.filter(|_| status >= 400 && status != Code::TooSlow.row().status);
+    if let Some(leftover) = leftover {
+        leftover.discard(clock.as_ref()).await;
+    }
     response
 }
 

@@ -16,8 +16,8 @@ use hyper::body::{Body as _, Frame, SizeHint};
 
 use crate::base::{Clock, limits};
 
-/// Who sends slower gets its answer without.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// As for a head. Who sends slower gets its answer without.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What became of a lent body.
 pub(super) struct Leftover(Arc<Mutex<Option<Body>>>);

@@ -77,16 +77,15 @@ impl Server {
                 _place: (place, seat),
             };
             match accepted {
-                Ok(Accepted::Tcp(stream, address)) => match addresses.seat(address.ip()) {
-                    Some(seat) => {
+                Ok(Accepted::Tcp(stream, address)) => {
+                    if let Some(seat) = addresses.seat(address.ip()) {
                         let guest = guest(Peer::Tcp(address), Some(seat));
                         spawner(Box::pin(guest.serve(stream)));
-                    }
-                    None => {
+                    } else {
                         metrics.http_refused("address");
                         send_away(&stream);
                     }
-                },
+                }
                 Ok(Accepted::Unix(stream, peer)) => {
                     spawner(Box::pin(guest(peer, None).serve(stream)));
                 }

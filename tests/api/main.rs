@@ -1,12 +1,7 @@
 //! The HTTP faces from outside: every operation, the generated field table, the document, access,
 //! repeats, feeds, and real sockets.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test may fail loudly and talk"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly and talk")]
 
 mod access;
 mod bucket;

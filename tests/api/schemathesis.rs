@@ -43,9 +43,10 @@ impl Server {
         });
         let ready: Value = serde_json::from_str(&ready).unwrap();
         let address = ready["address"].as_str().unwrap().to_owned();
-        let mut server = Self { _process: process, folder, address, workspace: String::new() };
+        let server = Self { _process: process, folder, address, workspace: String::new() };
         let made = server.verb(("workspace", "create"), json!({ "name": "Acme" })).await;
-        server.workspace = made["id"].as_str().unwrap().to_owned();
+        let workspace = made["id"].as_str().unwrap().to_owned();
+        let server = Self { workspace, ..server };
         server.verb(("channel", "add"), json!({ "network": "feed", "name": "News" })).await;
         server
     }
@@ -82,15 +83,16 @@ fn run(folder: &Path, address: &str, workspace: &str, key: &str) -> Output {
     // A network that does not answer is no fault of the server's.
     let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/schemathesis_hooks.py");
     let text = format!(
-        "hooks = {hooks:?}\n[parameters]\n\"path.workspace\" = \"{workspace}\"\n\
-         [checks.not_a_server_error]\nexpected-statuses = [\"2xx\", \"3xx\", \"4xx\", 502]\n"
+        "hooks = \"{}\"\n[parameters]\n\"path.workspace\" = \"{workspace}\"\n\
+         [checks.not_a_server_error]\nexpected-statuses = [\"2xx\", \"3xx\", \"4xx\", 502]\n",
+        hooks.display()
     );
     std::fs::write(&settings, text).unwrap();
-    let examples = std::env::var(MORE).unwrap_or_else(|_| EXAMPLES.to_owned());
+    let examples = std::env::var_os(MORE).unwrap_or_else(|| EXAMPLES.into());
     let mut command = Command::new("python3");
     command.args(["-m", "schemathesis.cli", "--config-file"]).arg(&settings).arg("run");
     command.arg(format!("http://{address}/api/openapi.json"));
-    command.args(["--checks", CHECKS, "--max-examples", &examples, "--seed", "7"]);
+    command.args(["--checks", CHECKS, "--seed", "7", "--max-examples"]).arg(examples);
     command.args(["--suppress-health-check", "all", "--request-timeout", "40", "--no-color"]);
     command.args(["--generation-database", "none", "--warnings", "off", "--no-shrink"]);
     command.arg("--continue-on-failure");
@@ -120,8 +122,9 @@ async fn answers_are_as_the_document_says_for_every_scope() {
         let (all, faults) = server.answered().await;
         println!("schemathesis as {scope:?}: {all} requests, {faults} answered with 5xx");
         if !output.status.success() {
-            told += &format!("as {scope:?}:\n{}", String::from_utf8_lossy(&output.stdout));
-            told += &String::from_utf8_lossy(&output.stderr);
+            told += scope;
+            told += ":\n";
+            told += &String::from_utf8_lossy(&[output.stdout, output.stderr].concat());
         }
     }
     assert!(told.is_empty(), "{told}");

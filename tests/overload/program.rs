@@ -73,10 +73,9 @@ impl Program {
         let ready = process.wait_until("says ready", Duration::from_secs(30), is_ready);
         let ready: Value = serde_json::from_str(&ready).unwrap();
         let address = ready["address"].as_str().unwrap().parse().unwrap();
-        let mut program = Self { folder, process, address, workspace: String::new() };
+        let program = Self { folder, process, address, workspace: String::new() };
         let made = program.verb("workspace", "create", json!({ "name": "Acme" })).await;
-        program.workspace = made["id"].as_str().unwrap().to_owned();
-        program
+        Self { workspace: made["id"].as_str().unwrap().to_owned(), ..program }
     }
 
     /// Runs a verb, in the workspace once there is one.

@@ -104,7 +104,7 @@ async fn status(socket: &mut TcpStream) -> String {
     match tokio::time::timeout(PATIENCE, socket.read_exact(&mut said)).await {
         Ok(Ok(_)) => String::from_utf8_lossy(&said).into_owned(),
         Ok(Err(_)) => "closed".to_owned(),
-        Err(_) => panic!("neither an answer nor an end"),
+        Err(late) => panic!("neither an answer nor an end: {late}"),
     }
 }
 
