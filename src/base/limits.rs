@@ -37,6 +37,10 @@ pub const NOTES_PER_DELIVERY: usize = 40;
 /// Largest answer of a network that is read.
 pub const ANSWER_BYTES: usize = 1024 * 1024;
 
+/// Where a reverse proxy is likely to be: loopback and private blocks (RFC 6890).
+pub const PROXIES: [&str; 6] =
+    ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7"];
+
 /// Store: key, value, and one batch of the writer.
 pub const KEY_BYTES: usize = 1_024;
 pub const VALUE_BYTES: usize = 64 * 1024;

@@ -8,6 +8,7 @@ mod correlation;
 mod id;
 pub mod limits;
 mod live;
+mod net;
 mod problem;
 mod rng;
 mod secret;
@@ -23,6 +24,7 @@ pub use id::{
     WorkspaceId, kind,
 };
 pub use live::Live;
+pub use net::Net;
 pub use problem::{Check, FieldProblem, Problem, Wrong};
 pub use rng::{Rng, SeededRng, SystemRng};
 pub use secret::Secret;

@@ -40,8 +40,11 @@ impl Timestamp {
 
     /// The same instant for the calendar library; instants past [`Self::MAX`] are shown as it.
     pub fn to_jiff(self) -> jiff::Timestamp {
-        let ms = i64::try_from(self.0.min(Self::MAX.0)).unwrap_or(i64::MAX);
-        jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX)
+        let ms = self.0.min(Self::MAX.0);
+        let seconds = i64::try_from(ms / 1_000).unwrap_or(i64::MAX);
+        let nanos = i32::try_from(ms % 1_000 * 1_000_000).unwrap_or(0);
+        // Not `from_millisecond`, which does not know the last second.
+        jiff::Timestamp::new(seconds, nanos).unwrap_or(jiff::Timestamp::MAX)
     }
 
     /// `None` before 1970 or after [`Self::MAX`].
@@ -97,6 +100,14 @@ mod tests {
         assert_eq!(postcard::from_bytes::<Timestamp>(&bytes).unwrap(), t);
         assert_eq!(Timestamp::parse("2026-11-22T09:30:00"), None);
         assert_eq!(Timestamp::parse("1969-12-31T23:59:59Z"), None);
+    }
+
+    /// Found by fuzzing, see `fuzz/seeds/times/last_second`.
+    #[test]
+    fn instants_of_the_last_second_are_shown_as_they_are() {
+        for text in ["9999-12-30T22:00:00.499Z", "9999-12-30T22:00:00.999Z"] {
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
+        }
     }
 
     #[test]

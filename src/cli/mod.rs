@@ -26,6 +26,8 @@ use crate::base::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::daemon;
 
+pub use show::clean;
+
 /// Failed; more precise codes come from `base::CODES`.
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;

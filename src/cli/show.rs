@@ -171,7 +171,7 @@ fn nested(value: &Value, depth: usize) {
 }
 
 /// Text that can only be read: control, bidi and invisible characters become visible.
-pub(super) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\t' => " ".to_owned(),
         '\u{061C}'

@@ -2,20 +2,32 @@
 
 use std::time::Duration;
 
-use super::rule::{between, up_to};
+use super::rule::{between, nets, up_to};
 use super::section::section;
 use super::value::{mins, secs};
+use crate::base::limits;
 
 section! {
     /// `[http]`
     Http in "http" {
         /// Longest time until a request's head is read.
         header_timeout: Duration = secs(5), up_to(mins(1)), Restart;
-        /// Longest time until a request's body is read.
+        /// Longest pause in a request's body.
         body_timeout: Duration = secs(15), up_to(mins(10)), Restart;
         /// Longest time until a request is answered.
         request_timeout: Duration = secs(30), up_to(mins(10)), Restart;
-        /// Open connections at a time.
+        /// Open connections at a time; one more waits.
         connections: usize = 1024, between(1, 65_536), Restart;
+        /// Open connections of one address at a time (of a /64 in IPv6); one more is answered with
+        /// 503 and closed.
+        connections_per_address: usize = 64, between(1, 65_536), Restart;
+        /// Addresses, or blocks such as 10.0.0.0/8, whose connections are not counted so: many
+        /// people come from each when a reverse proxy is there.
+        proxies: Vec<String> = limits::PROXIES.map(str::to_owned).into(), nets(), Restart;
+        /// Requests that are answered at a time, health and metrics not counted; one more is
+        /// refused with 503.
+        requests: usize = 512, between(1, 65_536), Restart;
+        /// Requests a second of one API key; one more is refused with 429. 0: no limit.
+        key_rate: u32 = 1000, between(0, 1_000_000), Restart;
     }
 }

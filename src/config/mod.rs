@@ -225,6 +225,9 @@ mod tests {
         assert!(outbound.allow.is_empty() && outbound.operator_url.is_none());
         assert_eq!((log.format, log.level.as_str(), log.keep), (LogFormat::Json, "info", 14));
         assert_eq!((store.cache_mib, http.connections), (16, 1024));
+        let most = (http.connections_per_address, http.requests, http.key_rate);
+        assert_eq!(most, (64, 512, 1_000));
+        assert_eq!(http.proxies, crate::base::limits::PROXIES);
         assert_eq!((media.max_mib, media.max_megapixels), (512, 50));
         assert!(s3.bucket.is_none() && s3.path_style);
         let Config { backup, .. } = &config;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::show;
+use crate::base::Net;
 
 /// A test, and what it asks for; nothing when the type says it all.
 pub(super) struct Rule<T> {
@@ -78,6 +79,14 @@ pub(super) fn hosts() -> Rule<Vec<String>> {
     Rule::new(must.to_owned(), |entries: &Vec<String>| {
         let odd = |c: char| c.is_whitespace() || "/*@?#".contains(c);
         entries.iter().all(|entry| !entry.is_empty() && !entry.contains(odd))
+    })
+}
+
+/// Addresses, and blocks of them.
+pub(super) fn nets() -> Rule<Vec<String>> {
+    let must = "addresses such as `192.0.2.1`, or blocks such as `10.0.0.0/8`";
+    Rule::new(must.to_owned(), |entries: &Vec<String>| {
+        entries.iter().all(|entry| entry.parse::<Net>().is_ok())
     })
 }
 

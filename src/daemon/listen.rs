@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::Error;
@@ -13,6 +14,28 @@ use super::Error;
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     let failed = |source| Error::Listen { what: address.to_string(), source };
     TcpListener::bind(address).await.map_err(failed)
+}
+
+/// Files beside connections: the database, media, logs, calls to networks.
+const OTHER_FILES: usize = 512;
+
+/// Each connection is an open file, and a shell gives its programs 1,024 of them: asks for as many
+/// as may come, as far as this process may.
+pub(super) fn allow_files(connections: usize) {
+    let wanted = u64::try_from(connections.saturating_add(OTHER_FILES)).unwrap_or(u64::MAX);
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let most = limit.maximum.unwrap_or(wanted);
+    limit.current = Some(wanted.min(most));
+    if most < wanted || setrlimit(Resource::Nofile, limit).is_err() {
+        tracing::warn!(
+            open_files = most,
+            wanted,
+            "too few open files are allowed (LimitNOFILE, ulimit -n) for http.connections"
+        );
+    }
 }
 
 /// The admin socket: 0660, in a folder that is made 0750 if it is not there. A socket that nobody

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::listen::{bind, bind_admin};
+use super::listen::{allow_files, bind, bind_admin};
 use super::notify::Notify;
 use super::reload::{self, Reloader, Source};
 use super::signals::{Asked, Signals};
@@ -21,7 +21,7 @@ use crate::base::{Clock, Live, Spawner, tokio_spawner};
 use crate::config::{Config, Loaded, LogFormat, Rotate};
 use crate::domain::space::Room;
 use crate::engine;
-use crate::http::{self, Face, Listener, Readiness};
+use crate::http::{self, Face, Limits, Listener, Readiness, Server};
 use crate::service::Services;
 use crate::telemetry::log;
 
@@ -56,6 +56,7 @@ pub(super) async fn serve(
     for advice in config.advice() {
         tracing::warn!(advice, "unwise settings");
     }
+    allow_files(config.http.connections);
     let listener = bind(config.server.listen).await?;
     let address = listener.local_addr().map_err(Error::Runtime)?;
     let services = {
@@ -155,16 +156,22 @@ fn face(config: &Config, services: &Services, stopping: &Arc<AtomicBool>) -> Fac
             Readiness::Ready
         }
     };
+    let settings = http::Settings {
+        header_timeout: config.http.header_timeout,
+        body_timeout: config.http.body_timeout,
+        request_timeout: config.http.request_timeout,
+        connections: config.http.connections,
+        connections_per_address: config.http.connections_per_address,
+        proxies: config.http.proxies.iter().filter_map(|net| net.parse().ok()).collect(),
+        requests: config.http.requests,
+        key_rate: config.http.key_rate,
+        stop_wait: HTTP_STOP_WAIT,
+        ..http::Settings::default()
+    };
     Face {
         services: services.clone(),
-        settings: http::Settings {
-            header_timeout: config.http.header_timeout,
-            body_timeout: config.http.body_timeout,
-            request_timeout: config.http.request_timeout,
-            connections: config.http.connections,
-            stop_wait: HTTP_STOP_WAIT,
-            ..http::Settings::default()
-        },
+        limits: Limits::new(&settings),
+        settings,
         readiness: Box::new(readiness),
     }
 }
@@ -178,9 +185,9 @@ impl Running {
         };
         let clock = Arc::clone(&self.services.clock);
         let spawner = tokio_spawner(self.http.clone());
-        let (settings, stop) = (face.settings, self.stop_http.clone());
-        let server = http::serve(listener, router, settings, clock, Spawner::clone(&spawner), stop);
-        spawner(Box::pin(server));
+        let (settings, metrics) = (face.settings.clone(), Arc::clone(&self.services.metrics));
+        let server = Server { router, settings, metrics, clock, spawner: Spawner::clone(&spawner) };
+        spawner(Box::pin(server.serve(listener, self.stop_http.clone())));
     }
 
     /// Stops in order. Bounded by the engine's and the servers' own waits.

@@ -3,6 +3,7 @@
 
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -11,9 +12,9 @@ use futures_util::future::{Either, select};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use tracing::Instrument;
 
-use super::Shared;
 use super::api::STRETCH;
 use super::problem::{self, Refusal};
+use super::{Face, Shared, leftover};
 use crate::base::{Code, CorrelationId, KeyId, Problem};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -45,11 +46,9 @@ pub(super) async fn around(
     } else {
         face.settings.request_timeout
     };
-    let answer = pin!(next.run(request).instrument(span));
-    let mut response = match select(answer, clock.sleep(limit)).await {
-        Either::Left((response, _)) => response,
-        Either::Right(_) => Refusal(Problem::new(Code::Overloaded)).into_response(),
-    };
+    let mut response =
+        bounded(&face, request, limit, async |request| next.run(request).instrument(span).await)
+            .await;
     problem::write(&mut response, correlation);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {
@@ -74,6 +73,41 @@ pub(super) async fn around(
     response
 }
 
+/// Answers if there is a place for one more request, and as long as `limit` allows.
+async fn bounded(
+    face: &Face,
+    mut request: Request,
+    limit: Duration,
+    answer: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
+    let clock = &face.services.clock;
+    let overloaded = |why| {
+        face.services.metrics.http_refused(why);
+        Refusal(Problem::new(Code::Overloaded)).into_response()
+    };
+    let is_counted = is_counted(request.extensions().get());
+    let leftover = leftover::lend(&mut request);
+    let response = {
+        let place = face.limits.place();
+        if place.is_none() && is_counted {
+            drop(request);
+            overloaded("busy")
+        } else {
+            match select(pin!(answer(request)), clock.sleep(limit)).await {
+                Either::Left((response, _)) => response,
+                // What has not come by now is not waited for.
+                Either::Right(_) => return overloaded("slow"),
+            }
+        }
+    };
+    let status = response.status().as_u16();
+    let leftover = leftover.filter(|_| status >= 400 && status != Code::TooSlow.row().status);
+    if let Some(leftover) = leftover {
+        leftover.discard(clock.as_ref()).await;
+    }
+    response
+}
+
 /// Operations that wait for somebody else's server, and verbs, some of which do.
 const LONG: [&str; 2] = ["/api/v1/workspaces/{workspace}/media/import", "/admin/run"];
 
@@ -84,6 +118,12 @@ fn is_long(route: Option<&MatchedPath>, request: &Request) -> bool {
     let brings = ["multipart/form-data", STRETCH];
     kind.is_some_and(|kind| brings.iter().any(|known| kind.starts_with(known)))
         || route.is_some_and(|route| LONG.contains(&route.as_str()))
+}
+
+/// Who looks after the installation is let in when it is busy: above all then.
+fn is_counted(route: Option<&MatchedPath>) -> bool {
+    let route = route.map_or("", MatchedPath::as_str);
+    !["/health/", "/metrics", "/admin/"].iter().any(|spared| route.starts_with(spared))
 }
 
 /// The face that a route belongs to; `none` for an address that leads nowhere.

@@ -39,10 +39,21 @@ impl FromRequestParts<Shared> for Caller {
         let secret = bearer(&parts.headers).ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         let principal = face.services.authenticate(secret)?;
         let asked = asked(parts)?;
-        // The first to find out says so.
-        asked.key.get_or_init(|| principal.key_id());
+        // The first to find out says so, and counts.
+        if asked.key.set(principal.key_id()).is_ok() {
+            count(face, &principal)?;
+        }
         Ok(Self { principal, correlation: asked.correlation })
     }
+}
+
+/// Holds a key to its rate.
+fn count(face: &Face, principal: &Principal) -> Result<(), Problem> {
+    if face.limits.counts(principal.key_id(), face.services.clock.monotonic()) {
+        return Ok(());
+    }
+    face.services.metrics.http_refused("rate");
+    Err(Problem::new(Code::RateLimited).with("limit_per_second", face.settings.key_rate))
 }
 
 /// Somebody who may do what right `R` allows in the workspace that the address names. A request

@@ -9,6 +9,8 @@ mod extract;
 mod file;
 mod form;
 mod json;
+mod leftover;
+mod limits;
 mod problem;
 mod public;
 mod server;
@@ -20,15 +22,18 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::base::{Net, limits as bounds};
 use crate::service::Services;
 
 pub use admin::{ask_admin, fetch_admin, send_admin};
-pub use server::{Listener, Peer, serve};
+pub use limits::Limits;
+pub use server::{Listener, Peer, Server};
 
 /// What the faces need; made once.
 pub struct Face {
     pub services: Services,
     pub settings: Settings,
+    pub limits: Limits,
     /// Answers `/health/ready`.
     pub readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
 }
@@ -37,7 +42,7 @@ pub struct Face {
 pub type Shared = Arc<Face>;
 
 /// Bounds of connections and requests.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// From the begin of a connection, or the first byte of a later request, to the end of its
     /// head.
@@ -54,6 +59,13 @@ pub struct Settings {
     pub stop_wait: Duration,
     /// Open at a time; one more waits in the listener's queue.
     pub connections: usize,
+    /// Of one address, unless it is one of `proxies`; one more is sent away.
+    pub connections_per_address: usize,
+    pub proxies: Arc<[Net]>,
+    /// Answered at a time; one more is refused. Probes and operators are not counted.
+    pub requests: usize,
+    /// A second, of one key; 0 for no limit.
+    pub key_rate: u32,
 }
 
 impl Default for Settings {
@@ -67,6 +79,10 @@ impl Default for Settings {
             upload_timeout: Duration::from_hours(1),
             stop_wait: Duration::from_secs(10),
             connections: 1_024,
+            connections_per_address: 64,
+            proxies: bounds::PROXIES.iter().filter_map(|net| net.parse().ok()).collect(),
+            requests: 512,
+            key_rate: 1_000,
         }
     }
 }

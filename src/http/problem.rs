@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::base::{Code, CorrelationId, FieldProblem, Problem};
 
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// Fields told in `detail`; all are under `errors`.
 const DETAIL_FIELDS: usize = 3;
 
@@ -72,22 +74,31 @@ struct FieldShown {
 /// Turns a [`Refusal`] into what is sent; other answers stay as they are.
 pub(super) fn write(response: &mut Response, correlation: CorrelationId) {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return };
-    headers(problem.code, response.headers_mut());
+    headers(&problem, response.headers_mut());
     let shown = shown(problem, correlation);
     // Strings and numbers can always be written.
     let body = serde_json::to_vec(&shown).unwrap_or_default();
     *response.body_mut() = body.into();
 }
 
-fn headers(code: Code, headers: &mut HeaderMap) {
+fn headers(problem: &Problem, headers: &mut HeaderMap) {
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-    match code {
+    match problem.code {
         Code::Unauthenticated => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Code::Overloaded => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        Code::RateLimited => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            // The draft that is to become the standard: httpapi-ratelimit-headers-11, 2026-05.
+            headers.insert(RATE_LIMIT, HeaderValue::from_static("\"key\";r=0;t=1"));
+            let rate = problem.params.get("limit_per_second").map_or("0", String::as_str);
+            if let Ok(policy) = HeaderValue::try_from(format!("\"key\";q={rate};w=1")) {
+                headers.insert(RATE_LIMIT_POLICY, policy);
+            }
         }
         Code::StoreUnavailable | Code::MediaUnavailable | Code::Stopping => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));

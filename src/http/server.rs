@@ -26,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::Settings;
+use super::limits::{Addresses, Seat};
 use crate::base::{Clock, Spawner};
+use crate::telemetry::Metrics;
 
 /// Request line and headers together; more is answered with 431.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -48,49 +50,77 @@ pub enum Peer {
     },
 }
 
-/// Serves until `stop`; then accepts nothing any more, finishes what is being answered for at most
-/// `stop_wait`, and cuts the rest off.
-pub async fn serve(
-    listener: Listener,
-    router: Router,
-    settings: Settings,
-    clock: Arc<dyn Clock>,
-    spawner: Spawner,
-    stop: CancellationToken,
-) {
-    let places = Arc::new(Semaphore::new(settings.connections));
-    let cut = CancellationToken::new();
-    while let Some((accepted, place)) = next(&listener, &places, &stop).await {
-        let guest = |peer| Guest {
-            peer,
-            router: router.clone(),
-            patience: Arc::new(Patience::new(Arc::clone(&clock), &settings)),
-            stop: stop.clone(),
-            cut: cut.clone(),
-            _place: place,
-        };
-        match accepted {
-            Ok(Accepted::Tcp(stream, peer)) => spawner(Box::pin(guest(peer).serve(stream))),
-            Ok(Accepted::Unix(stream, peer)) => spawner(Box::pin(guest(peer).serve(stream))),
-            // They went before their turn came.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                clock.sleep(ACCEPT_PAUSE).await;
+/// What a listener needs to serve.
+pub struct Server {
+    pub router: Router,
+    pub settings: Settings,
+    pub metrics: Arc<Metrics>,
+    pub clock: Arc<dyn Clock>,
+    pub spawner: Spawner,
+}
+
+impl Server {
+    /// Serves until `stop`; then accepts nothing any more, finishes what is being answered for at
+    /// most `stop_wait`, and cuts the rest off.
+    pub async fn serve(self, listener: Listener, stop: CancellationToken) {
+        let Self { router, settings, metrics, clock, spawner } = self;
+        let places = Arc::new(Semaphore::new(settings.connections));
+        let addresses = Addresses::new(&settings);
+        let cut = CancellationToken::new();
+        while let Some((accepted, place)) = next(&listener, &places, &stop).await {
+            let guest = |peer, seat| Guest {
+                peer,
+                router: router.clone(),
+                patience: Arc::new(Patience::new(Arc::clone(&clock), &settings)),
+                stop: stop.clone(),
+                cut: cut.clone(),
+                _place: (place, seat),
+            };
+            match accepted {
+                Ok(Accepted::Tcp(stream, address)) => {
+                    if let Some(seat) = addresses.seat(address.ip()) {
+                        let guest = guest(Peer::Tcp(address), Some(seat));
+                        spawner(Box::pin(guest.serve(stream)));
+                    } else {
+                        metrics.http_refused("address");
+                        send_away(&stream);
+                    }
+                }
+                Ok(Accepted::Unix(stream, peer)) => {
+                    spawner(Box::pin(guest(peer, None).serve(stream)));
+                }
+                // They went before their turn came.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    clock.sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
+        drop(listener);
+        let all = u32::try_from(settings.connections).unwrap_or(u32::MAX);
+        tokio::select! {
+            everybody_left = places.acquire_many(all) => drop(everybody_left),
+            () = clock.sleep(settings.stop_wait) => {
+                tracing::warn!("requests are cut off by the stop");
+            }
+        }
+        cut.cancel();
     }
-    drop(listener);
-    let all = u32::try_from(settings.connections).unwrap_or(u32::MAX);
-    tokio::select! {
-        everybody_left = places.acquire_many(all) => drop(everybody_left),
-        () = clock.sleep(settings.stop_wait) => tracing::warn!("requests are cut off by the stop"),
-    }
-    cut.cancel();
+}
+
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
+    Connection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// Says why, as far as that costs nothing: nobody waits for whether it arrives.
+fn send_away(stream: &tokio::net::TcpStream) {
+    drop(stream.try_write(TOO_MANY));
+    // What is left unread would turn the end of the connection into a reset.
+    drop(stream.try_read(&mut [0; 4_096]));
 }
 
 enum Accepted {
-    Tcp(tokio::net::TcpStream, Peer),
+    Tcp(tokio::net::TcpStream, SocketAddr),
     Unix(tokio::net::UnixStream, Peer),
 }
 
@@ -116,7 +146,7 @@ async fn accept(listener: &Listener) -> io::Result<Accepted> {
             let (stream, address) = listener.accept().await?;
             // Only slower without it.
             drop(stream.set_nodelay(true));
-            Ok(Accepted::Tcp(stream, Peer::Tcp(address)))
+            Ok(Accepted::Tcp(stream, address))
         }
         Listener::Unix(listener) => {
             let (stream, _) = listener.accept().await?;
@@ -133,7 +163,7 @@ struct Guest {
     patience: Arc<Patience>,
     stop: CancellationToken,
     cut: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Option<Seat>),
 }
 
 impl Guest {

@@ -61,6 +61,7 @@ pub struct Metrics {
     clock_jumps: IntCounter,
     http_requests: IntCounterVec,
     http_seconds: HistogramVec,
+    http_refused: IntCounterVec,
     store_commits: IntCounter,
     store_writes: IntCounter,
     store_written_bytes: IntCounter,
@@ -98,8 +99,7 @@ impl Metrics {
             network_calls: to.spreads("carillon_network_call_seconds",
                 &["network", "operation"], CALL,
                 "How long calls to networks took, whatever they came to.")?,
-            publishing: to.number("carillon_publishing",
-                "Deliveries that are being worked on now.")?,
+            publishing: to.number("carillon_publishing", "Deliveries that are being worked on now.")?,
             lanes_waiting: to.number("carillon_lanes_waiting",
                 "Channels with a due delivery that waits for a free place.")?,
             timers_overdue: to.number("carillon_timers_overdue",
@@ -121,8 +121,9 @@ impl Metrics {
                 "Requests answered, by route template and class of status.")?,
             http_seconds: to.spreads("carillon_http_request_seconds", &["face", "route"], REQUEST,
                 "From a request's head to its answer.")?,
-            store_commits: to.counter("carillon_store_commits_total",
-                "Batches made durable.")?,
+            http_refused: to.counters("carillon_http_refused_total", &["reason"],
+                "Connections and requests sent away: address, busy, rate or slow.")?,
+            store_commits: to.counter("carillon_store_commits_total", "Batches made durable.")?,
             store_writes: to.counter("carillon_store_writes_total",
                 "Writes that took part in a batch.")?,
             store_written_bytes: to.counter("carillon_store_written_bytes_total",
@@ -249,6 +250,12 @@ impl Metrics {
         };
         count(&self.http_requests, &[face, method, route, status]);
         observe(&self.http_seconds, &[face, route], took);
+    }
+
+    /// Somebody was sent away: `address` has too many connections, the server is `busy`, a key
+    /// passed its `rate`, or a request was too `slow` to be answered in time.
+    pub fn http_refused(&self, reason: &str) {
+        count(&self.http_refused, &[reason]);
     }
 
     /// Takes over what the store counted; to be called before each [`Metrics::render`].
@@ -378,6 +385,7 @@ mod tests {
         metrics.scheduler_lag(Duration::from_millis(20));
         metrics.clock_jump();
         metrics.http_request("api", "BREW", "/api/v1/posts", 404, Duration::from_millis(2));
+        metrics.http_refused("busy");
         metrics.store(StoreTotals {
             commits: 5,
             writes: 9,
@@ -410,7 +418,7 @@ mod tests {
                 assert!(!name.ends_with(unit), "{name}");
             }
             for label in family.get_metric().iter().flat_map(Metric::get_label) {
-                let known = ["network", "state", "result", "operation", "version"];
+                let known = ["network", "state", "result", "operation", "version", "reason"];
                 let http = ["face", "method", "route", "status"];
                 assert!(known.contains(&label.name()) || http.contains(&label.name()), "{name}");
             }

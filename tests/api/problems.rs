@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use carillon::base::ManualClock;
-use carillon::http::{Face, Settings, public_router};
+use carillon::http::{Face, Limits, Settings, public_router};
 use carillon::store::FaultKind;
 use futures_util::{StreamExt, future, stream};
 use http::{Method, Request};
@@ -147,6 +147,7 @@ async fn a_panic_becomes_a_problem_that_says_nothing() {
     let face = Arc::new(Face {
         services: house.services.clone(),
         settings: Settings::default(),
+        limits: Limits::new(&Settings::default()),
         readiness: Box::new(|| panic!("a secret")),
     });
     let router = public_router(&face);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use carillon::base::{Clock, ManualClock, Spawner, SystemClock, Timestamp, tokio_spawner};
-use carillon::http::{Listener, Settings, serve};
+use carillon::http::{Listener, Settings};
+use carillon::telemetry::Metrics;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -22,13 +23,16 @@ struct Server {
     port: u16,
     tasks: TaskTracker,
     stop: CancellationToken,
+    metrics: Arc<Metrics>,
 }
 
 impl Server {
     async fn start(router: &Router, settings: Settings, clock: Arc<dyn Clock>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server = Self { port, tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let server = Self { port, tasks, stop, metrics };
         server.run(Listener::Tcp(listener), router, settings, clock);
         server
     }
@@ -36,8 +40,9 @@ impl Server {
     fn run(&self, on: Listener, router: &Router, settings: Settings, clock: Arc<dyn Clock>) {
         let spawner = tokio_spawner(self.tasks.clone());
         let (router, stop) = (router.clone(), self.stop.clone());
-        let serving = serve(on, router, settings, clock, Spawner::clone(&spawner), stop);
-        spawner(Box::pin(serving));
+        let (metrics, of) = (Arc::clone(&self.metrics), Spawner::clone(&spawner));
+        let server = carillon::http::Server { router, settings, metrics, clock, spawner: of };
+        spawner(Box::pin(server.serve(on, stop)));
     }
 
     async fn connect(&self) -> TcpStream {

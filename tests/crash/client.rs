@@ -96,7 +96,7 @@ impl Client {
             .ok()?;
         let status = answer.status().as_u16();
         let body = answer.bytes().await.ok()?;
-        if status == 503 {
+        if matches!(status, 429 | 503) {
             return None;
         }
         let body: Value = serde_json::from_slice(&body).unwrap();

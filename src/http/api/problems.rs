@@ -30,7 +30,18 @@ pub(super) enum ReadProblems {}
 
 impl IntoResponses for ReadProblems {
     fn responses() -> Responses {
-        of(&["401", "403", "404", "422", "500", "503"])
+        of(&["401", "403", "404", "422", "429", "500", "503"])
+    }
+}
+
+/// Of operations that look by a protocol of its own version.
+pub(super) enum VersionProblems {}
+
+impl IntoResponses for VersionProblems {
+    fn responses() -> Responses {
+        let mut responses = ReadProblems::responses();
+        responses.extend(of(&["412"]));
+        responses
     }
 }
 
@@ -40,8 +51,8 @@ pub(super) enum WriteProblems {}
 impl IntoResponses for WriteProblems {
     fn responses() -> Responses {
         of(&[
-            "400", "401", "403", "404", "408", "409", "412", "413", "415", "422", "500", "503",
-            "507",
+            "400", "401", "403", "404", "408", "409", "412", "413", "415", "422", "429", "500",
+            "503", "507",
         ])
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::super::super::super::problems::ReadProblems;
+use super::super::super::super::problems::VersionProblems;
 use super::headers::Tus;
 use super::{LENGTH, METADATA, told};
 use crate::base::kind;
@@ -25,7 +25,7 @@ use crate::http::problem::Refusal;
             headers(("Upload-Offset" = String), ("Upload-Length" = String),
                 ("Upload-Metadata" = String), ("Upload-Expires" = String),
                 ("Tus-Resumable" = String))),
-        ReadProblems
+        VersionProblems
     )
 )]
 pub async fn show_upload(

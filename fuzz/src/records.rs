@@ -1,0 +1,71 @@
+//! Stored records: whatever bytes decode are the bytes of that record again, or of one equal to it;
+//! nothing else than an error comes of the others.
+
+use carillon::domain::access::Key;
+use carillon::domain::channel::Channel;
+use carillon::domain::delivery::Delivery;
+use carillon::domain::media::Asset;
+use carillon::domain::post::Post;
+use carillon::domain::workspace::Workspace;
+use carillon::store::rows::{
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
+    KeyHash, MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, WrappedKey,
+};
+use carillon::store::{Row, Table, decode, encode};
+
+/// Decodes, and encodes what it got.
+type Again = fn(&[u8]) -> Option<Vec<u8>>;
+
+fn row<R: Row>() -> (Table, Again) {
+    (R::TABLE, |bytes| decode::<R>(bytes).ok().map(|row| encode(&row).unwrap()))
+}
+
+/// Every kind of record; tests/fuzz holds the list to the catalogue of tables.
+pub fn all() -> Vec<(Table, Again)> {
+    vec![
+        row::<Meta>(),
+        row::<Timer>(),
+        row::<Slug>(),
+        row::<KeyHash>(),
+        row::<Feed>(),
+        row::<Pause>(),
+        row::<Workspace>(),
+        row::<WrappedKey>(),
+        row::<Key>(),
+        row::<Channel>(),
+        row::<SealedCredential>(),
+        row::<Post>(),
+        row::<CalendarEntry>(),
+        row::<Delivery>(),
+        row::<Inflight>(),
+        row::<Attention>(),
+        row::<PublishedEntry>(),
+        row::<ChainedEvent>(),
+        row::<Remembered>(),
+        row::<Asset>(),
+        row::<AssetUse>(),
+        row::<ObjectUse>(),
+        row::<Orphan>(),
+        row::<MediaTotal>(),
+        row::<Preparation>(),
+        row::<AssetHome>(),
+        row::<Staged>(),
+        row::<Upload>(),
+        row::<ChannelLimits>(),
+        row::<ServerLimits>(),
+    ]
+}
+
+/// Values inside a record may have more than one form in bytes (numbers with leading zeroes), so
+/// a second reading is what must agree.
+pub fn check(data: &[u8]) {
+    let Some((which, bytes)) = data.split_first() else { return };
+    let all = all();
+    let (table, again) = all[usize::from(*which) % all.len()];
+    let Some(canonical) = again(bytes) else { return };
+    assert_eq!(again(&canonical).as_ref(), Some(&canonical), "{table:?}");
+    assert!(canonical.len() <= bytes.len(), "{table:?} grows");
+    let longer = [canonical.as_slice(), &[0]].concat();
+    assert_eq!(again(&longer), None, "{table:?} with a byte behind it");
+}
