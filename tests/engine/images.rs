@@ -26,7 +26,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 fn open(disk: &FaultDisk) -> Result<Store, carillon::store::Error> {
     // So few staged rows that the stage turns over with almost every write.
-    let options = Options { cache_bytes: 1024 * 1024, inline: true, staged_rows: 4 };
+    let options =
+        Options { cache_bytes: 1024 * 1024, inline: true, staged_rows: 4, ..Options::default() };
     Store::open(Disk::Memory(disk.clone()), options)
 }
 
