@@ -173,6 +173,11 @@ impl Server {
 
     pub fn start(&mut self) {
         self.begin();
+        self.ready();
+    }
+
+    /// Waits until it is.
+    pub fn ready(&mut self) {
         let ready = self.process().wait_until("says ready", Duration::from_secs(20), |line| {
             line.contains("\"message\":\"ready\"")
         });

@@ -70,7 +70,9 @@ impl Outcome {
         must(refused > 0, "nobody was told to come again".to_owned());
         must(self.refused[0] >= seen.of_status(429), "refusals are not counted".to_owned());
         must(self.refused[1] >= seen.of_status(503), "refusals are not counted".to_owned());
-        must(seen.hung_up == 0, format!("{} connections were cut", seen.hung_up));
+        // A request may cross the end of an idle connection (RFC 9112, 9.3.1): few do.
+        let few = seen.answered() / 1_000;
+        must(seen.hung_up <= few, format!("{} connections were cut", seen.hung_up));
         let served = seen.of_status(200) + seen.of_status(201);
         must(served > 1_000, format!("only {served} were served"));
         found
