@@ -23,7 +23,8 @@ section! {
         retry_base: Duration = secs(60), up_to(hours(1)), Reload;
         /// Attempts before a part fails; waiting for a rate limit uses none.
         attempts: u32 = 5, between(1, 20), Reload;
-        /// A repeat with the same key waits this long, as a network may not see the key sooner.
+        /// A repeat with the same key waits this long beyond `late_window`: a network may not see the
+        /// key sooner, and two requests that meet there both count.
         key_settle: Duration = secs(60), up_to(hours(1)), Reload;
         /// How late a part may still go out; later it is held as missed.
         grace: Duration = hours(1), up_to(hours(7 * 24)), Reload;

@@ -213,7 +213,7 @@ pub struct Timing {
     pub look_budget: Duration,
     pub retry_base: Duration,
     pub attempts: u32,
-    /// Before a write is repeated under its key.
+    /// Before a write is repeated under its key, beyond `late`.
     pub key_settle: Duration,
     pub grace: Duration,
     /// Between late posts of one channel.
