@@ -7,12 +7,11 @@ use super::super::planning::{self, Channels, Ids};
 use super::super::shown::{self, Glance, PostShown};
 use super::super::{Access, Done, Services, media, no, refused, transition, trouble};
 use super::{NewPost, check_channels, live, resolve, save};
-use crate::base::{Code, FieldProblem, PostId, Problem, TargetId};
+use crate::base::{FieldProblem, PostId, Problem, TargetId};
 use crate::domain::access::Write;
 use crate::domain::delivery::Delivery;
 use crate::domain::post::{Post, Target};
 use crate::domain::schedule::Schedule;
-use crate::domain::space::Room;
 use crate::store::{Tx, WriteError};
 
 /// All that a post causes, made before the transaction: the one writer has the least time, and may
@@ -30,11 +29,7 @@ impl Services {
         new: NewPost,
     ) -> Result<Done<PostShown>, Problem> {
         let glance = self.glance();
-        let planned = match glance.room {
-            room if room > Room::Scarce => self.plan(&access, new, &glance),
-            _ => Err(Problem::new(Code::DiskFull)),
-        };
-        match planned {
+        match self.room_for_more().and_then(|()| self.plan(&access, new, &glance)) {
             Ok((planned, shown)) => self.insert_post(access, planned, shown, glance).await,
             Err(problem) => self.repeated(access, problem).await,
         }
