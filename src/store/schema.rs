@@ -53,6 +53,8 @@ pub enum Table {
     Uploads,
     ChannelLimits,
     ServerLimits,
+    Members,
+    Memberships,
 }
 
 /// Whose data a table holds.
@@ -135,6 +137,8 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<assets::Upload>("uploads", Scoped, "files that come in stretches, by the asset that each becomes"),
     row::<limits::ChannelLimits>("channel_limits", Scoped, "channel -> until when its network takes no more calls"),
     row::<limits::ServerLimits>("server_limits", Global, "network/server -> the same, for all its channels"),
+    row::<access::Member>("members", Scoped, "user -> role, channels, whether suspended"),
+    row::<access_rows::Membership>("memberships", Global, "(user, workspace) while the user is a member there"),
 ];
 
 impl Table {
@@ -171,6 +175,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::ServerLimits as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Memberships as usize + 1);
     }
 }
