@@ -2,7 +2,7 @@
 //! not read anything.
 
 use super::value::WIDTH;
-use super::{Backup, Http, Log, Media, Outbound, Publish, S3, Server, Store};
+use super::{Backup, Http, Log, Media, Outbound, Plans, Publish, S3, Server, Store};
 
 /// When a change of a setting counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub fn settings() -> Vec<Setting> {
         Media::describe(),
         S3::describe(),
         Backup::describe(),
+        Plans::describe(),
     ]
     .concat()
 }
