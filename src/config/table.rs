@@ -142,6 +142,7 @@ mod tests {
         let packaged = include_str!("../../packaging/config.example.toml");
         let remedy = "run `carillon config example > packaging/config.example.toml`";
         assert_eq!(packaged, example(), "{remedy}");
-        assert!(example().lines().all(|line| line.chars().count() <= 100));
+        // What a plan comes to is one value, and so one line.
+        assert!(example().lines().all(|line| line.chars().count() <= 110));
     }
 }
