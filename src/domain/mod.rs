@@ -16,4 +16,5 @@ pub mod rate;
 pub mod schedule;
 pub mod space;
 pub mod text;
+pub mod user;
 pub mod workspace;

@@ -9,13 +9,14 @@ use crate::domain::delivery::Delivery;
 use crate::domain::media::Asset;
 use crate::domain::plan::Entitlement;
 use crate::domain::post::Post;
+use crate::domain::user;
 use crate::domain::workspace::Workspace;
 
 use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
 use super::rows::{
     access as access_rows, assets, channels, deliveries, events, idempotency, installation, limits,
-    plans, posts, staged, timers, workspaces,
+    plans, posts, staged, timers, users, workspaces,
 };
 
 /// The workspace's id, in front of the keys of scoped tables.
@@ -58,6 +59,14 @@ pub enum Table {
     Usage,
     Members,
     Memberships,
+    Users,
+    Emails,
+    Proofs,
+    Sessions,
+    SessionTokens,
+    Links,
+    Invitations,
+    DoorRules,
 }
 
 /// Whose data a table holds.
@@ -144,6 +153,14 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<plans::Usage>("usage", Scoped, "month -> posts that count in it").scattered(),
     row::<access::Member>("members", Scoped, "user -> role, channels, whether suspended"),
     row::<access_rows::Membership>("memberships", Global, "(user, workspace) while the user is a member there"),
+    row::<user::User>("users", Global, "people, in order of their making"),
+    row::<users::Email>("emails", Global, "e-mail -> user"),
+    row::<user::Proofs>("proofs", Global, "user -> hash of the password, sealed authenticator, hashes of recovery codes"),
+    row::<user::Session>("sessions", Global, "(user, session): where somebody is signed in"),
+    row::<users::SessionToken>("session_tokens", Global, "hash of a session's token -> user and session"),
+    row::<users::Link>("links", Global, "hash of a link's token -> what it does once"),
+    row::<user::Invitation>("invitations", Scoped, "invitations, in order of making"),
+    row::<user::DoorRule>("door_rules", Scoped, "() -> what the workspace asks of people"),
 ];
 
 impl Table {
@@ -180,6 +197,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Memberships as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::DoorRules as usize + 1);
     }
 }

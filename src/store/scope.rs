@@ -1,13 +1,16 @@
 //! Handles: who may form which keys. A [`Scope`] is bound to one workspace and comes only from
-//! proof: a key's hash, a membership, a timer, a public feed, a signed address, an [`Operator`], or the program's own
+//! proof: a key's hash, a membership, an invitation, a timer, a public feed, a signed address, an [`Operator`], or the program's own
 //! rounds. Must not be made otherwise.
 
 use std::collections::BTreeMap;
 
-use crate::base::{AssetId, ChannelId, DeliveryId, KeyId, UserId, WorkspaceId, limits};
+use crate::base::{
+    AssetId, ChannelId, DeliveryId, InvitationId, KeyId, UserId, WorkspaceId, limits,
+};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::publish::State;
+use crate::domain::user::Invitation;
 use crate::domain::workspace::Workspace;
 
 use super::rows::{AssetHome, Attention, Feed, Inflight, KeyHash, Membership, Slug};
@@ -46,6 +49,16 @@ impl Scope {
     ) -> Result<Option<Self>, Error> {
         let found = view.get_global::<Membership>(&(user, workspace))?;
         Ok(found.map(|Membership| Self(workspace)))
+    }
+
+    /// The workspace that an invitation leads into, for whoever holds its link.
+    pub fn by_invitation(
+        view: &View<'_>,
+        workspace: WorkspaceId,
+        invitation: InvitationId,
+    ) -> Result<Option<Self>, Error> {
+        let scope = Self(workspace);
+        Ok(view.get::<Invitation>(&scope, &invitation)?.map(|_| scope))
     }
 
     /// Workspaces where a user has a member's row, from the one after `after` on.

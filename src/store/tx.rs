@@ -169,10 +169,7 @@ impl<'a> View<'a> {
     }
 
     /// Like [`View::scan_global`], of any stretch.
-    pub(super) fn scan_global_span<R: Global>(
-        &self,
-        span: &Span,
-    ) -> Result<Vec<(R::Key, R)>, Error> {
+    pub fn scan_global_span<R: Global>(&self, span: &Span) -> Result<Vec<(R::Key, R)>, Error> {
         self.collect::<R, R>(&[], span, record::decode)
     }
 

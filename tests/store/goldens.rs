@@ -16,13 +16,16 @@ use carillon::domain::publish::{
 };
 use carillon::domain::rate::{Purpose, RateLimit, RateLimits};
 use carillon::domain::schedule::Schedule;
+use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
-    KeyHash, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry,
-    Remembered, SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, Feed,
+    Inflight, KeyHash, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation,
+    PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer,
+    Upload, Usage, WrappedKey,
 };
 
+use crate::people;
 use crate::records::Golden;
 use crate::rig::id;
 
@@ -72,6 +75,14 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[Usage { posts: 1 }, Usage { posts: u64::MAX }]),
         Golden::scoped(&members()),
         Golden::global(&[Membership]),
+        Golden::global(&people::users()),
+        Golden::global(&[Email { user: id(27) }]),
+        Golden::global(&people::proofs()),
+        Golden::global(&people::sessions()),
+        Golden::global(&[SessionToken { user: id(27), session: id(30) }]),
+        Golden::global(&people::links()),
+        Golden::scoped(&people::invitations()),
+        Golden::scoped(&[true, false].map(|totp_required| DoorRule { totp_required })),
     ]
 }
 
@@ -128,11 +139,11 @@ fn assets() -> Vec<Asset> {
 }
 
 /// Milliseconds that take all the bytes that today's take.
-fn at(n: u64) -> Timestamp {
+pub fn at(n: u64) -> Timestamp {
     Timestamp::from_millis(1_795_000_000_000 + n)
 }
 
-fn bytes() -> Vec<u8> {
+pub fn bytes() -> Vec<u8> {
     (0..=255).collect()
 }
 
@@ -140,7 +151,7 @@ fn correlation() -> CorrelationId {
     CorrelationId::new(&SeededRng::new(1))
 }
 
-fn actors() -> [Actor; 4] {
+pub fn actors() -> [Actor; 4] {
     [Actor::Key(id(3)), Actor::Operator { uid: 1_000 }, Actor::System, Actor::User(id(27))]
 }
 

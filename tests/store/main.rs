@@ -15,6 +15,7 @@ mod faults;
 mod files;
 mod goldens;
 mod keys;
+mod people;
 mod records;
 mod rig;
 mod scans;

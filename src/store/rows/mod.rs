@@ -13,6 +13,7 @@ pub(super) mod plans;
 pub(super) mod posts;
 pub(super) mod staged;
 pub(super) mod timers;
+pub(super) mod users;
 pub(super) mod workspaces;
 
 pub use access::{KeyHash, Membership};
@@ -29,4 +30,5 @@ pub use plans::Usage;
 pub use posts::CalendarEntry;
 pub use staged::Staged;
 pub use timers::{Timer, TimerKey, TimerKind};
+pub use users::{Email, Link, SessionToken};
 pub use workspaces::{Slug, WrappedKey};
