@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use sha2::{Digest, Sha256};
 
 use super::idempotency::Marked;
+use super::users::{SESSION_PREFIX, door_stands_open};
 use super::{Repeat, Services, no, not_found, refused, trouble};
 use crate::base::{Code, CorrelationId, KeyId, Problem, SessionId, UserId, WorkspaceId};
 use crate::domain::access::{Key, Member, Right, Scope as KeyScope};
@@ -196,7 +197,11 @@ pub(crate) fn key_hash(secret: &str) -> [u8; 32] {
 
 impl Services {
     /// Whose key this is. Unknown, expired and revoked keys look the same.
-    pub fn authenticate(&self, secret: &str) -> Result<Principal, Problem> {
+    pub async fn authenticate(&self, secret: &str) -> Result<Principal, Problem> {
+        if secret.starts_with(SESSION_PREFIX) {
+            let who = self.signed_in(secret).await?;
+            return Ok(Principal::of_user(who.user.id, who.session.id));
+        }
         let hash = key_hash(secret);
         let found = self
             .store
@@ -221,9 +226,22 @@ impl Services {
         workspace: WorkspaceId,
         correlation: CorrelationId,
     ) -> Result<Access<R>, Problem> {
-        let entered = self.store.read_now(|view| principal.enter::<R>(view, workspace));
+        let entered = self.store.read_now(|view| {
+            let entry = principal.enter::<R>(view, workspace)?;
+            let open = match (&entry, &principal.0) {
+                (Some(entry), Who::User { user, .. }) => {
+                    door_stands_open(view, &entry.scope, *user)?
+                }
+                _ => true,
+            };
+            Ok((entry, open))
+        });
         let actor = principal.actor();
-        match entered.map_err(trouble)? {
+        let (entered, open) = entered.map_err(trouble)?;
+        if !open {
+            return Err(Problem::new(Code::TotpNeeded));
+        }
+        match entered {
             Some(Entry { scope, lacks: None }) => {
                 Ok(Access { scope, actor, correlation, repeat: None, right: PhantomData })
             }

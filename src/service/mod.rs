@@ -21,6 +21,7 @@ pub mod shown;
 mod traffic;
 mod transition;
 mod usage;
+mod users;
 mod verbs;
 mod waits;
 pub mod words;
@@ -62,6 +63,11 @@ pub use plans::{
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
+pub use users::{
+    Accepted, AccountChange, Cost, Credentials, Enrolment, InvitationShown, LinkLeads, LinkShown,
+    NewInvitation, NewUser, Opened, People, RecoveryCodes, SESSION_PREFIX, SecurityShown,
+    SessionShown, SignedIn, UserShown, Visitor,
+};
 pub use verbs::{
     Arg, ArgKind, VERBS, Verb, download as download_verb, run as run_verb, upload as upload_verb,
 };
@@ -104,6 +110,8 @@ pub struct Services {
     pub renewals: Arc<Renewals>,
     /// Servers and accounts that get no posts for a while.
     pub circuits: Arc<Circuits>,
+    /// People who come to sign in.
+    pub people: Arc<People>,
     /// The last look at the disk, and when that was.
     pub looked: Arc<Looked>,
     /// Where this installation is seen from outside, without a slash at the end.

@@ -1,8 +1,10 @@
 //! Words that come as text from every face: ids, instants, states, limits, decisions. Each problem
 //! names the field that the face calls it by.
 
+use std::collections::BTreeMap;
+
 use crate::base::{Id, Kind, Problem, Timestamp, Wrong, limits};
-use crate::domain::access::Scope;
+use crate::domain::access::{ChannelGrant, Grants, Role, Scope};
 use crate::domain::plan::{Cap, Feature, PlanName};
 use crate::domain::publish::{Decision, State};
 
@@ -55,6 +57,29 @@ pub fn cap(field: &str, word: &str) -> Result<Cap, Problem> {
     let bad = || Problem::field(field, Wrong::BadFormat { expected: expected() });
     let plain = word.len() <= 15 && word.bytes().all(|byte| byte.is_ascii_digit());
     word.parse().ok().filter(|_| plain).map(Cap::AtMost).ok_or_else(bad)
+}
+
+/// A role by its word.
+pub fn role(field: &str, word: &str) -> Result<Role, Problem> {
+    let allowed = || Role::ALL.map(Role::word).join(", ");
+    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
+    Role::from_word(word).ok_or_else(bad)
+}
+
+/// What may be done on which channels; all of them when none are named.
+pub fn grants(field: &str, given: Option<&BTreeMap<String, String>>) -> Result<Grants, Problem> {
+    let Some(given) = given else { return Ok(Grants::All) };
+    let (max, actual) = (limits::CHANNELS_PER_POST, given.len());
+    if actual > max {
+        return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "channels" }));
+    }
+    let one = |(channel, word): (&String, &String)| {
+        let field = format!("{field}.{channel}");
+        let allowed = || ChannelGrant::ALL.map(ChannelGrant::word).join(", ");
+        let bad = || Problem::field(&field, Wrong::NotOneOf { allowed: allowed() });
+        Ok((id(&field, channel)?, ChannelGrant::from_word(word).ok_or_else(bad)?))
+    };
+    Ok(Grants::Only(given.iter().map(one).collect::<Result<_, Problem>>()?))
 }
 
 /// A delivery's state, in the field `state`.

@@ -394,6 +394,7 @@ fn boot(
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        people: Arc::default(),
         looked: Arc::default(),
         public_url: Arc::from("https://carillon.test"),
     })

@@ -2,6 +2,7 @@
 //! the console's palette read it. Must not render anything.
 
 mod files;
+mod people;
 mod plan;
 mod run;
 
@@ -81,6 +82,10 @@ const ASSET: &[&str] = &["id", "name", "type", "bytes", "width", "height", "alt"
 const ALT: Arg = arg("alt", Optional, "what it shows, for those who do not see it");
 const KEY: &[&str] = &["id", "name", "scopes", "created_at", "expires_at", "revoked_at"];
 
+const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
+const EMAIL: Arg = arg("email", Word, "their e-mail");
+const INVITATION: &[&str] = &["id", "email", "role", "state", "expires_at"];
+
 const fn verb(
     (noun, verb, right): (&'static str, &'static str, &'static str),
     about: &'static str,
@@ -119,6 +124,30 @@ pub const VERBS: &[Verb] = &[
     verb(("plan", "preview", "read"), "What another plan would cut; nothing is changed", PLAN, &[]),
     verb(("plan", "set", "admin"), "Give the workspace a plan. Nothing is deleted: what is over its limits \
         stays and goes out, and more is refused", PLAN, &[]),
+    verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator", &[
+        arg("totp", Required, "required or optional"),
+    ], &[]),
+    verb(("setup-link", "", ""), "A link that makes the first user; for one use, within 30 minutes", &[], &[]),
+    verb(("user", "create", ""), "Make a user, who gets a workspace", &[
+        EMAIL,
+        arg("name", Optional, "their name; what stands before the @ when not given"),
+        arg("admin", Flag, "let them own the workspaces that nobody belongs to yet"),
+        arg("password", Secret, "their password; without one you get a link by which they set it"),
+    ], USER),
+    verb(("user", "list", ""), "All users", PAGE, USER),
+    verb(("user", "show", ""), "One user", &[EMAIL], USER),
+    verb(("user", "disable", ""), "Shut a user out, everywhere and at once", &[EMAIL], USER),
+    verb(("user", "enable", ""), "Let them in again", &[EMAIL], USER),
+    verb(("user", "reset-link", ""), "A link by which they set a new password; for one use, within a day", &[EMAIL], &[]),
+    verb(("user", "reset-totp", ""), "Take off an authenticator that they have lost", &[EMAIL], USER),
+    verb(("user", "sessions", ""), "Where they are signed in", &[EMAIL], &["id", "used_at", "ends_at", "address", "agent"]),
+    verb(("user", "sign-out", ""), "End all their sessions", &[EMAIL], &[]),
+    verb(("invitation", "create", "admin"), "Invite somebody; the link is shown once", &[
+        arg("email", Word, "their e-mail"),
+        arg("role", Required, "owner, admin, editor or viewer"),
+    ], INVITATION),
+    verb(("invitation", "list", "admin"), "The workspace's invitations, newest first", PAGE, INVITATION),
+    verb(("invitation", "revoke", "admin"), "Take an invitation back", ID, INVITATION),
     verb(("key", "create", "admin"), "Make an API key; it is shown once", &[
         arg("name", Word, "what it is for"),
         arg("scope", Many, "read, write, publish, admin or metrics"),
