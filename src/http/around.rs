@@ -138,6 +138,7 @@ fn face_of(route: &str) -> &'static str {
     match route.split('/').nth(1) {
         Some("api") => "api",
         Some("admin") => "admin",
+        Some("sign-in" | "sign-out" | "setup" | "invitations" | "reset" | "account") => "web",
         Some(_) => "public",
         None => "none",
     }

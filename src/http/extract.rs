@@ -37,7 +37,7 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, face: &Shared) -> Result<Self, Refusal> {
         let secret = bearer(&parts.headers).ok_or_else(|| Problem::new(Code::Unauthenticated))?;
-        let principal = face.services.authenticate(secret)?;
+        let principal = face.services.authenticate(secret).await?;
         let asked = asked(parts)?;
         // The first to find out says so, and counts.
         if asked.bearer.set(principal.bearer()).is_ok() {

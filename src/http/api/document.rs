@@ -33,6 +33,8 @@ const TAGS: &[(&str, &str)] = &[
     ("posts", "What is to be said, where and when."),
     ("deliveries", "One post to one channel, and what became of it."),
     ("media", "Images and videos that posts show."),
+    ("sessions", "Where people are signed in: a token each, shown once."),
+    ("people", "People: accounts, authenticators, invitations."),
     ("keys", "API keys; shown once, stored as hashes."),
 ];
 

@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{SchemaFormat, Type};
 
 use crate::base::limits;
-use crate::domain::access::Scope;
+use crate::domain::access::{ChannelGrant, Role, Scope};
 use crate::domain::plan::PlanName;
 use crate::domain::publish::State;
 use crate::networks;
@@ -54,6 +54,20 @@ pub fn plan() -> Schema {
 pub fn cap() -> Schema {
     let about = "A number, or `unlimited`.";
     text(15).pattern(Some("^(unlimited|[0-9]{1,15})$")).description(Some(about)).into()
+}
+
+pub fn role() -> Schema {
+    one_of(Role::ALL.map(Role::word)).description(Some("What they will be.")).into()
+}
+
+pub fn grants() -> Schema {
+    let about = "What they may do, by the id of a channel; the others are as good as missing.";
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(one_of(ChannelGrant::ALL.map(ChannelGrant::word))))
+        .max_properties(Some(limits::CHANNELS_PER_POST))
+        .description(Some(about))
+        .into()
 }
 
 pub fn channels() -> Schema {
