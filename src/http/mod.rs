@@ -14,6 +14,8 @@ mod limits;
 mod problem;
 mod public;
 mod server;
+mod visitor;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,7 +101,7 @@ pub enum Readiness {
 
 /// What is served on TCP: the API, feeds, health and metrics.
 pub fn public_router(face: &Shared) -> Router {
-    dressed(api::router().merge(public::pages()).merge(public::probes()), face)
+    dressed(api::router().merge(web::pages()).merge(public::pages()).merge(public::probes()), face)
 }
 
 /// What is served on the admin socket.
