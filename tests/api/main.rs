@@ -22,3 +22,4 @@ mod public;
 mod schemathesis;
 mod socket;
 mod uploads;
+mod users;

@@ -17,6 +17,7 @@ mod import;
 mod mastodon;
 mod media;
 mod outside;
+mod people;
 mod program;
 mod secrets;
 mod settings;
