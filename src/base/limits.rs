@@ -35,6 +35,10 @@ pub const EMAIL_BYTES: usize = 254;
 pub const SESSIONS_PER_USER: usize = 50;
 /// What is kept of what a browser calls itself.
 pub const AGENT_CHARS: usize = 200;
+/// The name by which a host knows something of its own.
+pub const EXTERNAL_ID_CHARS: usize = 200;
+/// Products that embed this installation, also those that were revoked.
+pub const HOSTS: usize = 200;
 /// Invitations of a workspace that nobody has answered yet.
 pub const INVITATIONS_OPEN: usize = 200;
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;

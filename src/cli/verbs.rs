@@ -43,6 +43,8 @@ fn about(noun: &str) -> &'static str {
         "publishing" => "Pause and resume publishing everywhere",
         "network" => "What each network allows; pause one for everybody",
         "workspace" => "Create, list, pause workspaces",
+        "plan" => "How much a workspace may have, and what it uses",
+        "host" => "Products that embed Carillon for people of their own",
         "key" => "API keys",
         "user" => "People: make, disable, help back in",
         "invitation" => "Invite people into a workspace",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{CorrelationId, KeyId, Timestamp, UserId};
+use crate::base::{CorrelationId, HostId, KeyId, Timestamp, UserId};
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub enum Actor {
     System,
     /// A person, through a session of theirs or a page that a host embeds.
     User(UserId),
+    /// A product that embeds this installation.
+    Host(HostId),
 }
 
 /// One change, or one attempt at what is not allowed.
@@ -35,13 +37,14 @@ pub struct Event {
 }
 
 impl Actor {
-    /// `key:ID`, `operator:UID`, `system` or `user:ID`.
+    /// `key:ID`, `operator:UID`, `system`, `user:ID` or `host:ID`.
     pub fn word(&self) -> String {
         match self {
             Self::Key(id) => format!("key:{id}"),
             Self::Operator { uid } => format!("operator:{uid}"),
             Self::System => "system".to_owned(),
             Self::User(id) => format!("user:{id}"),
+            Self::Host(id) => format!("host:{id}"),
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod channel;
 pub mod circuit;
 pub mod delivery;
 pub mod event;
+pub mod host;
 pub mod media;
 pub mod place;
 pub mod plan;

@@ -5,9 +5,11 @@ mod admin;
 mod answer;
 mod api;
 mod around;
+mod cors;
 mod extract;
 mod file;
 mod form;
+mod hosting;
 mod json;
 mod leftover;
 mod limits;
@@ -113,6 +115,7 @@ fn dressed(routes: Router<Shared>, face: &Shared) -> Router {
     routes
         .fallback(problem::no_such_address)
         .method_not_allowed_fallback(problem::wrong_method)
+        .layer(from_fn_with_state(Arc::clone(face), cors::answer))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn_with_state(Arc::clone(face), around::around))
         .with_state(Arc::clone(face))

@@ -9,6 +9,7 @@ mod credentials;
 mod deliveries;
 mod events;
 mod feeds;
+mod hosts;
 mod idempotency;
 mod keys;
 mod media;
@@ -52,6 +53,7 @@ pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
+pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
 pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,

@@ -1,7 +1,7 @@
 //! The invariants of a run (reliability-security.md A14, SPEC part 4), checked after every step.
 //! Must not drive anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -10,6 +10,7 @@ use super::script::Token;
 use super::wire::Sent;
 use crate::domain::channel::ChannelState;
 use crate::domain::delivery::Delivery;
+use crate::domain::plan::month_of;
 use crate::domain::publish::{Doubt, Phase, Source, State, Wait};
 
 /// What kind of promise was broken.
@@ -261,6 +262,17 @@ impl Step<'_> {
                 let what = format!("{told} {}", state.word());
                 note(found, Kind::Broken, "counts are right", what);
             }
+        }
+        let counts =
+            |row: &&Delivery| !matches!(row.flow.state(), State::Cancelled | State::Failed);
+        let counted = after.deliveries.values().filter(counts).map(|row| (row.post, row.due));
+        let mut used = BTreeMap::new();
+        for (_, due) in counted.collect::<BTreeSet<_>>() {
+            *used.entry(month_of(due)).or_default() += 1;
+        }
+        if used != after.used {
+            let what = format!("{:?} are noted, {used:?} count", after.used);
+            note(found, Kind::Broken, "a month's use is what is there", what);
         }
         if after.backlog.inflight != count(&|s| matches!(s, State::Armed | State::Unknown)) {
             let what = format!("{} in flight", after.backlog.inflight);

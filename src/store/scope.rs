@@ -1,11 +1,11 @@
 //! Handles: who may form which keys. A [`Scope`] is bound to one workspace and comes only from
-//! proof: a key's hash, a membership, an invitation, a timer, a public feed, a signed address, an [`Operator`], or the program's own
-//! rounds. Must not be made otherwise.
+//! proof: a key's hash, a membership, an invitation, a host's own name, a timer, a public feed, a signed
+//! address, an [`Operator`], or the program's own rounds. Must not be made otherwise.
 
 use std::collections::BTreeMap;
 
 use crate::base::{
-    AssetId, ChannelId, DeliveryId, InvitationId, KeyId, UserId, WorkspaceId, limits,
+    AssetId, ChannelId, DeliveryId, HostId, InvitationId, KeyId, UserId, WorkspaceId, limits,
 };
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
@@ -13,7 +13,9 @@ use crate::domain::publish::State;
 use crate::domain::user::Invitation;
 use crate::domain::workspace::Workspace;
 
-use super::rows::{AssetHome, Attention, Feed, Inflight, KeyHash, Membership, Slug};
+use super::rows::{
+    AssetHome, Attention, Feed, HostedWorkspace, Inflight, KeyHash, Membership, Slug,
+};
 use super::tx::{Span, Tx, View};
 use super::{Error, WriteError};
 
@@ -59,6 +61,12 @@ impl Scope {
     ) -> Result<Option<Self>, Error> {
         let scope = Self(workspace);
         Ok(view.get::<Invitation>(&scope, &invitation)?.map(|_| scope))
+    }
+
+    /// The workspace that a host made under this name of its own.
+    pub fn by_host(view: &View<'_>, host: HostId, external: &str) -> Result<Option<Self>, Error> {
+        let found = view.get_global::<HostedWorkspace>(&(host, external.to_owned()))?;
+        Ok(found.map(|row| Self(row.workspace)))
     }
 
     /// Workspaces where a user has a member's row, from the one after `after` on.

@@ -7,6 +7,7 @@ mod access;
 mod bucket;
 mod conditional;
 mod document;
+mod embed;
 mod fields;
 mod harness;
 mod idempotency;

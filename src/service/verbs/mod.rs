@@ -2,6 +2,7 @@
 //! the console's palette read it. Must not render anything.
 
 mod files;
+mod host;
 mod people;
 mod plan;
 mod run;
@@ -67,6 +68,7 @@ const PAGE: &[Arg] = &[
     arg("limit", Optional, "rows of the page, at most 200"),
     arg("cursor", Optional, "where the page before ended"),
 ];
+const HOST: &[&str] = &["id", "name", "origins", "created_at", "revoked_at"];
 const PLAN: &[Arg] = &[
     arg("plan", Word, "free, starter, pro or enterprise; default for that of the installation"),
     arg("channels", Optional, "channels instead of the plan's: a number, or unlimited"),
@@ -127,6 +129,12 @@ pub const VERBS: &[Verb] = &[
     verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator", &[
         arg("totp", Required, "required or optional"),
     ], &[]),
+    verb(("host", "create", ""), "Let a product embed Carillon for its own people; its key is shown once", &[
+        arg("name", Word, "which product"),
+        arg("origin", Many, "where its pages are, such as https://crm.example"),
+    ], HOST),
+    verb(("host", "list", ""), "Products that embed Carillon", &[], HOST),
+    verb(("host", "revoke", ""), "End a product's key and its open pages at once; what it made stays", ID, HOST),
     verb(("setup-link", "", ""), "A link that makes the first user; for one use, within 30 minutes", &[], &[]),
     verb(("user", "create", ""), "Make a user, who gets a workspace", &[
         EMAIL,

@@ -192,6 +192,7 @@ impl Caller<'_> {
             ("status", _) => self.status().await,
             ("setup-link", _) => shown(services.setup_link(operator).await?),
             ("user", _) => self.user(verb, words).await,
+            ("host", _) => self.host(verb, words).await,
             ("config", _) => shown((services.controls.reload)()?),
             ("log", _) => {
                 let level = words.word("level")?;

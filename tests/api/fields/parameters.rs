@@ -116,10 +116,17 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
         .replace("{asset}", asset["id"].as_str().unwrap())
         .replace("{key}", "01890a5d-ac96-774b-bcce-b302099a8057")
         .replace("{session}", "01890a5d-ac96-774b-bcce-b302099a8057")
+        .replace("{external}", "a-1")
         .replace("{invitation}", "01890a5d-ac96-774b-bcce-b302099a8057");
     let body = !operation["requestBody"].is_null();
     let own = ["/api/v1/me", "/api/v1/sessions"].iter().any(|start| path.starts_with(start));
-    let bearer = if own { Person::new(&house, ANN).await.token } else { house.key.clone() };
+    let bearer = if own {
+        Person::new(&house, ANN).await.token
+    } else if super::is_for_hosts(&path) {
+        super::host(&house).await
+    } else {
+        house.key.clone()
+    };
     Target { house, path, method: method.clone(), body, bearer }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod channels;
 pub mod deliveries;
+pub mod embed;
+pub mod hosted;
 pub mod invitations;
 pub mod keys;
 pub mod me;

@@ -47,6 +47,16 @@ pub fn scopes() -> Schema {
     list(items, Scope::ALL.len()).min_items(Some(1)).description(Some(about)).into()
 }
 
+pub fn email() -> Schema {
+    text(limits::EMAIL_BYTES).min_length(Some(3)).into()
+}
+
+pub fn style() -> Schema {
+    let about = "A CSS value without quotes and semicolons.";
+    let plain = text(100).min_length(Some(1)).pattern(Some("^[A-Za-z0-9 #%(),./-]+$"));
+    plain.description(Some(about)).into()
+}
+
 pub fn plan() -> Schema {
     one_of(PlanName::ALL.map(PlanName::word)).into()
 }
