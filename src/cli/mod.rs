@@ -6,6 +6,7 @@ mod backup;
 mod change;
 mod complete;
 mod config;
+mod console;
 mod doctor;
 mod paper;
 mod show;
@@ -66,6 +67,8 @@ fn parse_and_run() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", given)) => serve(given),
         Some(("demo", given)) => demo(given),
+        Some(("console", given)) => console::run(given),
+        Some(("connect", given)) => console::connect(given),
         Some(("doctor", given)) => doctor::run(given),
         Some(("simulate", given)) => simulate::run(given),
         Some(("completions", given)) => paper::completions(given),
@@ -116,6 +119,7 @@ fn command() -> Command {
         )
         .subcommand(demo_command())
         .subcommand(serve_command())
+        .subcommands(console::commands())
         .subcommand(doctor::command())
         .subcommand(simulate::command())
         .subcommands(paper::commands())
@@ -157,10 +161,16 @@ fn demo_command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("End when all due posts are published"),
         )
+        .arg(console_flag().conflicts_with("once"))
 }
 
 fn serve_command() -> Command {
-    with_flags(Command::new("serve").about("Run the server in the foreground"))
+    with_flags(Command::new("serve").about("Run the server in the foreground").arg(console_flag()))
+}
+
+fn console_flag() -> Arg {
+    let help = "Show the console in this terminal, in place of the log";
+    Arg::new("console").long("console").action(ArgAction::SetTrue).help(help)
 }
 
 /// The flags that are settings.
@@ -214,7 +224,7 @@ fn serve(given: &ArgMatches) -> ExitCode {
         Err(error) => return unusable(&error),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    ended(daemon::serve(&loaded, source, &clock))
+    ended(daemon::serve(&loaded, source, &clock, console::sitting(given)))
 }
 
 fn demo(given: &ArgMatches) -> ExitCode {
@@ -225,7 +235,7 @@ fn demo(given: &ArgMatches) -> ExitCode {
         socket: own_socket(given).cloned(),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    ended(daemon::demo(&options, &clock, &mut |line| show::line(line)))
+    ended(daemon::demo(&options, &clock, console::sitting(given), &mut |line| show::line(line)))
 }
 
 fn ended(result: Result<(), daemon::Error>) -> ExitCode {

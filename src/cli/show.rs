@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::{FAILED, table};
+use crate::base::is_hidden;
 use crate::service::Verb;
 
 /// Columns of free text are cut here; what is copied from a table must be whole.
@@ -174,16 +175,7 @@ fn nested(value: &Value, depth: usize) {
 pub fn clean(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\t' => " ".to_owned(),
-        '\u{061C}'
-        | '\u{200B}'..='\u{200F}'
-        | '\u{2028}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}'
-        | '\u{FEFF}'
-        | '\u{FFF9}'..='\u{FFFB}'
-        | '\u{E0000}'..='\u{E007F}' => {
-            format!("<U+{:04X}>", u32::from(c))
-        }
-        c if c.is_control() => format!("<U+{:04X}>", u32::from(c)),
+        c if is_hidden(c) => format!("<U+{:04X}>", u32::from(c)),
         c => c.to_string(),
     };
     text.chars().map(shown).collect()

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
 use super::{FAILED, USAGE, ask, complete, settings, show};
-use crate::service::{ArgKind, VERBS, Verb};
+use crate::service::{ArgKind, VERBS, Verb, noun_named};
 
 const DRY_RUN: &str = "dry-run";
 
@@ -55,7 +55,7 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
     command = command.about(verb.about);
     for arg in verb.args {
         let mut made = Arg::new(arg.name).help(arg.about);
-        if let Some(noun) = complete::noun_of(verb.noun, arg.name) {
+        if let Some(noun) = noun_named(verb.noun, arg.name) {
             made = complete::named(made, noun);
         }
         command = command.arg(match arg.kind {

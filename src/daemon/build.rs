@@ -14,7 +14,7 @@ use crate::domain::space::Marks;
 use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
-use crate::service::{BackupSettings, Backups, Controls, Services};
+use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
 use crate::store::{Disk, Options, Store};
 use crate::telemetry::Metrics;
 use crate::vault::{Identity, Keyring, Recipients, Vault};
@@ -76,6 +76,7 @@ pub(super) fn open(
         renewals: Arc::default(),
         circuits: Arc::default(),
         looked: Arc::default(),
+        jobs: Jobs::default(),
         public_url: Arc::from(public_url),
     })
 }

@@ -2,6 +2,7 @@
 //! decide anything that a use case or the engine decides.
 
 mod build;
+mod console;
 mod demo;
 mod doctor;
 mod listen;
@@ -21,6 +22,7 @@ use crate::base::{Clock, Problem};
 use crate::config::Loaded;
 use crate::{media, outbound, service, store, telemetry, vault};
 
+pub use console::Sitting;
 pub use demo::DemoOptions;
 pub use doctor::{Finding, Level, doctor};
 pub use reload::Source;
@@ -97,10 +99,16 @@ fn runtime() -> Result<Runtime, Error> {
     Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)
 }
 
-/// Runs the server until it is told to stop; `again` reads the settings once more.
-pub fn serve(loaded: &Loaded, again: Source, clock: &Arc<dyn Clock>) -> Result<(), Error> {
+/// Runs the server until it is told to stop; `again` reads the settings once more. With `sitting`
+/// its terminal shows the console, and no log.
+pub fn serve(
+    loaded: &Loaded,
+    again: Source,
+    clock: &Arc<dyn Clock>,
+    sitting: Option<Sitting>,
+) -> Result<(), Error> {
     let runtime = runtime()?;
-    let ended = runtime.block_on(serve::serve(loaded, again, clock));
+    let ended = runtime.block_on(serve::serve(loaded, again, clock, sitting));
     // A second signal leaves calls behind; they must not keep the process.
     runtime.shutdown_background();
     ended
@@ -110,10 +118,11 @@ pub fn serve(loaded: &Loaded, again: Source, clock: &Arc<dyn Clock>) -> Result<(
 pub fn demo(
     options: &DemoOptions,
     clock: &Arc<dyn Clock>,
+    sitting: Option<Sitting>,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(), Error> {
     let runtime = runtime()?;
-    let ended = runtime.block_on(demo::demo(options, clock, say));
+    let ended = runtime.block_on(demo::demo(options, clock, sitting, say));
     runtime.shutdown_background();
     ended
 }

@@ -10,8 +10,10 @@ mod deliveries;
 mod events;
 mod feeds;
 mod idempotency;
+mod jobs;
 mod keys;
 mod media;
+mod overview;
 mod pauses;
 mod planning;
 mod posts;
@@ -48,15 +50,18 @@ pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use idempotency::{Done, Repeat};
+pub use jobs::{Job, Jobs};
 pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
+pub use overview::{Bounds, Happened, Of, Overview, Waiting, is_by};
 pub use pauses::{Level, Pauses};
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
 pub use verbs::{
-    Arg, ArgKind, VERBS, Verb, download as download_verb, run as run_verb, upload as upload_verb,
+    Arg, ArgKind, VERBS, Verb, download as download_verb, noun_named, run as run_verb,
+    upload as upload_verb,
 };
 
 /// How far the engine is with what was overdue when it could look again.
@@ -98,6 +103,8 @@ pub struct Services {
     pub circuits: Arc<Circuits>,
     /// The last look at the disk, and when that was.
     pub looked: Arc<Looked>,
+    /// What the workers are doing.
+    pub jobs: Jobs,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: Arc<str>,
 }

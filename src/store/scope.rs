@@ -171,6 +171,24 @@ impl Operator {
         Ok(scope)
     }
 
+    /// Workspaces by slug, each with its scope, for what shows all of them at once. Whoever looks is
+    /// noted in each by [`Operator::enter`] when that begins, not with every look.
+    pub fn overlook(
+        &self,
+        view: &View<'_>,
+        after: Option<&String>,
+        limit: usize,
+    ) -> Result<Vec<(Workspace, Scope)>, Error> {
+        let found = self.workspaces(view, after, limit)?;
+        Ok(found
+            .into_iter()
+            .map(|workspace| {
+                let scope = Scope(workspace.id);
+                (workspace, scope)
+            })
+            .collect())
+    }
+
     pub fn by_slug(&self, view: &View<'_>, slug: &str) -> Result<Option<WorkspaceId>, Error> {
         Ok(view.get_global::<Slug>(&slug.to_owned())?.map(|row| row.workspace))
     }

@@ -14,6 +14,8 @@ const SOON: Duration = Duration::from_mins(1);
 /// Somebody may change the folder by hand, so it is looked at now and then.
 const ROUND: Duration = Duration::from_mins(10);
 
+const NAME: &str = "backup";
+
 pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
     match services.last_backup().await {
         Ok(last) => services.metrics.backup(last.unwrap_or(Timestamp::from_millis(0))),
@@ -21,7 +23,7 @@ pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
     }
     let Some(every) = services.backups.settings().every else { return };
     let mut wait = SOON.min(every);
-    while rest(&services, &stop, wait).await {
+    while rest(&services, &stop, (NAME, wait)).await {
         wait = ROUND.min(every);
         let last = services.last_backup().await.ok().flatten();
         if last.is_some_and(|last| services.now().since(last) < every) {
@@ -29,6 +31,7 @@ pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
         }
         // It says itself how it went.
         if let Err(problem) = services.create_backup(MediaMode::Reference).await {
+            services.jobs.failed(NAME, &problem);
             tracing::error!(%problem, "the backup that is due could not be made");
             wait = SOON;
         }

@@ -179,7 +179,7 @@ pub const VERBS: &[Verb] = &[
     ], ASSET),
     verb(("delivery", "list", "read"), "Deliveries, newest first", STATE, DELIVERY),
     verb(("delivery", "show", "read"), "One delivery: attempts, evidence, permalink", ID, DELIVERY),
-    verb(("delivery", "resolve", "write"), "Decide on a held delivery", &[
+    verb(("delivery", "resolve", "write"), "Decide on a held delivery, or try a failed one again", &[
         arg("id", Word, "its id"),
         arg("as", Required, "it_is_there, send_again or drop"),
         arg("url", Optional, "where it is, when it is there"),
@@ -197,6 +197,18 @@ const REHEARSED: &[(&str, &[&str])] = &[
     ("post", &["create", "edit", "cancel"]),
     ("delivery", &["resolve"]),
 ];
+
+/// The noun that an argument of a verb names: what it can be completed with.
+pub fn noun_named(noun: &str, arg: &str) -> Option<&'static str> {
+    match (noun, arg) {
+        ("channel", "id") | (_, "channel") => Some("channel"),
+        ("post", "id") => Some("post"),
+        ("delivery", "id") => Some("delivery"),
+        ("key", "id") => Some("key"),
+        ("network", "name") | ("channel", "network") => Some("network"),
+        _ => None,
+    }
+}
 
 impl Verb {
     /// Whether it can be tried without writing.
