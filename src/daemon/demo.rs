@@ -82,7 +82,8 @@ pub(super) async fn demo(
     let Loaded { mut config, shown } = config(&folder, practice_at)?;
     config.server.socket.clone_from(&options.socket);
     let address = local(&listener)?;
-    let controls = (Live::new(build::timing(&config)), Live::default(), Controls::default());
+    let timing = Live::new(build::timing(&config));
+    let controls = (timing, Live::default(), Live::default(), Controls::default());
     let services = build::open(&config, clock, &format!("http://{address}"), controls)?;
     let limits = Live::new(super::reload::limits(&config));
     let sources = Sources::fixed(log.ring(), &shown);
