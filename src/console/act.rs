@@ -89,6 +89,8 @@ pub enum Act {
     Filter(String),
     /// To the newest, and stay there.
     Follow,
+    /// Keeps everything as it is, or lets it go on.
+    Freeze,
     /// Where this screen begins.
     Home,
     /// The next of what this screen counts for itself.
@@ -129,6 +131,11 @@ pub struct Choose {
     pub title: String,
     pub lines: Vec<String>,
     pub options: Vec<(char, String, Act)>,
+}
+
+/// What a key is called.
+pub fn name(key: char) -> String {
+    if key == ' ' { "space".to_owned() } else { key.to_string() }
 }
 
 /// A key of a screen.

@@ -1,5 +1,6 @@
 //! What keys there are: of this screen, and everywhere. Filtered as one types, by name and by key.
 
+use super::act;
 use super::model::{Effect, Model, Popup};
 use super::popup::edit;
 use super::term::Key;
@@ -39,7 +40,7 @@ const NOTES: &[&str] = &[
 pub fn lines(model: &Model, typed: &str) -> Vec<Line> {
     let own = model.screen().keys.iter().filter(|bind| !(bind.writes && model.readonly));
     let own = own.map(|bind| Line {
-        keys: bind.key.to_string(),
+        keys: act::name(bind.key),
         about: bind.about.to_owned(),
         verb: Some(bind.key),
     });

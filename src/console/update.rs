@@ -183,11 +183,6 @@ fn other(model: &mut Model, key: &Key) {
     }
     let rows = screens::rows(model);
     match key {
-        Key::Char(' ') if model.at == 0 => {
-            model.frozen = !model.frozen;
-            let said = if model.frozen { "frozen; space lets it go on" } else { "live again" };
-            model.say(said, Tone::Plain);
-        }
         Key::Char(' ') => {
             let place = model.place_mut();
             if let Some(id) = place.cursor.clone()
@@ -338,6 +333,11 @@ pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
         Act::Follow => {
             model.place_mut().loose = true;
             settle(model);
+        }
+        Act::Freeze => {
+            model.frozen = !model.frozen;
+            let said = if model.frozen { "frozen; space lets it go on" } else { "live again" };
+            model.say(said, Tone::Plain);
         }
         Act::Home => {
             *model.place_mut() = screens::start(model.screen());

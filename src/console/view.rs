@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::act::{Choose, Confirm};
+use super::act::{self, Choose, Confirm};
 use super::canvas::{Canvas, Tone};
 use super::clean::wrap;
 use super::model::{Model, Popup};
@@ -120,7 +120,7 @@ fn tabs(model: &Model, canvas: &mut Canvas<'_>, area: Rect, wide: bool) {
         canvas.text(
             (x, y),
             area.width.saturating_sub(x),
-            "  : workspaces networks backups settings",
+            "  : workspaces plan networks backups settings",
             Tone::Dim,
         );
     }
@@ -154,7 +154,7 @@ fn footer(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
         .keys
         .iter()
         .filter(|bind| !bind.label.is_empty() && !(bind.writes && model.readonly));
-    hints.extend(keys.map(|bind| format!("{} {}", bind.key, bind.label)));
+    hints.extend(keys.map(|bind| format!("{} {}", act::name(bind.key), bind.label)));
     hints.push("/ filter".to_owned());
     hints.push(": go, do".to_owned());
     let mut x = area.x + 1;

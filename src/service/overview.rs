@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::pauses::Pauses;
+use super::plans::{PlanShown, plan_in};
 use super::shown::{self, ChannelShown, DeliveryShown, Glance, WorkspaceShown};
 use super::{Services, refused, trouble};
 use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, WorkspaceId};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::Delivery;
 use crate::domain::event::{Actor, Event};
+use crate::domain::plan::Plans;
 use crate::domain::post::Post;
 use crate::store::rows::{Attention, CalendarEntry, ChainedEvent};
 use crate::store::{Error, Operator, Scope, Span, View};
@@ -55,6 +57,7 @@ pub struct Overview {
     /// There are more workspaces than were read.
     pub more_workspaces: bool,
     pub channels: Vec<Of<ChannelShown>>,
+    pub plans: Vec<Of<PlanShown>>,
     /// Held, failed and partial.
     pub attention: Vec<Of<Waiting>>,
     /// What is looked at next, by time.
@@ -70,8 +73,9 @@ const TEXT_CHARS: usize = 1_000;
 impl Services {
     /// Who reads this has been noted by [`Services::note_look`] in each workspace that it shows.
     pub async fn overview(&self, operator: Operator, bounds: Bounds) -> Result<Overview, Problem> {
-        let glance = self.glance();
-        self.store.read(move |view| read(view, operator, bounds, &glance)).await.map_err(trouble)
+        let (glance, plans) = (self.glance(), self.plans.get());
+        let read = self.store.read(move |view| read(view, operator, bounds, (&glance, &plans)));
+        read.await.map_err(trouble)
     }
 
     /// Leaves an event in each of these workspaces: an operator looks at it now.
@@ -139,7 +143,7 @@ fn read(
     view: &View<'_>,
     operator: Operator,
     bounds: Bounds,
-    glance: &Glance,
+    (glance, plans): (&Glance, &Plans),
 ) -> Result<Overview, Error> {
     let mut all = Overview::default();
     let entered = operator.overlook(view, None, bounds.workspaces)?;
@@ -149,6 +153,7 @@ fn read(
     for (workspace, scope) in &entered {
         let mut reader = Reader::new(view, glance, &workspace.slug, *scope)?;
         all.workspaces.push(shown::workspace(workspace));
+        all.plans.push(reader.of(plan_in(view, scope, plans, glance.now)?));
         let room = bounds.channels.saturating_sub(all.channels.len());
         for (_, channel) in view.scan::<Channel>(scope, &Span::first(room))? {
             if !matches!(channel.state, ChannelState::Removed { .. }) {

@@ -98,6 +98,7 @@ fn services(clock: Arc<dyn Clock>) -> Services {
         circuits: Arc::default(),
         looked: Arc::default(),
         jobs: Jobs::default(),
+        plans: Live::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: "https://social.example.com".into(),
     }

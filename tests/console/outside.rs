@@ -1,7 +1,6 @@
 //! The real binary in a real terminal, on this machine and through a real sshd: what an
 //! administrator does, and that the terminal is well afterwards.
 
-use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -222,7 +221,7 @@ fn a_server_that_stops_says_so_and_leaves_the_terminal_well() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut process = serve(folder.path(), "127.0.0.1:9");
+    let process = serve(folder.path(), "127.0.0.1:9");
     let socket = folder.path().join("data/admin.sock");
     let tmux = Tmux::new((80, 24));
     tmux.shell(&format!("{BINARY} --socket {} console", socket.display()));
@@ -293,7 +292,10 @@ impl Sshd {
             path("host").display(),
             path("authorized").display(),
         );
-        std::fs::File::create(path("config")).unwrap().write_all(config.as_bytes()).unwrap();
+        // What is packaged must be something that sshd starts with.
+        let packaged = support::repo_root().join("packaging/ssh/carillon-console.conf");
+        let config = config + &std::fs::read_to_string(packaged).unwrap();
+        std::fs::write(path("config"), config).unwrap();
         let process = Command::new(SSHD)
             .args(["-D", "-e", "-f"])
             .arg(path("config"))

@@ -14,7 +14,10 @@ use carillon::service::shown::{
     ChannelShown, DeliveryShown, FailureShown, LimitsShown, MediaLimitsShown, NetworkShown,
     NoteShown, PartShown, WorkspaceShown,
 };
-use carillon::service::{BackupShown, Happened, Job, Of, Overview, Waiting};
+use carillon::service::{
+    BackupShown, Happened, Job, MonthShown, Of, OverridesShown, Overview, PlanShown, UseShown,
+    Waiting,
+};
 use carillon::store::Operator;
 use carillon::telemetry::metrics::ByNetwork;
 use ratatui::Terminal;
@@ -160,6 +163,28 @@ fn event(n: u64, at_: &str, actor: Actor, kind: &str, data: &[(&str, &str)]) -> 
     of("acme", Happened { number: n, event })
 }
 
+fn plan(plan: &str, channels: u64, posts: u64) -> PlanShown {
+    let limit = |n: u64| (plan != "enterprise").then_some(n);
+    PlanShown {
+        plan: plan.to_owned(),
+        by_default: plan == "enterprise",
+        channels: UseShown { used: channels, limit: limit(10) },
+        posts_a_month: vec![MonthShown {
+            month: "2026-11".to_owned(),
+            used: posts,
+            limit: limit(500),
+        }],
+        features: vec!["scheduling".to_owned(), "analytics".to_owned()],
+        overrides: OverridesShown {
+            channels: None,
+            posts_a_month: None,
+            evergreen: None,
+            rss_autopost: None,
+            ai: None,
+        },
+    }
+}
+
 fn overview() -> Overview {
     let me = Actor::Operator { uid: 1_000 };
     let queue = [
@@ -284,6 +309,7 @@ fn overview() -> Overview {
             workspace(3, "cafe-noir", "Caf\u{e9} Noir \u{2615}\u{FE0F}"),
         ],
         more_workspaces: false,
+        plans: vec![of("acme", plan("starter", 9, 480)), of("bluefin", plan("enterprise", 2, 31))],
         channels: vec![
             of("acme", channel(1, "mastodon", "Acme news", "connected")),
             of("acme", channel(2, "bluesky", "Acme", "connected")),

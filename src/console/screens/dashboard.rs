@@ -23,8 +23,8 @@ pub const SCREEN: Screen = Screen {
     enter: Some(enter),
     moves: None,
     keys: &[
-        reads('f', "freeze", "keep everything as it is, to look at it (also space)", |_, _| {
-            nothing("space freezes, and lets it go on")
+        reads(' ', "freeze", "keep everything as it is, to look at it; or let it go on", |_, _| {
+            Act::Freeze
         }),
         writes('P', "pause all", "stop publishing everywhere, or let it go on", pause),
         writes('n', "", "the next step of a new installation", |model, _| step(model)),

@@ -11,6 +11,7 @@ mod held;
 mod jobs;
 mod logs;
 mod networks;
+mod plan;
 mod queue;
 mod settings;
 mod workspaces;
@@ -51,7 +52,7 @@ pub struct Screen {
 }
 
 /// Every screen, those with a digit first.
-pub static SCREENS: [Screen; 13] = [
+pub static SCREENS: [Screen; 14] = [
     dashboard::SCREEN,
     queue::SCREEN,
     calendar::SCREEN,
@@ -62,6 +63,7 @@ pub static SCREENS: [Screen; 13] = [
     jobs::SCREEN,
     logs::SCREEN,
     workspaces::SCREEN,
+    plan::SCREEN,
     networks::SCREEN,
     backups::SCREEN,
     settings::SCREEN,

@@ -14,9 +14,6 @@ pub struct Bytes {
     cursor: Position,
 }
 
-/// What is written when nothing changed.
-const NOTHING: &[u8] = b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m";
-
 impl Bytes {
     pub fn new(size: Size) -> Self {
         // Else a NO_COLOR of this process would take the colours from every terminal; those that
@@ -31,9 +28,7 @@ impl Bytes {
 
     /// The bytes of the frame; nothing if it was like the one before.
     pub fn take(&mut self) -> Vec<u8> {
-        let frame = std::mem::take(&mut self.written);
-        let rest = frame.strip_prefix(NOTHING).unwrap_or(&frame);
-        if rest.is_empty() || rest == b"\x1b[?25l" { Vec::new() } else { frame }
+        std::mem::take(&mut self.written)
     }
 
     fn to(&mut self) -> CrosstermBackend<&mut Vec<u8>> {
@@ -48,7 +43,9 @@ impl Backend for Bytes {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        self.to().draw(content)
+        let mut content = content.peekable();
+        // Else colours would be set for nothing.
+        if content.peek().is_none() { Ok(()) } else { self.to().draw(content) }
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
