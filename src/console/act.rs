@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::model::Model;
 use super::screens::Row;
+use crate::service::{ArgKind, VERBS};
 
 /// A verb of the one table, with its words.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,27 +41,20 @@ impl Command {
     pub fn typed(&self) -> String {
         let mut words = vec![format!("{} {}", self.noun, self.verb).trim_end().to_owned()];
         for (name, value) in &self.args {
-            let positional = crate::service::VERBS
-                .iter()
-                .find(|verb| verb.noun == self.noun && verb.verb == self.verb)
-                .and_then(|verb| verb.args.iter().find(|arg| arg.name == name))
-                .map(|arg| arg.kind);
-            match (positional, value) {
-                (Some(crate::service::ArgKind::Secret), _) => {
-                    words.push(format!("--{name}-file -"))
-                }
-                (Some(crate::service::ArgKind::Word), Value::String(text)) => {
-                    words.push(text.clone())
-                }
-                (_, Value::Bool(true)) => words.push(format!("--{name}")),
-                (_, Value::String(text)) => words.push(format!("--{name} '{text}'")),
+            let verb = VERBS.iter().find(|v| v.noun == self.noun && v.verb == self.verb);
+            let arg = verb.and_then(|verb| verb.args.iter().find(|arg| arg.name == name));
+            let word = match (arg.map(|arg| arg.kind), value) {
+                (Some(ArgKind::Secret), _) => format!("--{name}-file -"),
+                (Some(ArgKind::Word), Value::String(text)) => text.clone(),
+                (_, Value::Bool(true)) => format!("--{name}"),
+                (_, Value::String(text)) => format!("--{name} '{text}'"),
                 (_, Value::Array(items)) => {
-                    words.extend(
-                        items.iter().filter_map(Value::as_str).map(|i| format!("--{name} '{i}'")),
-                    );
+                    let items = items.iter().filter_map(Value::as_str);
+                    items.map(|item| format!("--{name} '{item}'")).collect::<Vec<_>>().join(" ")
                 }
-                _ => {}
-            }
+                _ => continue,
+            };
+            words.push(word);
         }
         words.extend(self.workspace.as_ref().map(|w| format!("-w {w}")));
         words.join(" ")

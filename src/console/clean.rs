@@ -1,6 +1,8 @@
 //! The one sanitizer of what is drawn: text from people and networks becomes plain, narrow, one
 //! line. Must not be bypassed; `canvas` calls it for every text, whoever wrote it.
 
+use std::fmt::Write as _;
+
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -24,12 +26,12 @@ pub fn clean(text: &str) -> String {
     }
     let mut shown = String::with_capacity(text.len());
     for cluster in text.graphemes(true) {
-        add(&mut shown, cluster);
+        push(&mut shown, cluster);
     }
     shown
 }
 
-fn add(shown: &mut String, cluster: &str) {
+fn push(shown: &mut String, cluster: &str) {
     let mut chars = cluster.chars();
     let Some(first) = chars.next() else { return };
     if matches!(first, '\n' | '\r' | '\t') {
@@ -58,6 +60,12 @@ fn add(shown: &mut String, cluster: &str) {
 
 fn is_variation(c: char) -> bool {
     matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{20E3}' | '\u{1F3FB}'..='\u{1F3FF}' | '\u{E0100}'..='\u{E01EF}')
+}
+
+/// Writes more behind a text.
+pub fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
+    // A text takes everything.
+    drop(text.write_fmt(more));
 }
 
 /// Columns of a clean text.

@@ -5,6 +5,7 @@ use jiff::civil::{DateTime, Time, Weekday};
 
 use super::act::{Act, Ask, Choose, Command, Confirm, nothing};
 use super::canvas::Tone;
+use super::clean::add;
 use super::model::Model;
 use super::screens::{Line, Row, clock, full, head, line, when};
 use crate::base::Timestamp;
@@ -154,7 +155,7 @@ fn said(now: Timestamp, note: &NoteShown) -> Line {
     let mut text =
         format!("{}  {} {}: {}", when(now, &note.at), note.kind, note.attempt, note.result);
     if note.part > 0 {
-        text.push_str(&format!("  part {}", note.part + 1));
+        add(&mut text, format_args!("  part {}", note.part + 1));
     }
     let status = note.status.map(|status| status.to_string());
     for more in [note.code.as_ref(), status.as_ref(), note.detail.as_ref()].into_iter().flatten() {

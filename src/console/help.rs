@@ -38,8 +38,7 @@ const NOTES: &[&str] = &[
 
 /// All lines that fit what was typed.
 pub fn lines(model: &Model, typed: &str) -> Vec<Line> {
-    let own = model.screen().keys.iter().filter(|bind| !(bind.writes && model.readonly));
-    let own = own.map(|bind| Line {
+    let own = model.keys().map(|bind| Line {
         keys: act::name(bind.key),
         about: bind.about.to_owned(),
         verb: Some(bind.key),

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::canvas::{Canvas, Tone};
-use super::clean::wrap;
+use super::clean::{add, wrap};
 use super::model::Model;
 use super::screens::{self, Column, Line, Row, Table};
 
@@ -100,22 +100,25 @@ fn named(model: &Model, title: &str, shown: usize, columns: &[Column]) -> String
     let place = model.place();
     let mut words = title.to_owned();
     if let Some(slug) = &model.workspace {
-        words.push_str(&format!("  of {slug}"));
+        add(&mut words, format_args!("  of {slug}"));
     }
     if !place.filter.is_empty() {
-        words.push_str(&format!("  /{}  {shown} fit", place.filter));
+        add(&mut words, format_args!("  /{}  {shown} fit", place.filter));
     }
     if let Some((column, reverse)) = place.sort
         && let Some(column) = columns.get(column)
     {
-        words.push_str(&format!(
-            "  sort {} {}",
-            column.name.to_lowercase(),
-            if reverse { "down" } else { "up" }
-        ));
+        add(
+            &mut words,
+            format_args!(
+                "  sort {} {}",
+                column.name.to_lowercase(),
+                if reverse { "down" } else { "up" }
+            ),
+        );
     }
     if !place.marks.is_empty() {
-        words.push_str(&format!("  {} marked", place.marks.len()));
+        add(&mut words, format_args!("  {} marked", place.marks.len()));
     }
     words
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::act::{Ask, Choose, Command, Confirm};
+use super::act::{Ask, Bind, Choose, Command, Confirm};
 use super::canvas::Tone;
 use super::screens::{self, SCREENS};
 use super::snapshot::Snapshot;
@@ -112,6 +112,7 @@ const TOAST: Duration = Duration::from_secs(6);
 
 impl Model {
     pub fn new(snap: Arc<Snapshot>, operator: Operator, who: &str) -> Self {
+        let hour = i64::try_from(snap.at.as_millis() / 3_600_000 % 24).unwrap_or(0);
         Self {
             now: snap.at,
             snap,
@@ -121,7 +122,7 @@ impl Model {
             readonly: false,
             size: (80, 24),
             at: 0,
-            places: SCREENS.iter().map(screens::start).collect(),
+            places: SCREENS.iter().map(|screen| Place { hour, ..screens::start(screen) }).collect(),
             back: Vec::new(),
             popup: None,
             toast: None,
@@ -135,6 +136,12 @@ impl Model {
 
     pub fn screen(&self) -> &'static screens::Screen {
         &SCREENS[self.at.min(SCREENS.len() - 1)]
+    }
+
+    /// The keys of the screen, without those that change something where one only looks.
+    pub fn keys(&self) -> impl Iterator<Item = &'static Bind> + use<> {
+        let readonly = self.readonly;
+        self.screen().keys.iter().filter(move |bind| !(readonly && bind.writes))
     }
 
     pub fn place(&self) -> &Place {

@@ -22,8 +22,8 @@ pub struct Entry {
 const SHOWN: usize = 50;
 const RECENT: usize = 5;
 
-pub fn open(model: &mut Model, typed: String) {
-    model.popup = Some(Popup::Palette { typed, row: 0 });
+pub fn open(model: &mut Model, typed: &str) {
+    model.popup = Some(Popup::Palette { typed: typed.to_owned(), row: 0 });
 }
 
 pub fn key(model: &mut Model, (mut typed, mut row): (String, usize), key: Key) -> Vec<Effect> {

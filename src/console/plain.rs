@@ -2,7 +2,7 @@
 //! each change, nothing drawn. The same screens, keys and questions; must not know a screen.
 
 use super::act::Act;
-use super::clean::clean;
+use super::clean::{add, clean};
 use super::model::{Effect, Model, Popup};
 use super::screens::{self, SCREENS};
 use super::term::Key;
@@ -46,7 +46,7 @@ impl Plain {
         let mut said = answered(model);
         let health = health(model);
         if health != self.told {
-            said.push_str(&format!("now: {health}\n"));
+            add(&mut said, format_args!("now: {health}\n"));
             self.told = health;
         }
         said
@@ -151,7 +151,7 @@ impl Plain {
                 let title = if table.title.is_empty() { model.screen().name } else { &table.title };
                 let mut said = format!("{}. {}\n", clean(title), clean(model.screen().about));
                 if rows.is_empty() {
-                    said.push_str(&format!("{}\n", clean(table.empty)));
+                    add(&mut said, format_args!("{}\n", clean(table.empty)));
                 }
                 for (n, row) in rows.iter().enumerate().skip(from).take(PAGE) {
                     let cells = row
@@ -159,14 +159,13 @@ impl Plain {
                         .iter()
                         .map(|cell| clean(cell))
                         .filter(|cell| !cell.trim().is_empty());
-                    said.push_str(&format!(
-                        "{}: {}.\n",
-                        n + 1,
-                        cells.collect::<Vec<_>>().join(", ")
-                    ));
+                    add(
+                        &mut said,
+                        format_args!("{}: {}.\n", n + 1, cells.collect::<Vec<_>>().join(", ")),
+                    );
                 }
                 if rows.len() > from + PAGE {
-                    said.push_str(&format!("{} more: more\n", rows.len() - from - PAGE));
+                    add(&mut said, format_args!("{} more: more\n", rows.len() - from - PAGE));
                 }
                 said.push_str("a number opens one, back, menu, help\n> ");
                 said
@@ -180,11 +179,11 @@ impl Plain {
                     let text = clean(&line.text);
                     match line.name {
                         "" if text.is_empty() => {}
-                        "" => said.push_str(&format!("{text}\n")),
-                        name => said.push_str(&format!("{name}: {text}\n")),
+                        "" => add(&mut said, format_args!("{text}\n")),
+                        name => add(&mut said, format_args!("{name}: {text}\n")),
                     }
                 }
-                said.push_str(&format!("do: {}, back\n> ", verbs(model)));
+                add(&mut said, format_args!("do: {}, back\n> ", verbs(model)));
                 said
             }
         }
@@ -193,8 +192,8 @@ impl Plain {
     fn help(&self, model: &Model) -> String {
         let mut said = String::new();
         if self.at != At::Menu {
-            for bind in model.screen().keys.iter().filter(|bind| !(bind.writes && model.readonly)) {
-                said.push_str(&format!("{}: {}\n", bind.key, bind.about));
+            for bind in model.keys() {
+                add(&mut said, format_args!("{}: {}\n", bind.key, bind.about));
             }
         }
         said.push_str(
@@ -231,13 +230,14 @@ fn menu() -> String {
 }
 
 fn verbs(model: &Model) -> String {
-    let keys = model.screen().keys.iter().filter(|bind| !(bind.writes && model.readonly));
-    keys.map(|bind| match bind.label {
-        "" => bind.key.to_string(),
-        label => format!("{} {label}", bind.key),
-    })
-    .collect::<Vec<_>>()
-    .join(", ")
+    model
+        .keys()
+        .map(|bind| match bind.label {
+            "" => bind.key.to_string(),
+            label => format!("{} {label}", bind.key),
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The key that a word means: itself, or the verb's name.
@@ -278,36 +278,31 @@ fn reply(model: &mut Model, line: &str) -> Vec<Effect> {
 fn answered(model: &mut Model) -> String {
     let mut said = String::new();
     if let Some(toast) = model.toast.take() {
-        said.push_str(&format!("{}\n", clean(&toast.text)));
+        add(&mut said, format_args!("{}\n", clean(&toast.text)));
     }
     let mut lines = |title: &str, all: &[String]| {
         if !title.is_empty() {
-            said.push_str(&format!("{}\n", clean(title)));
+            add(&mut said, format_args!("{}\n", clean(title)));
         }
         for line in all.iter().filter(|line| !line.is_empty()) {
             for line in line.split('\n') {
-                said.push_str(&format!("{}\n", clean(line)));
+                add(&mut said, format_args!("{}\n", clean(line)));
             }
         }
     };
     match model.popup.take() {
-        None => {}
+        None | Some(Popup::Help { .. } | Popup::Filter { .. }) => {}
         Some(Popup::Read { title, lines: all, .. }) => lines(&title, &all),
         Some(Popup::Palette { typed, .. }) => {
-            lines("", &[format!("type it after `:`   : {typed}")])
+            lines("", &[format!("type it after `:`   : {typed}")]);
         }
-        Some(Popup::Help { .. } | Popup::Filter { .. }) => {}
         Some(Popup::Confirm { confirm, typed }) => {
             lines(&confirm.title, &confirm.lines);
-            match &confirm.name {
-                Some(name) => lines(
-                    "",
-                    &[format!("type {name} to {}, anything else keeps everything", confirm.yes)],
-                ),
-                None => {
-                    lines("", &[format!("yes to {}, anything else keeps everything", confirm.yes)])
-                }
-            }
+            let answer = match &confirm.name {
+                Some(name) => format!("type {name} to {}", confirm.yes),
+                None => format!("yes to {}", confirm.yes),
+            };
+            lines("", &[format!("{answer}, anything else keeps everything")]);
             model.popup = Some(Popup::Confirm { confirm, typed });
         }
         Some(Popup::Ask { ask, typed, wrong }) => {

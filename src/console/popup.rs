@@ -40,13 +40,12 @@ pub fn key(model: &mut Model, open: Popup, key: Key) -> Vec<Effect> {
                 }
                 return Vec::new();
             };
-            match choose.options.iter().find(|(key, _, _)| *key == c) {
-                Some((_, _, act)) => perform(model, act.clone()),
-                None => {
-                    model.popup = Some(Popup::Choose(choose));
-                    Vec::new()
-                }
+            let chosen = choose.options.iter().find(|(key, _, _)| *key == c);
+            if let Some((_, _, act)) = chosen {
+                return perform(model, act.clone());
             }
+            model.popup = Some(Popup::Choose(choose));
+            Vec::new()
         }
     }
 }
@@ -56,7 +55,7 @@ pub fn edit(typed: &mut String, key: Key) {
     match key {
         Key::Char(c) => typed.push(c),
         Key::Paste(text) => {
-            typed.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }))
+            typed.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
         }
         Key::Backspace => drop(typed.pop()),
         Key::Ctrl('u') => typed.clear(),
@@ -109,9 +108,8 @@ fn filter(model: &mut Model, before: String, key: Key) -> Vec<Effect> {
 /// The default keeps things as they are.
 fn sure(model: &mut Model, confirm: Confirm, mut typed: String, key: Key) -> Vec<Effect> {
     let said_so = match (&confirm.name, &key) {
-        (_, Key::Esc) => return Vec::new(),
+        (_, Key::Esc) | (None, Key::Enter | Key::Char('n' | 'N' | 'q')) => return Vec::new(),
         (None, Key::Char('y' | 'Y')) => true,
-        (None, Key::Enter | Key::Char('n' | 'N' | 'q')) => return Vec::new(),
         (Some(name), Key::Enter) => *name == typed,
         _ => false,
     };

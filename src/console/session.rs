@@ -14,6 +14,7 @@ use ratatui::Terminal;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::sync::mpsc;
 
+use super::clean::add;
 use super::model::{Done, Effect, Model, Msg};
 use super::screens::SCREENS;
 use super::term::{self, Bytes, Input};
@@ -192,10 +193,7 @@ impl Session {
         let mut escape: Option<BoxFuture<'static, ()>> = None;
         let mut before = term::ENTER.as_bytes().to_vec();
         loop {
-            let frame = match self.drawn(&mut terminal) {
-                Some(frame) => frame,
-                None => return "fault",
-            };
+            let Some(frame) = self.drawn(&mut terminal) else { return "fault" };
             let bytes = [before.as_slice(), frame.as_slice()].concat();
             before.clear();
             if let Some(ended) = out.draw(&bytes, clock.as_ref()).await {
@@ -215,10 +213,10 @@ impl Session {
                 Woke::Stop => return "stopped",
                 Woke::Typed(None) => return "lost",
                 Woke::Typed(Some(came)) => {
-                    self.came(came, &mut input, &mut terminal, &mut msgs);
+                    msgs.extend(heard(came, &mut input, &mut terminal));
                     // All that has come by now is one frame.
                     while let Ok(came) = self.typed.try_recv() {
-                        self.came(came, &mut input, &mut terminal, &mut msgs);
+                        msgs.extend(heard(came, &mut input, &mut terminal));
                     }
                     escape = input.waits().then(|| clock.sleep(ESCAPE));
                 }
@@ -248,23 +246,6 @@ impl Session {
                         Effect::Run(commands) => self.run(commands),
                     }
                 }
-            }
-        }
-    }
-
-    fn came(
-        &self,
-        came: In,
-        input: &mut Input,
-        terminal: &mut Terminal<Bytes>,
-        msgs: &mut Vec<Msg>,
-    ) {
-        match came {
-            In::Bytes(bytes) => msgs.extend(input.feed(&bytes).into_iter().map(Msg::Key)),
-            In::Resize(cols, rows) => {
-                let size = term::clamp(cols, rows);
-                terminal.backend_mut().resize(size);
-                msgs.push(Msg::Resize(size.width, size.height));
             }
         }
     }
@@ -386,11 +367,23 @@ impl Session {
                             out.draw(said.as_bytes(), clock.as_ref()).await;
                             return "left";
                         }
-                        Effect::Copy(text) => said.push_str(&format!("{text}\n")),
+                        Effect::Copy(text) => add(&mut said, format_args!("{text}\n")),
                         Effect::Run(commands) => self.run(commands),
                     }
                 }
             }
+        }
+    }
+}
+
+/// What came, as messages.
+fn heard(came: In, input: &mut Input, terminal: &mut Terminal<Bytes>) -> Vec<Msg> {
+    match came {
+        In::Bytes(bytes) => input.feed(&bytes).into_iter().map(Msg::Key).collect(),
+        In::Resize(cols, rows) => {
+            let size = term::clamp(cols, rows);
+            terminal.backend_mut().resize(size);
+            vec![Msg::Resize(size.width, size.height)]
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::clean::add;
 use crate::base::Timestamp;
 use crate::service::shown::NetworkShown;
 use crate::service::{BackupShown, Happened, Job, Of, Overview, Waiting};
@@ -141,7 +142,7 @@ impl LogLine {
                 "level" => shown.level = text,
                 "target" => text.trim_start_matches("carillon::").clone_into(&mut shown.target),
                 "message" => shown.message = text,
-                _ => shown.fields.push_str(&format!("{name}={text} ")),
+                _ => add(&mut shown.fields, format_args!("{name}={text} ")),
             }
         }
         shown

@@ -20,7 +20,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Snapshot(snap) => take(model, snap),
-        Msg::Done(done) => finished(model, done),
+        Msg::Done(done) => finished(model, &done),
         Msg::Key(Key::Ctrl('c')) => return vec![Effect::Leave],
         Msg::Key(key) => {
             let effects = match model.popup.take() {
@@ -71,9 +71,9 @@ pub fn settle(model: &mut Model) {
 fn pressed(model: &mut Model, key: Key) -> Vec<Effect> {
     match key {
         Key::Char('?') | Key::F(1) => {
-            model.popup = Some(Popup::Help { typed: String::new(), row: 0 })
+            model.popup = Some(Popup::Help { typed: String::new(), row: 0 });
         }
-        Key::Char(':') | Key::Ctrl('p') => palette::open(model, String::new()),
+        Key::Char(':') | Key::Ctrl('p') => palette::open(model, ""),
         Key::Char('/') => {
             let before = model.place().filter.clone();
             model.popup = Some(Popup::Filter { before });
@@ -306,11 +306,11 @@ pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
         }
         Act::Run(commands) => return run(model, commands),
         Act::Confirm(confirm) => {
-            model.popup = Some(Popup::Confirm { confirm, typed: String::new() })
+            model.popup = Some(Popup::Confirm { confirm, typed: String::new() });
         }
         Act::Ask(ask) => model.popup = Some(Popup::Ask { ask, typed: String::new(), wrong: None }),
         Act::Choose(choose) => model.popup = Some(Popup::Choose(choose)),
-        Act::Type(typed) => palette::open(model, typed),
+        Act::Type(typed) => palette::open(model, &typed),
         Act::Copy(text) => {
             let text = clean(&text);
             model.say(format!("copied: {text}"), Tone::Plain);
@@ -368,7 +368,7 @@ pub fn run(model: &mut Model, commands: Vec<Command>) -> Vec<Effect> {
     vec![Effect::Run(commands)]
 }
 
-fn finished(model: &mut Model, done: Done) {
+fn finished(model: &mut Model, done: &Done) {
     model.busy = model.busy.saturating_sub(1);
     let refused =
         done.commands.iter().zip(&done.answers).find_map(|(c, a)| Some((c, a.as_ref().err()?)));

@@ -83,12 +83,11 @@ fn header(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
         put(canvas, &format!("{name} {n}"), if n > 0 { Tone::Warn } else { Tone::Plain });
     }
     if status.reconnect > 0 {
-        put(canvas, &format!("\u{25B2} {} to reconnect", status.reconnect), Tone::Bad);
+        put(canvas, &format!("\u{25B2}{} reconnect", status.reconnect), Tone::Bad);
     }
-    let readonly = if model.readonly { " (looks only)" } else { "" };
     let busy = if model.busy > 0 { "\u{2026} " } else { "" };
     let time = model.now.to_jiff().strftime("%H:%M:%SZ");
-    let right = format!("{busy}{}{readonly} {time}", model.who);
+    let right = format!("{busy}{} {time}", model.who);
     let room = area.width.saturating_sub(x).saturating_sub(1);
     canvas.right((area.right() - 1, area.y), room, &right, Tone::Plain);
     tabs(model, canvas, area, wide);
@@ -128,11 +127,12 @@ fn tabs(model: &Model, canvas: &mut Canvas<'_>, area: Rect, wide: bool) {
 
 /// Verbs first, then how to get help and away, which is never cut. Or what was just said.
 fn footer(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
-    const ALWAYS: &str = "? help  q detach ";
+    let always_said =
+        if model.readonly { "(looks only)  ? help  q detach " } else { "? help  q detach " };
     let y = area.bottom() - 1;
-    let always = u16::try_from(ALWAYS.len()).unwrap_or(0);
+    let always = u16::try_from(always_said.len()).unwrap_or(0);
     let room = area.width.saturating_sub(always + 2);
-    canvas.right((area.right(), y), always, ALWAYS, Tone::Plain);
+    canvas.right((area.right(), y), always, always_said, Tone::Plain);
     if let Some(Popup::Filter { .. }) = &model.popup {
         let line = format!("/{}\u{258F}   enter keeps it, esc drops it", model.place().filter);
         canvas.text((area.x + 1, y), room, &line, Tone::Strong);
@@ -150,10 +150,7 @@ fn footer(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
     } else if screen.enter.is_none() && screen.draw.is_none() {
         hints.push("enter open".to_owned());
     }
-    let keys = screen
-        .keys
-        .iter()
-        .filter(|bind| !bind.label.is_empty() && !(bind.writes && model.readonly));
+    let keys = model.keys().filter(|bind| !bind.label.is_empty());
     hints.extend(keys.map(|bind| format!("{} {}", act::name(bind.key), bind.label)));
     hints.push("/ filter".to_owned());
     hints.push(": go, do".to_owned());

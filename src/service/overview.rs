@@ -215,14 +215,13 @@ impl<'a> Reader<'a> {
             let parts = own.unwrap_or(&post.parts).iter().take(TEXTS);
             parts.map(|part| cut(&part.text)).collect()
         };
-        let channel = match self.names.get(&row.channel) {
-            Some(name) => name.clone(),
-            None => {
-                let channel = self.view.get::<Channel>(&self.scope, &row.channel)?;
-                let name = channel.map(|channel| channel.name).unwrap_or_default();
-                self.names.insert(row.channel, name.clone());
-                name
-            }
+        let channel = if let Some(name) = self.names.get(&row.channel) {
+            name.clone()
+        } else {
+            let channel = self.view.get::<Channel>(&self.scope, &row.channel)?;
+            let name = channel.map(|channel| channel.name).unwrap_or_default();
+            self.names.insert(row.channel, name.clone());
+            name
         };
         let delivery = shown::delivery(self.view, &self.scope, &self.pauses, &row, self.glance)?;
         let texts = post.as_ref().map(parts).unwrap_or_default();

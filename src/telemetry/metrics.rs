@@ -106,6 +106,7 @@ pub struct Metrics {
 impl Metrics {
     /// The catalogue. Fails only when two metrics have one name.
     #[rustfmt::skip]
+    #[expect(clippy::too_many_lines, reason = "a line or two for each metric")]
     pub fn new() -> Result<Self, Error> {
         let to = Desk(Registry::new());
         #[cfg(target_os = "linux")]

@@ -73,8 +73,6 @@ fn check(model: &mut console::Model, (width, height): (u16, u16)) {
     console::update(model, Msg::Resize(width, height));
     let mut terminal = Terminal::new(Bytes::new(Size { width, height })).unwrap();
     terminal.draw(|frame| console::view(model, frame, (false, false))).unwrap();
-    let drawn = terminal.current_buffer_mut().clone();
-    drop(drawn);
     let bytes = terminal.backend_mut().take();
     let text = String::from_utf8(bytes.clone()).unwrap();
     // Nothing but cursor moves and colours: no OSC, no other CSI, no lone control.

@@ -19,6 +19,7 @@ fn typed(effects: &[Effect]) -> Vec<String> {
 #[test]
 fn a_held_post_is_decided_after_a_question() {
     let mut model = on("held");
+    press(&mut model, "/outcome\r");
     assert_eq!(press(&mut model, "d"), []);
     assert!(matches!(model.popup, Some(Popup::Choose(_))));
     let there = format!("delivery resolve {} --as 'it_is_there' -w acme", id(1_007));

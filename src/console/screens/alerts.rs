@@ -36,6 +36,7 @@ pub struct Need {
 }
 
 /// All of them, worst first.
+#[rustfmt::skip]
 pub fn needs(snap: &Snapshot) -> Vec<Need> {
     let status = &snap.status;
     let mut all = Vec::new();
@@ -44,147 +45,47 @@ pub fn needs(snap: &Snapshot) -> Vec<Need> {
             all.push(Need { id, tone, what, remedy, go });
         }
     };
-    let (bad, warn) = (Tone::Bad, Tone::Warn);
+    let (bad, warn, note) = (Tone::Bad, Tone::Warn, Tone::Plain);
     let free = status.free_mib.map_or_else(|| "?".to_owned(), |mib| mib.to_string());
-    add(
-        !status.store_ok,
-        "store",
-        bad,
-        "the database cannot be written".to_owned(),
-        "Look at the disk and at 9; it is opened again by itself when it can be.",
-        "logs",
-    );
-    add(
-        matches!(status.disk.as_str(), "scarce" | "out"),
-        "disk",
-        bad,
-        format!("the disk is nearly full: {free} MiB free"),
-        "Make room now: nothing more is taken in, and at the end nothing is sent.",
-        "logs",
-    );
-    add(
-        status.restored,
-        "restored",
-        bad,
-        "restored from a backup; everything is paused".to_owned(),
-        "Look at what is held (4), decide, then P lets it go on.",
-        "held",
-    );
-    add(
-        status.reconnect > 0,
-        "reconnect",
-        bad,
-        format!("{} channels must be connected again", status.reconnect),
-        "Go there and press c. What they hold then goes on by itself.",
-        "channels",
-    );
-    add(
-        status.held > 0,
-        "held",
-        warn,
-        format!("{} posts wait for a decision", status.held),
-        "Go there and press d on each.",
-        "held",
-    );
-    add(
-        status.failed + status.partial > 0,
-        "failed",
-        warn,
-        format!("{} posts failed or are there in part", status.failed + status.partial),
-        "Go there: each says why.",
-        "held",
-    );
-    add(
-        !status.publishing && !status.restored,
-        "paused",
-        warn,
-        "publishing is paused everywhere".to_owned(),
-        "P lets it go on.",
-        "alerts",
-    );
     let networks: Vec<&str> =
         status.paused.iter().map(String::as_str).filter(|name| *name != "everything").collect();
-    add(
-        !networks.is_empty(),
-        "networks",
-        warn,
-        format!("paused: {}", networks.join(", ")),
-        "p there lets it go on.",
-        "networks",
-    );
-    add(
-        !status.media_ok,
-        "media",
-        warn,
-        "the place of media does not answer".to_owned(),
-        "Look at 9 and at the bucket; `carillon doctor` asks it.",
-        "logs",
-    );
-    add(
-        status.disk == "low",
-        "disk-low",
-        warn,
-        format!("the disk is filling up: {free} MiB free"),
-        "Make room soon.",
-        "logs",
-    );
-    add(
-        !status.circuits.is_empty(),
-        "circuits",
-        warn,
-        status.circuits.join("; "),
-        "Nothing: it is tried again by itself. If it stays, look at that server.",
-        "queue",
-    );
-    add(
-        status.late > 100,
-        "late",
-        warn,
-        format!("{} deliveries are overdue", status.late),
-        "Look at pauses, circuits and the log.",
-        "queue",
-    );
-    add(
-        status.paused_channels > 0,
-        "paused-channels",
-        warn,
-        format!("{} channels are paused", status.paused_channels),
-        "p there lets them go on.",
-        "channels",
-    );
-    add(
-        status.paused_workspaces > 0,
-        "paused-workspaces",
-        warn,
-        format!("{} workspaces are paused", status.paused_workspaces),
-        "p there lets them go on.",
-        "workspaces",
-    );
-    add(
-        snap.trouble.is_some(),
-        "look",
-        warn,
-        snap.trouble.clone().unwrap_or_default(),
-        "What is shown may be old; it is read again all the time.",
-        "logs",
-    );
-    let failed = snap.jobs.iter().filter(|(_, job)| job.failed.is_some()).count();
-    add(
-        failed > 0,
-        "jobs",
-        warn,
-        format!("{failed} jobs failed in their last round"),
-        "Go there: each says why.",
-        "jobs",
-    );
-    add(
-        status.last_backup.is_none(),
-        "backup",
-        Tone::Plain,
-        "there is no backup".to_owned(),
-        "age-keygen elsewhere, then `carillon config set backup.recipients age1...`; b there makes one.",
-        "backups",
-    );
+    let jobs = snap.jobs.iter().filter(|(_, job)| job.failed.is_some()).count();
+    let (full, refused) = (matches!(status.disk.as_str(), "scarce" | "out"), status.failed + status.partial);
+    let paused = !status.publishing && !status.restored;
+    let of_circuits = status.circuits.join("; ");
+    let trouble = snap.trouble.clone().unwrap_or_default();
+    add(!status.store_ok, "store", bad, "the database cannot be written".to_owned(),
+        "Look at the disk and at 9; it is opened again by itself when it can be.", "logs");
+    add(full, "disk", bad, format!("the disk is nearly full: {free} MiB free"),
+        "Make room now: nothing more is taken in, and at the end nothing is sent.", "logs");
+    add(status.restored, "restored", bad, "restored from a backup; all is paused".to_owned(),
+        "Look at what is held (4), decide, then P lets it go on.", "held");
+    add(status.reconnect > 0, "reconnect", bad, format!("{} channels must be connected again", status.reconnect),
+        "Go there and press c. What they hold then goes on by itself.", "channels");
+    add(status.held > 0, "held", warn, format!("{} posts wait for a decision", status.held),
+        "Go there: each says why. d decides.", "held");
+    add(refused > 0, "failed", warn, format!("{refused} posts failed, or are there in part"),
+        "Go there: each says why. r tries again.", "held");
+    add(paused, "paused", warn, "publishing is paused everywhere".to_owned(), "P lets it go on.", "alerts");
+    add(!networks.is_empty(), "networks", warn, format!("paused: {}", networks.join(", ")),
+        "p there lets it go on.", "networks");
+    add(!status.media_ok, "media", warn, "the place of media does not answer".to_owned(),
+        "Look at 9 and at the bucket; `carillon doctor` asks it.", "logs");
+    add(status.disk == "low", "disk-low", warn, format!("the disk is filling up: {free} MiB free"),
+        "Make room soon.", "logs");
+    add(!status.circuits.is_empty(), "circuits", warn, of_circuits,
+        "Nothing: it is tried again by itself. If it stays, look at that server.", "queue");
+    add(status.late > 100, "late", warn, format!("{} deliveries are overdue", status.late),
+        "Look at pauses, circuits and the log.", "queue");
+    add(status.paused_channels > 0, "paused-channels", warn, format!("{} channels are paused", status.paused_channels),
+        "p there lets them go on.", "channels");
+    add(status.paused_workspaces > 0, "paused-workspaces", warn,
+        format!("{} workspaces are paused", status.paused_workspaces), "p there lets them go on.", "workspaces");
+    add(snap.trouble.is_some(), "look", warn, trouble,
+        "What is shown may be old; it is read again all the time.", "logs");
+    add(jobs > 0, "jobs", warn, format!("{jobs} jobs failed in their last round"), "Go there: each says why.", "jobs");
+    add(status.last_backup.is_none(), "backup", note, "there is no backup".to_owned(),
+        "Enter says how to make one.", "backups");
     all
 }
 

@@ -203,7 +203,6 @@ fn first_steps(model: &Model, canvas: &mut Canvas<'_>, area: Rect, rows: &[Row])
     let list = Rect { y: top, height: 4.min(inner.bottom().saturating_sub(top)), ..inner };
     let grows = inner.width.saturating_sub(7);
     list::body(model, canvas, list, rows, &[(0, 3, 1), (1, 5, grows)]);
-    let mut y = top + 5;
     let url = &model.snap.status.public_url;
     let words = [
         format!("It answers at {url}"),
@@ -212,11 +211,8 @@ fn first_steps(model: &Model, canvas: &mut Canvas<'_>, area: Rect, rows: &[Row])
         "?  every key of a screen     :  everything that can be done     q  away from here"
             .to_owned(),
     ];
-    for text in words {
-        if y < inner.bottom() {
-            canvas.text((inner.x + 1, y), inner.width.saturating_sub(1), &text, Tone::Plain);
-        }
-        y += 1;
+    for (y, text) in (top + 5..inner.bottom()).zip(&words) {
+        canvas.text((inner.x + 1, y), inner.width.saturating_sub(1), text, Tone::Plain);
     }
 }
 

@@ -88,7 +88,8 @@ pub async fn attach(
     wishes: Wishes,
 ) -> io::Result<Attached> {
     let hello = wishes.hello();
-    if !hello.plain && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    if !hello.plain && !terminal {
         let why = "the console needs a terminal: ssh -t, docker exec -it, or --plain";
         return Err(io::Error::other(why));
     }
