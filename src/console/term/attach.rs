@@ -163,14 +163,14 @@ async fn last_word(frames: &mut mpsc::Receiver<(u8, Vec<u8>)>) -> Attached {
 /// What is typed. The thread ends with the process, or with the first key after the console.
 fn keyboard() -> mpsc::Receiver<Vec<u8>> {
     let (to, typed) = mpsc::channel(16);
-    std::thread::spawn(move || {
+    drop(tokio::task::spawn_blocking(move || {
         let mut buffer = [0; 4096];
         while let Ok(n) = io::stdin().read(&mut buffer) {
             if n == 0 || to.blocking_send(buffer[..n].to_vec()).is_err() {
                 return;
             }
         }
-    });
+    }));
     typed
 }
 
