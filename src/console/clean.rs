@@ -64,8 +64,8 @@ fn is_variation(c: char) -> bool {
 
 /// Writes more behind a text.
 pub fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
-    // A text takes everything.
-    drop(text.write_fmt(more));
+    let written = text.write_fmt(more);
+    debug_assert!(written.is_ok(), "a text takes everything");
 }
 
 /// Columns of a clean text.

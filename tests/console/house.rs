@@ -184,7 +184,7 @@ impl Terminal {
     pub async fn bye(&mut self) -> Bye {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         loop {
-            match tokio::time::timeout_at(deadline, self.next()).await.expect("a bye in time") {
+            match tokio::time::timeout_at(deadline, self.next()).await.unwrap() {
                 Got::Bytes(_) => {}
                 Got::Bye(bye) => return bye,
                 Got::Gone => panic!("no last word"),

@@ -120,7 +120,7 @@ impl Troubled {
         self.until(&failed, "failed");
         self.json(&["publishing", "pause"]);
         let held = post(&id(&feed), "This came too late");
-        std::thread::sleep(Duration::from_millis(2_500));
+        std::thread::sleep(Duration::from_millis(6_500));
         self.json(&["publishing", "resume"]);
         self.until(&held, "held");
         self.json(&["channel", "pause", "-w", "acme", &id(&feed)]);
@@ -155,7 +155,7 @@ impl Troubled {
 fn serve(folder: &Path, allow: &str) -> Carillon {
     let mut command = carillon();
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data"));
-    command.env("CARILLON_OUTBOUND__ALLOW", allow).env("CARILLON_PUBLISH__GRACE", "1s");
+    command.env("CARILLON_OUTBOUND__ALLOW", allow).env("CARILLON_PUBLISH__GRACE", "5s");
     let mut process = Carillon::start(&mut command);
     process.wait_until("says ready", Duration::from_secs(20), |line| {
         line.contains("\"message\":\"ready\"")
@@ -166,19 +166,19 @@ fn serve(folder: &Path, allow: &str) -> Carillon {
 /// Resolves what is held, tries again what failed, resumes a channel, and detaches.
 fn a_morning(house: &Troubled, tmux: &Tmux) {
     tmux.wait_for("needs a person");
-    tmux.type_in("4");
-    tmux.wait_for("missed");
-    tmux.wait_for("it was not sent without asking");
-    tmux.type_in("r");
-    tmux.wait_for("done: sent again");
     tmux.type_in("5");
     tmux.wait_for("paused");
     tmux.type_in("/feed");
     tmux.key("Enter");
     tmux.type_in("p");
     tmux.wait_for("done: it goes on");
-    house.until(&house.held, "published");
     tmux.type_in("4");
+    tmux.wait_for("missed");
+    tmux.wait_for("r sends it now");
+    tmux.type_in("r");
+    tmux.wait_for("done: sent again");
+    house.until(&house.held, "published");
+    tmux.wait("the other one", |text| !text.contains("missed"));
     tmux.wait_for("This was refused");
     tmux.key("Enter");
     tmux.wait_for("attempts");

@@ -7,6 +7,7 @@ use carillon::base::{ManualClock, SystemClock, Timestamp};
 use carillon::console::{Model, PLACES, view};
 use ratatui::Frame;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::house::{Got, House, Terminal, fill, hello};
 
@@ -132,11 +133,9 @@ async fn nonsense_on_the_line_ends_it() {
     for bytes in
         [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &[0, 0xff, 0xff, 0xff, 0xff], &[1, 0, 0, 0, 0]]
     {
-        use tokio::io::AsyncWriteExt as _;
         let mut line = house.open(1_024).unwrap();
         line.write_all(bytes).await.unwrap();
         let mut rest = Vec::new();
-        use tokio::io::AsyncReadExt as _;
         tokio::time::timeout(Duration::from_secs(20), line.read_to_end(&mut rest))
             .await
             .unwrap()
