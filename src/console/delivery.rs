@@ -56,7 +56,7 @@ pub fn advice(of: &Waiting) -> Vec<String> {
     let words: &[&str] = match (of.delivery.state.as_str(), of.delivery.reason.as_deref()) {
         ("held", Some("outcome_unknown")) => &[
             "The connection broke after it was sent, and the network could not say whether it is there.",
-            "Look at the account. Then press d and say what you saw: it is there, send it again, or drop it.",
+            "Look at the account (below). Then press d: it is there, send it again, or drop it.",
         ],
         ("held", Some("reconnect_needed")) => &[
             "The network takes the channel's token no more: a person must connect the account again.",
@@ -122,6 +122,11 @@ pub fn detail(model: &Model, of: &Of<Waiting>) -> Vec<Line> {
             .map(|(n, text)| line(if n == 0 { "do" } else { "" }, text)),
     );
     lines.push(line("to", format!("{} {}  in {}", delivery.network, it.channel, of.workspace)));
+    let channels = &model.snap.overview.channels;
+    if let Some(channel) = channels.iter().find(|channel| channel.it.id == delivery.channel) {
+        let there = channel.it.url.as_ref().or(channel.it.instance.as_ref());
+        lines.extend(there.map(|there| line("account", there.clone())));
+    }
     lines.push(line("due", full(&delivery.due)));
     if let Some(next) = delivery.next_look.as_ref().filter(|next| **next != delivery.due) {
         lines.push(line("next", full(next)));

@@ -151,9 +151,11 @@ impl Terminal {
 
     pub async fn next(&mut self) -> Got {
         let Ok(kind) = self.line.read_u8().await else { return Got::Gone };
-        let length = self.line.read_u32().await.unwrap();
+        let Ok(length) = self.line.read_u32().await else { return Got::Gone };
         let mut payload = vec![0; usize::try_from(length).unwrap()];
-        self.line.read_exact(&mut payload).await.unwrap();
+        if self.line.read_exact(&mut payload).await.is_err() {
+            return Got::Gone;
+        }
         if kind == 3 {
             return Got::Bye(serde_json::from_slice(&payload).unwrap());
         }
@@ -199,9 +201,10 @@ pub async fn fill(house: &House) -> (String, String) {
     let feed = json!({ "network": "feed", "name": "News" });
     let channel = house.verb(("channel", "add"), Some("acme"), feed).await;
     let channel = channel["id"].as_str().unwrap().to_owned();
+    let tomorrow = house.services.now().plus(Duration::from_hours(24)).to_string();
     let words = json!({
         "channel": [channel.clone()], "text": ["Rye bread day"],
-        "at": "2099-12-01T09:00", "zone": "UTC",
+        "at": tomorrow.trim_end_matches('Z'), "zone": "UTC",
     });
     let post = house.verb(("post", "create"), Some("acme"), words).await;
     (channel, post["id"].as_str().unwrap().to_owned())

@@ -185,123 +185,33 @@ fn plan(plan: &str, channels: u64, posts: u64) -> PlanShown {
     }
 }
 
+/// Number, workspace, network, state and reason, when, and the words; `-` is no reason.
+const WAITING: &str = "\
+1  acme       mastodon  scheduled  -                 2026-11-22T14:06:00Z  Autumn menu is here: pumpkin, plum and rye bread, every day from seven
+2  acme       bluesky   scheduled  -                 2026-11-22T14:06:00Z  Autumn menu is here: pumpkin, plum and rye bread, every day from seven
+3  acme       mastodon  scheduled  paused            2026-11-22T14:00:00Z  We are hiring a baker (m/f/d)
+4  bluefin    webhook   scheduled  circuit           2026-11-22T14:02:00Z  Harbour tour, full length
+5  bluefin    feed      unknown    -                 2026-11-22T14:05:00Z  Harbour tour: tickets from Friday
+6  cafe-noir  mastodon  scheduled  -                 2026-11-24T09:00:00Z  Tonight: jazz, doors 19:30 \u{1F3B7}
+7  acme       mastodon  held       outcome_unknown   2026-11-22T13:51:00Z  Jam from our own garden
+8  acme       mastodon  failed     -                 2026-11-22T12:40:00Z  Our phone is out of order today
+9  bluefin    bluesky   held       reconnect_needed  2026-11-22T11:05:00Z  Harbour tour 4K
+10 bluefin    bluesky   held       reconnect_needed  2026-11-22T11:00:00Z  Harbour tour 8K
+11 cafe-noir  webhook   held       missed            2026-11-21T09:00:00Z  Sunday brunch";
+
+fn waiting_in(line: &str) -> Of<Waiting> {
+    let mut words = line.split_whitespace();
+    let mut word = || words.next().unwrap();
+    let (n, workspace, network, state) = (word().parse().unwrap(), word(), word(), word());
+    let (reason, due) = (Some(word()).filter(|reason| *reason != "-"), word());
+    let (_, text) = line.split_once(due).unwrap();
+    waiting(workspace, delivery(n, network, state, reason, due), text.trim())
+}
+
 fn overview() -> Overview {
     let me = Actor::Operator { uid: 1_000 };
-    let queue = [
-        (
-            1,
-            "acme",
-            "mastodon",
-            "scheduled",
-            None,
-            "2026-11-22T14:06:00Z",
-            "Autumn menu is here: pumpkin, plum and rye bread, every day from seven",
-        ),
-        (
-            2,
-            "acme",
-            "bluesky",
-            "scheduled",
-            None,
-            "2026-11-22T14:06:00Z",
-            "Autumn menu is here: pumpkin, plum and rye bread, every day from seven",
-        ),
-        (
-            3,
-            "acme",
-            "mastodon",
-            "scheduled",
-            Some("paused"),
-            "2026-11-22T14:00:00Z",
-            "We are hiring a baker (m/f/d)",
-        ),
-        (
-            4,
-            "bluefin",
-            "webhook",
-            "scheduled",
-            Some("circuit"),
-            "2026-11-22T14:02:00Z",
-            "Harbour tour, full length",
-        ),
-        (
-            5,
-            "bluefin",
-            "feed",
-            "unknown",
-            None,
-            "2026-11-22T14:05:00Z",
-            "Harbour tour: tickets from Friday",
-        ),
-        (
-            6,
-            "cafe-noir",
-            "mastodon",
-            "scheduled",
-            None,
-            "2026-11-24T09:00:00Z",
-            "Tonight: jazz, doors 19:30 \u{1F3B7}",
-        ),
-    ];
-    let attention = [
-        (
-            7,
-            "acme",
-            "mastodon",
-            "held",
-            Some("outcome_unknown"),
-            "2026-11-22T13:51:00Z",
-            "Jam from our own garden",
-        ),
-        (
-            8,
-            "acme",
-            "mastodon",
-            "failed",
-            None,
-            "2026-11-22T12:40:00Z",
-            "Our phone is out of order today",
-        ),
-        (
-            9,
-            "bluefin",
-            "bluesky",
-            "held",
-            Some("reconnect_needed"),
-            "2026-11-22T11:05:00Z",
-            "Harbour tour 4K",
-        ),
-        (
-            10,
-            "bluefin",
-            "bluesky",
-            "held",
-            Some("reconnect_needed"),
-            "2026-11-22T11:00:00Z",
-            "Harbour tour 8K",
-        ),
-        (
-            11,
-            "cafe-noir",
-            "webhook",
-            "held",
-            Some("missed"),
-            "2026-11-21T09:00:00Z",
-            "Sunday brunch",
-        ),
-    ];
-    let make = |all: &[(u64, &str, &str, &str, Option<&str>, &str, &str)]| {
-        let one = |(n, ws, net, state, reason, due, text): &(
-            u64,
-            &str,
-            &str,
-            &str,
-            Option<&str>,
-            &str,
-            &str,
-        )| { waiting(ws, delivery(*n, net, state, *reason, due), text) };
-        all.iter().map(one).collect::<Vec<_>>()
-    };
+    let needs = |of: &Of<Waiting>| matches!(of.it.delivery.state.as_str(), "held" | "failed");
+    let (attention, queue) = WAITING.lines().map(waiting_in).partition(needs);
     Overview {
         workspaces: vec![
             workspace(1, "acme", "Acme Bakery"),
@@ -317,8 +227,8 @@ fn overview() -> Overview {
             of("bluefin", channel(4, "bluesky", "Bluefin", "reconnect_needed")),
             of("bluefin", channel(5, "webhook", "Site", "connected")),
         ],
-        attention: make(&attention),
-        queue: make(&queue),
+        attention,
+        queue,
         events: vec![
             event(
                 1,
