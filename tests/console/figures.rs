@@ -80,7 +80,7 @@ impl Watcher {
     /// Takes what is drawn for so long; how many bytes that was.
     fn watch(&mut self, until: Instant) -> usize {
         let mut bytes = 0;
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         while let Some(left) =
             until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
         {

@@ -63,7 +63,7 @@ pub fn tainted(text: &str) -> Snapshot {
         *line = Arc::new(changed);
     }
     snap.host = text.into();
-    snap.status.public_url = text.to_owned();
+    text.clone_into(&mut snap.status.public_url);
     snap.status.circuits = vec![text.to_owned()];
     snap
 }

@@ -123,7 +123,7 @@ pub fn hello((cols, rows): (u16, u16)) -> Hello {
 
 /// One frame from the server: what to draw, or the last word.
 pub enum Got {
-    Bytes(usize),
+    Bytes,
     Bye(Bye),
     Gone,
 }
@@ -162,7 +162,7 @@ impl Terminal {
         self.screen.process(&payload);
         self.bytes += payload.len();
         self.frames += 1;
-        Got::Bytes(payload.len())
+        Got::Bytes
     }
 
     pub fn text(&self) -> String {
@@ -174,10 +174,10 @@ impl Terminal {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         while !self.text().contains(words) {
             match tokio::time::timeout_at(deadline, self.next()).await {
-                Ok(Got::Bytes(_)) => {}
+                Ok(Got::Bytes) => {}
                 Ok(Got::Bye(bye)) => panic!("no {words:?} before {bye:?} on\n{}", self.text()),
                 Ok(Got::Gone) => panic!("the line is gone before {words:?} on\n{}", self.text()),
-                Err(_) => panic!("no {words:?} in time on\n{}", self.text()),
+                Err(late) => panic!("no {words:?} in time: {late} on\n{}", self.text()),
             }
         }
     }
@@ -187,7 +187,7 @@ impl Terminal {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         loop {
             match tokio::time::timeout_at(deadline, self.next()).await.unwrap() {
-                Got::Bytes(_) => {}
+                Got::Bytes => {}
                 Got::Bye(bye) => return bye,
                 Got::Gone => panic!("no last word"),
             }

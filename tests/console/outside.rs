@@ -336,7 +336,7 @@ impl Drop for Sshd {
 #[test]
 fn an_administrator_puts_things_right_over_ssh() {
     let tools = [Tool::Program("tmux"), Tool::Program("ssh"), Tool::Program("ssh-keygen")];
-    if !tools.into_iter().all(|tool| tool.available_or_skip()) {
+    if !tools.into_iter().all(Tool::available_or_skip) {
         return;
     }
     if !Path::new(SSHD).is_file() {

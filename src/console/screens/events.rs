@@ -27,16 +27,17 @@ fn id(of: &Of<Happened>) -> String {
 }
 
 fn note(of: &Of<Happened>) -> String {
-    let data = of.it.event.data.iter().filter(|(name, _)| name.as_str() != "network");
-    data.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    let data = &of.it.event.data;
+    let network = data.get("network").cloned();
+    let rest = data.iter().filter(|(name, _)| name.as_str() != "network");
+    let rest = rest.map(|(name, value)| format!("{name}={value}"));
+    network.into_iter().chain(rest).collect::<Vec<_>>().join(" ")
 }
 
 /// An id is recognised by its end: its beginning is the time.
 fn object(of: &Of<Happened>) -> String {
     let subject = &of.it.event.subject;
-    let end = subject.rsplit('-').next().unwrap_or(subject);
-    let network = of.it.event.data.get("network").map(|n| format!("{n} ")).unwrap_or_default();
-    format!("{network}\u{2026}{end}")
+    format!("\u{2026}{}", subject.rsplit('-').next().unwrap_or(subject))
 }
 
 fn table(model: &Model) -> Table {
@@ -63,7 +64,7 @@ fn table(model: &Model) -> Table {
                 col("WHEN", 10),
                 col("ACTOR", 13),
                 col("ACTION", 19),
-                col("OBJECT", 16),
+                col("OBJECT", 13),
                 col("NOTE", 0),
                 wide("WORKSPACE", 12),
             ]
