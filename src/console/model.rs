@@ -39,6 +39,8 @@ pub struct Model {
     /// Only this workspace is shown.
     pub workspace: Option<String>,
     pub frozen: bool,
+    /// What undoes the last thing that was done here, and when that was.
+    pub undo: Option<(Timestamp, Command)>,
     /// The key of the last verb, to be repeated.
     pub last: Option<char>,
 }
@@ -130,6 +132,7 @@ impl Model {
             recent: Vec::new(),
             workspace: None,
             frozen: false,
+            undo: None,
             last: None,
         }
     }
