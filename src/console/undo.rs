@@ -25,7 +25,14 @@ pub fn inverse(noun: &str, verb: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Asks whether to undo the last thing that this operator did.
+/// The command that undoes one which turned something on or off. What was moved is in the events.
+pub fn back(command: &Command) -> Option<Command> {
+    let (noun, verb) = inverse(command.noun, command.verb).filter(|pair| pair.0 != "post")?;
+    Some(Command { noun, verb, about: format!("{noun} {verb}"), ..command.clone() })
+}
+
+/// Asks whether to undo the last thing that this operator did: here a moment ago, which the events
+/// need not show yet, or anywhere.
 pub fn act(model: &Model) -> Act {
     let events = &model.snap.overview.events;
     let mine = |of: &&Of<Happened>| {
@@ -38,9 +45,13 @@ pub fn act(model: &Model) -> Act {
         let pair = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         super::palette::changes(pair.0, pair.1)
     };
-    let Some(last) = events.iter().rev().filter(mine).find(changing) else {
-        return nothing("you have changed nothing lately");
-    };
+    let last = events.iter().rev().filter(mine).find(changing);
+    if let Some((at, command)) = &model.undo
+        && last.is_none_or(|of| of.it.event.at <= *at)
+    {
+        return ask(vec![format!("this does: {}", command.typed())], command.clone());
+    }
+    let Some(last) = last else { return nothing("you have changed nothing lately") };
     let verb = verb_of(last);
     let (noun, word) = verb.split_once(' ').unwrap_or((&verb, ""));
     let at = super::screens::clock(&last.it.event.at.to_string());
@@ -66,11 +77,11 @@ pub fn act(model: &Model) -> Act {
         };
         command = command.with("at", local.clone()).with("zone", zone.clone());
     }
-    Act::Confirm(Confirm {
-        title: "undo?".to_owned(),
-        lines: vec![format!("at {at} you did: {verb}"), format!("this does: {}", command.typed())],
-        yes: "undo it".to_owned(),
-        name: None,
-        commands: vec![command],
-    })
+    let did = format!("at {at} you did: {verb}");
+    ask(vec![did, format!("this does: {}", command.typed())], command)
+}
+
+fn ask(lines: Vec<String>, command: Command) -> Act {
+    let (title, yes) = ("undo?".to_owned(), "undo it".to_owned());
+    Act::Confirm(Confirm { title, lines, yes, name: None, commands: vec![command] })
 }

@@ -399,6 +399,7 @@ fn finished(model: &mut Model, done: &Done) {
         model.popup = Some(Popup::Read { title, lines: palette::lines(answer), scroll: 0 });
         return;
     }
+    model.undo = undo::back(command).map(|back| (model.now, back));
     let back =
         if undo::inverse(command.noun, command.verb).is_some() { "  u undoes it" } else { "" };
     model.say(format!("done: {}{back}", command.about), Tone::Good);
