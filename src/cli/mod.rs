@@ -11,6 +11,7 @@ mod paper;
 mod show;
 mod simulate;
 mod table;
+mod upgrade;
 mod verbs;
 
 use std::net::SocketAddr;
@@ -67,6 +68,7 @@ fn parse_and_run() -> ExitCode {
         Some(("serve", given)) => serve(given),
         Some(("demo", given)) => demo(given),
         Some(("doctor", given)) => doctor::run(given),
+        Some(("upgrade", given)) => upgrade::run(given),
         Some(("simulate", given)) => simulate::run(given),
         Some(("completions", given)) => paper::completions(given),
         Some(("man", given)) => paper::man(given, command()),
@@ -117,6 +119,7 @@ fn command() -> Command {
         .subcommand(demo_command())
         .subcommand(serve_command())
         .subcommand(doctor::command())
+        .subcommand(upgrade::command())
         .subcommand(simulate::command())
         .subcommands(paper::commands())
         .after_help(

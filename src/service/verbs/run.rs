@@ -17,7 +17,7 @@ use crate::base::{
 use crate::domain::access::{Manage, Read, Right, Scope as KeyScope, Write};
 use crate::domain::post::PartDraft;
 use crate::domain::publish::State;
-use crate::store::{Backlog, Operator};
+use crate::store::{Backlog, Layout, Operator};
 
 pub(super) type Answer = Result<Value, Problem>;
 
@@ -255,6 +255,7 @@ impl Caller<'_> {
         let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "schema": Layout::CURRENT.schema(),
             "now": now,
             "epoch": services.store.epoch(),
             "store": if services.store.is_healthy() { "ok" } else { "failing" },
