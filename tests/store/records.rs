@@ -6,13 +6,14 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
 
+use carillon::base::{KeyId, WorkspaceId};
 use carillon::store::{CATALOGUE, Class, DecodeError, Global, Row, Scoped, Table, decode, encode};
 use data_encoding::HEXLOWER;
 use proptest::collection::vec;
 use proptest::prelude::any;
 
 use crate::goldens;
-use crate::rig::run;
+use crate::rig::{id, run};
 
 /// A row's type, with its golden values encoded.
 pub struct Golden {
@@ -77,25 +78,70 @@ fn every_table_has_golden_values_of_its_class() {
     assert!(classes.is_empty());
 }
 
+/// Where the stored forms are not those of `files`.
+fn differences(goldens: &[Golden], files: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for golden in goldens {
+        let (file, now) = (golden.file(), golden.text());
+        match files(&file) {
+            Some(stored) if stored == now => {}
+            Some(stored) => wrong.push(format!("{file} has\n{stored}but the row is now\n{now}")),
+            None => wrong.push(format!("{file} is missing; store in it\n{now}")),
+        }
+    }
+    wrong
+}
+
+fn released(file: &str) -> Option<String> {
+    fs::read_to_string(folder().join(file)).ok()
+}
+
 #[test]
 fn stored_forms_are_as_released() {
-    let mut known = BTreeSet::new();
-    let mut wrong = Vec::new();
-    for golden in goldens::all() {
-        let file = golden.file();
-        let (stored, now) = (fs::read_to_string(folder().join(&file)), golden.text());
-        match stored {
-            Ok(stored) if stored == now => {}
-            Ok(stored) => wrong.push(format!("{file} has\n{stored}but the row is now\n{now}")),
-            Err(_) => wrong.push(format!("{file} is missing; store in it\n{now}")),
-        }
-        known.insert(file);
-    }
+    let goldens = goldens::all();
+    let wrong = differences(&goldens, released);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let known: BTreeSet<String> = goldens.iter().map(Golden::file).collect();
     for entry in fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(known.contains(&name), "{name}: of no row that is known");
     }
+}
+
+/// A row of which somebody exchanged two fields, and forgot the version.
+#[derive(PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+struct Exchanged {
+    key: KeyId,
+    workspace: WorkspaceId,
+}
+
+impl Row for Exchanged {
+    type Key = [u8; 32];
+    const TABLE: Table = Table::KeyHashes;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Exchanged {}
+
+/// Broken on purpose: it reads what it wrote, and old rows as something else.
+#[test]
+fn a_form_that_changes_under_its_version_would_be_caught() {
+    let exchanged = Golden::global(&[Exchanged { key: id(2), workspace: id(1) }]);
+    let wrong = differences(&[exchanged], released);
+    assert!(matches!(wrong.as_slice(), [one] if one.starts_with("key_hashes.v1.hex")), "{wrong:?}");
+    // Nor does a kept byte change, or a table go without.
+    for golden in goldens::all() {
+        let file = golden.file();
+        let altered = |name: &str| {
+            let text = released(name)?;
+            let last = text.trim_end().chars().next_back()?;
+            let other = if last == '0' { "1" } else { "0" };
+            let kept = text.trim_end().strip_suffix(last)?;
+            Some(format!("{kept}{other}\n"))
+        };
+        assert_eq!(differences(&[golden], altered).len(), 1, "{file}");
+    }
+    assert_eq!(differences(&goldens::all(), |_| None).len(), CATALOGUE.len());
 }
 
 #[test]
