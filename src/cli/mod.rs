@@ -124,7 +124,10 @@ fn command() -> Command {
         .subcommands(paper::commands())
         .after_help(
             "Examples:\n  carillon demo\n  carillon serve --data /var/lib/carillon\n  \
-             carillon workspace create Acme\n  carillon delivery list --workspace acme --state held",
+             carillon workspace create Acme\n  carillon delivery list --workspace acme --state held\n\n\
+             Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 not allowed, 5 it conflicts \
+             with\nwhat is there, 6 the server does not answer. doctor and upgrade check: 0 all is \
+             well,\n1 warnings, 2 failures",
         );
     for noun in verbs::commands() {
         command = command.subcommand(noun);
