@@ -12,6 +12,7 @@ mod paper;
 mod show;
 mod simulate;
 mod table;
+mod upgrade;
 mod verbs;
 
 use std::net::SocketAddr;
@@ -70,6 +71,7 @@ fn parse_and_run() -> ExitCode {
         Some(("console", given)) => console::run(given),
         Some(("connect", given)) => console::connect(given),
         Some(("doctor", given)) => doctor::run(given),
+        Some(("upgrade", given)) => upgrade::run(given),
         Some(("simulate", given)) => simulate::run(given),
         Some(("completions", given)) => paper::completions(given),
         Some(("man", given)) => paper::man(given, command()),
@@ -121,11 +123,15 @@ fn command() -> Command {
         .subcommand(serve_command())
         .subcommands(console::commands())
         .subcommand(doctor::command())
+        .subcommand(upgrade::command())
         .subcommand(simulate::command())
         .subcommands(paper::commands())
         .after_help(
             "Examples:\n  carillon demo\n  carillon serve --data /var/lib/carillon\n  \
-             carillon workspace create Acme\n  carillon delivery list --workspace acme --state held",
+             carillon workspace create Acme\n  carillon delivery list --workspace acme --state held\n\n\
+             Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 not allowed, 5 it conflicts \
+             with\nwhat is there, 6 the server does not answer. doctor and upgrade check: 0 all is \
+             well,\n1 warnings, 2 failures",
         );
     for noun in verbs::commands() {
         command = command.subcommand(noun);

@@ -11,6 +11,7 @@ mod reload;
 mod restore;
 mod serve;
 mod signals;
+mod upgrade;
 
 use std::io;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use demo::DemoOptions;
 pub use doctor::{Finding, Level, doctor};
 pub use reload::Source;
 pub use restore::{RestoreOptions, RestoreReport, restore, verify};
+pub use upgrade::upgrade_check;
 
 /// Why the program cannot start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,12 @@ pub enum Error {
     Lost { path: PathBuf, needed_by: PathBuf },
     #[error("{}: {source}{}", path.display(), store_hint(source))]
     Store { path: PathBuf, source: store::Error },
+    #[error(
+        "{} is what a restore left that was broken off, and there is no database; run `carillon \
+         backup restore` again, or remove that file to begin with an empty one",
+        path.display()
+    )]
+    Unfinished { path: PathBuf },
     #[error("{}: {source}", path.display())]
     Backup { path: PathBuf, source: service::BackupError },
     #[error(

@@ -45,8 +45,9 @@ use shown::Glance;
 
 pub use access::{Access, Bearer, Principal};
 pub use backups::{
-    BackupError, BackupSettings, BackupShown, Backups, Item, Manifest, MediaMode, Restored,
-    hold_restored, read_backup, verify_backup,
+    BackupError, BackupSettings, BackupShown, Backups, Head as BackupHead, Item, Manifest,
+    MediaMode, Restored, Writer as BackupWriter, hold_restored, list_backups_in, read_archive,
+    read_backup, read_backup_from, verify_backup,
 };
 pub use channels::{Brought, ChannelChange, Grace};
 pub use controls::{Controls, Reloaded};

@@ -99,7 +99,7 @@ impl Scope {
 /// What waits, over all workspaces: numbers only, so it needs no proof and leaves no event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Deliveries that a person should see, by state.
+    /// Deliveries that a person should see and nobody acknowledged, by state.
     pub attention: BTreeMap<State, u64>,
     /// Deliveries that are being sent or looked for.
     pub inflight: u64,
@@ -128,7 +128,9 @@ impl Backlog {
     fn add(&mut self, view: &View<'_>, scope: &Scope) -> Result<(), Error> {
         let all = Span::first(limits::SCAN_MAX);
         for (_, row) in view.scan::<Attention>(scope, &all)? {
-            *self.attention.entry(row.state).or_default() += 1;
+            if !row.acknowledged {
+                *self.attention.entry(row.state).or_default() += 1;
+            }
         }
         self.inflight += count(view.scan::<Inflight>(scope, &all)?.len());
         let workspace = view.get::<Workspace>(scope, &())?;

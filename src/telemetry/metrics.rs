@@ -93,6 +93,7 @@ pub struct Metrics {
     store_staged: IntGauge,
     catching_up: IntGauge,
     backup_last: Gauge,
+    backup_every: Gauge,
     disk_free: IntGauge,
     disk_room: IntGauge,
     log_lines_dropped: IntCounter,
@@ -165,8 +166,8 @@ impl Metrics {
                 "Overdue deliveries from a time when nobody looked, that wait to be worked on.")?,
             backup_last: to.seconds("carillon_backup_last_timestamp_seconds",
                 "When the last backup was made, in seconds since 1970; 0 without one.")?,
-            disk_free: to.number("carillon_disk_free_bytes",
-                "Free space of the disk that holds the data.")?,
+            backup_every: to.seconds("carillon_backup_every_seconds", "backup.every; 0 without.")?,
+            disk_free: to.number("carillon_disk_free_bytes", "Free space of the data's disk.")?,
             disk_room: to.number("carillon_disk_room",
                 "3 ample, 2 low, 1 scarce (nothing is taken in), 0 out (nothing is sent).")?,
             log_lines_dropped: to.counter("carillon_log_lines_dropped_total",
@@ -203,6 +204,11 @@ impl Metrics {
     /// The last backup is of this time.
     pub fn backup(&self, made_at: Timestamp) {
         self.backup_last.set(Duration::from_millis(made_at.as_millis()).as_secs_f64());
+    }
+
+    /// Backups are made so often; zero: only when somebody asks.
+    pub fn backup_every(&self, every: Duration) {
+        self.backup_every.set(every.as_secs_f64());
     }
 
     /// A delivery came to `published`, `partial`, `failed`, `cancelled` or `held`.
@@ -489,6 +495,7 @@ mod tests {
             staged: 0,
         });
         metrics.backup(Timestamp::from_millis(1_500));
+        metrics.backup_every(Duration::from_hours(24));
         metrics.catching_up(3);
         metrics.disk(Space { free: 5, size: 9 }, Room::Low);
         metrics.log_lines_dropped(4);
