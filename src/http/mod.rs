@@ -29,7 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::base::{Net, limits as bounds};
 use crate::service::Services;
 
-pub use admin::{ask_admin, fetch_admin, send_admin};
+pub use admin::{Consoles, Line, PROTOCOL, ask_admin, fetch_admin, open_console, send_admin};
 pub use limits::Limits;
 pub use server::{Listener, Peer, Server};
 
@@ -40,6 +40,8 @@ pub struct Face {
     pub limits: Limits,
     /// Answers `/health/ready`.
     pub readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
+    /// Takes consoles over.
+    pub consoles: Box<Consoles>,
 }
 
 /// The handle that handlers get.

@@ -214,6 +214,17 @@ fn features(has: impl Fn(Feature) -> bool) -> impl Iterator<Item = String> {
     Feature::ALL.into_iter().filter(move |one| has(*one)).map(|one| one.word().to_owned())
 }
 
+/// The plan of one workspace among all that an operator looks over.
+pub(super) fn plan_in(
+    view: &View<'_>,
+    scope: &Scope,
+    plans: &crate::domain::plan::Plans,
+    now: Timestamp,
+) -> Result<PlanShown, Error> {
+    let given = view.get::<Entitlement>(scope, &())?;
+    plan(view, scope, given.as_ref(), (&plans.granted(given.as_ref()), now))
+}
+
 fn plan(
     view: &View<'_>,
     scope: &Scope,

@@ -21,7 +21,7 @@ use crate::domain::publish::{Doubt, Failure, Flow, HoldReason, Part, Phase, Sour
 use crate::domain::schedule::Schedule;
 use crate::domain::space::Room;
 use crate::domain::workspace::Workspace;
-use crate::store::rows::Inflight;
+use crate::store::rows::{Attention, Inflight};
 use crate::store::{Error, Scope, Span, View};
 
 /// When something is looked at: what is armed since before this start of the program is unknown, and
@@ -118,9 +118,13 @@ pub struct DeliveryShown {
     pub target: String,
     #[schema(format = "uuid")]
     pub channel: String,
+    /// What people call it; null when it is gone.
+    pub channel_name: Option<String>,
     pub network: String,
     /// scheduled, preparing, armed, unknown, held, published, partial, failed or cancelled.
     pub state: String,
+    /// A person saw that it failed, and it waits for nobody.
+    pub acknowledged: bool,
     /// Why it waits (due, turn, retry, `rate_limit`, circuit: calls to its server failed, paused,
     /// lane: another of its channel is being sent or looked for, `disk_full`), or is held.
     pub reason: Option<String>,
@@ -425,8 +429,11 @@ pub(super) fn delivery(
         post: row.post.to_string(),
         target: row.target.to_string(),
         channel: row.channel.to_string(),
+        channel_name: view.get::<Channel>(scope, &row.channel)?.map(|channel| channel.name),
         network: row.network.clone(),
         state: state.word().to_owned(),
+        acknowledged: matches!(state, State::Failed | State::Partial)
+            && view.get::<Attention>(scope, &row.id)?.is_some_and(|seen| seen.acknowledged),
         reason: reason.map(str::to_owned),
         wait: wait.map(|(_, shown)| shown),
         due: row.due.to_string(),

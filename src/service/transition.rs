@@ -126,7 +126,7 @@ pub(super) fn save(
     }
     let state = after.flow.state();
     match turned(|s| matches!(s, State::Held | State::Partial | State::Failed)) {
-        (_, true) => tx.put(scope, &id, &Attention { state })?,
+        (_, true) => tx.put(scope, &id, &Attention { state, acknowledged: false })?,
         (true, false) => tx.delete::<Attention>(scope, &id),
         _ => {}
     }

@@ -29,7 +29,7 @@ use crate::engine;
 use crate::media::{self, Blobs};
 use crate::outbound::guard::Guard;
 use crate::practice::World;
-use crate::service::{Access, Services};
+use crate::service::{Access, Jobs, Services};
 use crate::store::{Disk, Error, FaultDisk, Operator, Options, Store};
 use crate::telemetry::{Metrics, metrics};
 use crate::vault::{Keyring, Vault};
@@ -396,6 +396,7 @@ fn boot(
         circuits: Arc::default(),
         people: Arc::default(),
         looked: Arc::default(),
+        jobs: Jobs::default(),
         public_url: Arc::from("https://carillon.test"),
     })
 }

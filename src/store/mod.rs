@@ -30,7 +30,7 @@ use crate::base::limits;
 use crate::domain::space::Space;
 use rows::{Meta, TimerKey};
 
-pub use disk::Disk;
+pub use disk::{Disk, Look};
 pub use dump::{Rebuild, put_in_place};
 pub use fault::{FaultDisk, FaultKind, Replay};
 pub use key::{Fixed, Key};
@@ -149,10 +149,10 @@ impl Store {
         self.rehearsal
     }
 
-    /// Looks at a file without writing to it: whether it was closed well. An error when it is not a
-    /// database that this program can open.
-    pub fn look(path: &std::path::Path) -> Result<bool, Error> {
-        disk::is_closed(path, |found| dump::check(found, Layout::CURRENT))
+    /// Looks at a file without writing to it. An error when it is no database, or is in use; its
+    /// layout may be one that this program cannot open.
+    pub fn look(path: &std::path::Path) -> Result<Look, Error> {
+        disk::look_at(path)
     }
 
     /// Grows by one with each start; whatever an older epoch armed is unknown.

@@ -120,7 +120,7 @@ impl Scope {
 /// What waits, over all workspaces: numbers only, so it needs no proof and leaves no event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Deliveries that a person should see, by state.
+    /// Deliveries that a person should see and nobody acknowledged, by state.
     pub attention: BTreeMap<State, u64>,
     /// Deliveries that are being sent or looked for.
     pub inflight: u64,
@@ -149,7 +149,9 @@ impl Backlog {
     fn add(&mut self, view: &View<'_>, scope: &Scope) -> Result<(), Error> {
         let all = Span::first(limits::SCAN_MAX);
         for (_, row) in view.scan::<Attention>(scope, &all)? {
-            *self.attention.entry(row.state).or_default() += 1;
+            if !row.acknowledged {
+                *self.attention.entry(row.state).or_default() += 1;
+            }
         }
         self.inflight += count(view.scan::<Inflight>(scope, &all)?.len());
         let workspace = view.get::<Workspace>(scope, &())?;
@@ -214,6 +216,24 @@ impl Operator {
         }
         tx.append_event(&scope, event)?;
         Ok(Some(scope))
+    }
+
+    /// Workspaces by slug, each with its scope, for what shows all of them at once. Whoever looks is
+    /// noted in each by [`Operator::enter`] when that begins, not with every look.
+    pub fn overlook(
+        &self,
+        view: &View<'_>,
+        after: Option<&String>,
+        limit: usize,
+    ) -> Result<Vec<(Workspace, Scope)>, Error> {
+        let found = self.workspaces(view, after, limit)?;
+        Ok(found
+            .into_iter()
+            .map(|workspace| {
+                let scope = Scope(workspace.id);
+                (workspace, scope)
+            })
+            .collect())
     }
 
     pub fn by_slug(&self, view: &View<'_>, slug: &str) -> Result<Option<WorkspaceId>, Error> {

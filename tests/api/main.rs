@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly and talk")]
 
 mod access;
+mod acknowledge;
 mod bucket;
 mod conditional;
 mod document;

@@ -19,6 +19,7 @@ mod media;
 mod outside;
 mod people;
 mod program;
+mod released;
 mod secrets;
 mod settings;
 mod supervised;

@@ -48,7 +48,7 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[CalendarEntry]),
         Golden::scoped(&deliveries()),
         Golden::scoped(&[Inflight]),
-        Golden::scoped(&State::ALL.map(|state| Attention { state })),
+        Golden::scoped(&attention()).since(1, &State::ALL.map(unseen)),
         Golden::scoped(&[PublishedEntry]),
         Golden::scoped(&actors().map(event)),
         Golden::scoped(&[Remembered {
@@ -104,6 +104,15 @@ fn entitlements() -> Vec<Entitlement> {
     let each = PlanName::ALL.map(|plan| [Overrides::default(), own].map(|o| (plan, o)));
     let each = each.into_iter().flatten();
     each.map(|(plan, overrides)| Entitlement { plan, overrides }).collect()
+}
+
+fn unseen(state: State) -> Attention {
+    Attention { state, acknowledged: false }
+}
+
+fn attention() -> Vec<Attention> {
+    let seen = Attention { state: State::Failed, acknowledged: true };
+    State::ALL.map(unseen).into_iter().chain([seen]).collect()
 }
 
 fn rate_limits() -> [RateLimits; 2] {

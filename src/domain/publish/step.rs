@@ -364,10 +364,13 @@ fn read(
 }
 
 fn decide(flow: &mut Flow, at: Moment, decision: Decision) -> Result<Next, Refusal> {
-    if flow.is_over() {
+    // Refused for good: it is certainly not there, so a person may only let it try again, or go.
+    let refused = !flow.cancelled
+        && flow.current_part().is_some_and(|part| matches!(part.phase, Phase::Failed(_)));
+    if flow.is_over() && !refused {
         return Err(Refusal::Finished);
     }
-    if flow.hold.is_none() {
+    if flow.hold.is_none() && (!refused || matches!(decision, Decision::ItIsThere { .. })) {
         return Err(Refusal::NotHeld);
     }
     let index = flow.current().ok_or(Refusal::Finished)?;

@@ -76,8 +76,10 @@ const PLAN: &[Arg] = &[
     arg("allow", Many, "a feature that the plan may lack: evergreen, rss_autopost or ai"),
     arg("deny", Many, "a feature that the plan may have"),
 ];
+const MEDIA: Arg = arg("media", Many, "id of a file (`media list`); N:ID for the N-th text");
 const POST: &[&str] = &["id", "state", "due", "text"];
-const DELIVERY: &[&str] = &["id", "state", "reason", "network", "due", "permalink"];
+const DELIVERY: &[&str] =
+    &["id", "state", "reason", "channel_name", "network", "due", "cause", "permalink"];
 const CHANNEL: &[&str] = &["id", "network", "name", "state", "paused", "handle", "url"];
 const WORKSPACE: &[&str] = &["id", "slug", "name", "paused"];
 const ASSET: &[&str] = &["id", "name", "type", "bytes", "width", "height", "alt"];
@@ -190,6 +192,7 @@ pub const VERBS: &[Verb] = &[
     verb(("post", "create", "write"), "Write a post", &[
         arg("channel", Many, "id of a channel; several for several"),
         TEXT,
+        MEDIA,
         AT,
         ZONE,
         NOW,
@@ -200,6 +203,7 @@ pub const VERBS: &[Verb] = &[
         arg("id", Word, "its id"),
         arg("channel", Many, "id of a channel; all that it is to go to"),
         TEXT,
+        MEDIA,
         AT,
         ZONE,
         NOW,
@@ -228,11 +232,12 @@ pub const VERBS: &[Verb] = &[
     ], ASSET),
     verb(("delivery", "list", "read"), "Deliveries, newest first", STATE, DELIVERY),
     verb(("delivery", "show", "read"), "One delivery: attempts, evidence, permalink", ID, DELIVERY),
-    verb(("delivery", "resolve", "write"), "Decide on a held delivery", &[
+    verb(("delivery", "resolve", "write"), "Decide on a held delivery, or try a failed one again", &[
         arg("id", Word, "its id"),
         arg("as", Required, "it_is_there, send_again or drop"),
         arg("url", Optional, "where it is, when it is there"),
     ], DELIVERY),
+    verb(("delivery", "acknowledge", "write"), "Say that a failed one was seen: it waits for nobody any more", ID, DELIVERY),
 ];
 
 /// Verbs that change nothing but the database, and can be tried with `--dry-run`. Not those that
@@ -245,8 +250,20 @@ const REHEARSED: &[(&str, &[&str])] = &[
     ("key", &["revoke"]),
     ("channel", &["pause", "resume", "remove"]),
     ("post", &["create", "edit", "cancel"]),
-    ("delivery", &["resolve"]),
+    ("delivery", &["resolve", "acknowledge"]),
 ];
+
+/// The noun that an argument of a verb names: what it can be completed with.
+pub fn noun_named(noun: &str, arg: &str) -> Option<&'static str> {
+    match (noun, arg) {
+        ("channel", "id") | (_, "channel") => Some("channel"),
+        ("post", "id") => Some("post"),
+        ("delivery", "id") => Some("delivery"),
+        ("key", "id") => Some("key"),
+        ("network", "name") | ("channel", "network") => Some("network"),
+        _ => None,
+    }
+}
 
 impl Verb {
     /// Whether it can be tried without writing.
