@@ -136,15 +136,14 @@ pub(super) fn save(
             tx.put_timer(&TimerKey::of_delivery(due, *scope, id))?;
         }
     }
-    let is = |d: &Delivery, test: fn(State) -> bool| test(d.flow.state());
-    let turned = |test: fn(State) -> bool| (before.is_some_and(|d| is(d, test)), is(after, test));
-    match turned(|s| matches!(s, State::Armed | State::Unknown)) {
+    let turned = |is: fn(&Delivery) -> bool| (before.is_some_and(is), is(after));
+    match turned(|d| d.flow.is_in_flight()) {
         (false, true) => tx.put(scope, &(after.channel, id), &Inflight)?,
         (true, false) => tx.delete::<Inflight>(scope, &(after.channel, id)),
         _ => {}
     }
     let state = after.flow.state();
-    match turned(|s| matches!(s, State::Held | State::Partial | State::Failed)) {
+    match turned(|d| matches!(d.flow.state(), State::Held | State::Partial | State::Failed)) {
         (_, true) => tx.put(scope, &id, &Attention { state })?,
         (true, false) => tx.delete::<Attention>(scope, &id),
         _ => {}
