@@ -12,12 +12,15 @@ mod feeds;
 mod idempotency;
 mod keys;
 mod media;
+mod members;
 mod pauses;
 mod planning;
+mod plans;
 mod posts;
 pub mod shown;
 mod traffic;
 mod transition;
+mod usage;
 mod verbs;
 mod waits;
 pub mod words;
@@ -27,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::{Clock, Code, Live, Problem, Rng, Timestamp};
+use crate::domain::plan::Plans;
 use crate::domain::publish::{State, Timing};
 use crate::domain::space::{Marks, Room, Space};
 use crate::media::Blobs;
@@ -37,7 +41,7 @@ use crate::telemetry::metrics::StoreTotals;
 use crate::vault::Vault;
 use shown::Glance;
 
-pub use access::{Access, Principal};
+pub use access::{Access, Bearer, Principal};
 pub use backups::{
     BackupError, BackupSettings, BackupShown, Backups, Item, Manifest, MediaMode, Restored,
     hold_restored, read_backup, verify_backup,
@@ -52,6 +56,9 @@ pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
 pub use pauses::{Level, Pauses};
+pub use plans::{
+    ChannelOver, MonthOver, MonthShown, OverridesShown, PlanPreview, PlanShown, UseShown,
+};
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
@@ -88,6 +95,7 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     pub timing: Live<Timing>,
     pub marks: Live<Marks>,
+    pub plans: Live<Plans>,
     pub controls: Arc<Controls>,
     pub backups: Arc<Backups>,
     /// Said by the engine.

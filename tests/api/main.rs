@@ -16,6 +16,7 @@ mod log;
 mod media;
 mod media_formats;
 mod operations;
+mod plans;
 mod problems;
 mod public;
 mod schemathesis;

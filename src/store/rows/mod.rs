@@ -9,12 +9,13 @@ pub(super) mod events;
 pub(super) mod idempotency;
 pub(super) mod installation;
 pub(super) mod limits;
+pub(super) mod plans;
 pub(super) mod posts;
 pub(super) mod staged;
 pub(super) mod timers;
 pub(super) mod workspaces;
 
-pub use access::KeyHash;
+pub use access::{KeyHash, Membership};
 pub use assets::{
     AssetHome, AssetUse, MediaTotal, ObjectUse, Orphan, OrphanKey, Preparation, Upload,
 };
@@ -24,6 +25,7 @@ pub use events::{ChainFault, ChainedEvent, chain_start, verify_chain};
 pub use idempotency::Remembered;
 pub use installation::{Meta, Pause};
 pub use limits::{ChannelLimits, ServerLimits};
+pub use plans::Usage;
 pub use posts::CalendarEntry;
 pub use staged::Staged;
 pub use timers::{Timer, TimerKey, TimerKind};

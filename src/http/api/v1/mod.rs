@@ -5,6 +5,7 @@ pub mod deliveries;
 pub mod keys;
 pub mod media;
 pub mod networks;
+pub mod plan;
 pub mod posts;
 mod schemas;
 pub mod workspaces;

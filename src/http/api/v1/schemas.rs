@@ -6,6 +6,7 @@ use utoipa::openapi::{SchemaFormat, Type};
 
 use crate::base::limits;
 use crate::domain::access::Scope;
+use crate::domain::plan::PlanName;
 use crate::domain::publish::State;
 use crate::networks;
 
@@ -44,6 +45,15 @@ pub fn scopes() -> Schema {
     let about = "Each of `read`, `write`, `publish`, `admin` includes those before it.";
     let items = one_of(Scope::ALL.map(Scope::word));
     list(items, Scope::ALL.len()).min_items(Some(1)).description(Some(about)).into()
+}
+
+pub fn plan() -> Schema {
+    one_of(PlanName::ALL.map(PlanName::word)).into()
+}
+
+pub fn cap() -> Schema {
+    let about = "A number, or `unlimited`.";
+    text(15).pattern(Some("^(unlimited|[0-9]{1,15})$")).description(Some(about)).into()
 }
 
 pub fn channels() -> Schema {
