@@ -76,31 +76,35 @@ fn what_is_held_in_doubt_grows_old_when_the_clock_goes_back() {
 
 /// Seed 762 of November 2026, as it was then: an answer of a server whose listing is the evidence is
 /// lost, the clock is set back, and the process dies before it has seen that; or its machine does.
+pub fn set_back_unseen(by: Duration, reboot: bool) -> Script {
+    let post = Event::Post {
+        post: 0,
+        channels: vec![0],
+        parts: 1,
+        due: Duration::from_mins(1),
+        delay_minutes: 0,
+        picture: false,
+    };
+    let (ahead, back) = (Event::Jump { ahead: true, by }, Event::Jump { ahead: false, by });
+    let act = Act::AcceptThenDrop;
+    let fault = Event::Fault { channel: 0, on: Matcher::Write, times: 1, act };
+    let crash = Event::Crash { cut: Cut::Now, down: Duration::from_secs(30), reboot };
+    let events = vec![
+        timed(Duration::ZERO, ahead),
+        timed(Duration::from_mins(1), fault),
+        timed(Duration::ZERO, post),
+        timed(Duration::from_secs(70), back),
+        timed(Duration::ZERO, crash),
+    ];
+    Script { seed: 762, channels: vec![(0, Server::Listed)], events }
+}
+
 #[test]
 fn a_jump_that_no_process_lived_to_see_hides_nothing() {
     for reboot in [false, true] {
         for by in [Duration::from_mins(20), Duration::from_hours(4)] {
-            let post = Event::Post {
-                post: 0,
-                channels: vec![0],
-                parts: 1,
-                due: Duration::from_mins(1),
-                delay_minutes: 0,
-                picture: false,
-            };
-            let ahead = Event::Jump { ahead: true, by };
-            let back = Event::Jump { ahead: false, by };
-            let act = Act::AcceptThenDrop;
-            let fault = Event::Fault { channel: 0, on: Matcher::Write, times: 1, act };
-            let down = Duration::from_secs(30);
-            let events = vec![
-                timed(Duration::ZERO, ahead),
-                timed(Duration::from_mins(1), fault),
-                timed(Duration::ZERO, post),
-                timed(Duration::from_secs(70), back),
-                timed(Duration::ZERO, Event::Crash { cut: Cut::Now, down, reboot }),
-            ];
-            sound(vec![(0, Server::Listed)], events);
+            let script = set_back_unseen(by, reboot);
+            sound(script.channels, script.events);
         }
     }
 }
