@@ -47,8 +47,9 @@ pub(super) struct Scheduler {
     changes: broadcast::Receiver<Arc<Changes>>,
     done: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
     watch: Arc<Watch>,
-    /// What is kept of the clock in the database; `None` before it was read.
-    mark: Option<Option<Mark>>,
+    /// What is kept of the clock in the database, once that was read.
+    mark: Option<Mark>,
+    marked: bool,
     catch_up: CatchUp,
 }
 
@@ -84,6 +85,7 @@ impl Scheduler {
             done: mpsc::unbounded_channel(),
             watch,
             mark: None,
+            marked: false,
             catch_up: CatchUp::default(),
         }
     }
@@ -159,12 +161,12 @@ impl Scheduler {
     async fn watch_clock(&mut self) -> Result<(), Error> {
         let look = Look::at(self.services.clock.as_ref());
         let (seen, mark) = (self.watch.jump_to(&look), look.mark());
-        let kept = match self.mark {
-            Some(kept) => kept,
-            None => self.services.store.read(Mark::read).await?,
-        };
+        let first = !self.marked;
+        if first {
+            self.mark = self.services.store.read(Mark::read).await?;
+        }
         // Where nobody can tell, once at each start.
-        let unseen = Mark::jump(kept, mark).filter(|_| mark.is_some() || self.mark.is_none());
+        let unseen = Mark::jump(self.mark, mark).filter(|_| mark.is_some() || first);
         if let Some(jump) = Jump::worse(seen, unseen) {
             let in_doubt = publisher::doubt_anew(&self.services, jump, mark).await?;
             let (direction, seconds) = (jump.word(), jump.size().as_secs());
@@ -178,10 +180,9 @@ impl Scheduler {
                 );
             }
             self.rescan();
-            self.mark = Some(mark);
-        } else {
-            self.mark = Some(kept);
+            self.mark = mark;
         }
+        self.marked = true;
         self.watch.follow(look);
         Ok(())
     }

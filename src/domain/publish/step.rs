@@ -289,14 +289,16 @@ fn doubt_anew(
         None if armed > at.now => Timestamp::from_millis(0),
         None => armed.minus(UNSEEN),
     };
-    let Doubt::Open { armed, .. } = part.doubt else {
-        let Phase::Armed { at: armed, .. } = &mut part.phase else { return Err(Refusal::Stale) };
-        *armed = earlier(*armed);
-        return Ok(Next::Rest);
-    };
-    part.doubt = Doubt::Open { armed: earlier(armed), lost: at.now };
+    let open = matches!(part.doubt, Doubt::Open { .. });
+    if let Doubt::Open { armed, .. } = part.doubt {
+        part.doubt = Doubt::Open { armed: earlier(armed), lost: at.now };
+    }
     match &mut part.phase {
-        Phase::Armed { at: armed, .. } => *armed = earlier(*armed),
+        Phase::Armed { at: armed, .. } => {
+            *armed = earlier(*armed);
+            // The timer stays in the past, so that a restart finds the part at once.
+            flow.wake = flow.wake.map(|wake| wake.min(at.now));
+        }
         Phase::Unknown { absent } => {
             *absent = 0;
             if flow.hold.is_none() {
@@ -305,7 +307,8 @@ fn doubt_anew(
             }
         }
         // A repeat under its key that waits: the key's age is tested when it is armed.
-        _ => {}
+        _ if open => {}
+        _ => return Err(Refusal::Stale),
     }
     Ok(Next::Rest)
 }
