@@ -17,7 +17,7 @@ mod spawn;
 mod time;
 
 pub use backoff::{jitter, retry_wait};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Boot, Clock, ManualClock, SystemClock};
 pub use code::{CODES, Code, CodeRow};
 pub use correlation::CorrelationId;
 pub use hidden::is_hidden;

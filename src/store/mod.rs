@@ -37,7 +37,7 @@ pub use key::{Fixed, Key};
 pub use layout::{Layout, RawRow, Step};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};
-pub use scope::{Backlog, Operator, Scope, in_flight};
+pub use scope::{Backlog, Operator, Scope, in_doubt};
 pub use slots::{Slot, Slots};
 pub use tx::{Span, Tx, View};
 use writer::{Job, Lane, Pending, Shared};

@@ -140,7 +140,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<Post>("posts", Scoped, "posts, in order of making"),
     row::<posts::CalendarEntry>("calendar", Scoped, "(due, post)").scattered(),
     row::<Delivery>("deliveries", Scoped, "deliveries, in order of making"),
-    row::<deliveries::Inflight>("inflight", Scoped, "(channel, delivery) while armed or unknown: the lane's lock").scattered(),
+    row::<deliveries::Inflight>("inflight", Scoped, "(channel, delivery) while it may be out and is not held: the lane's lock").scattered(),
     row::<deliveries::Attention>("attention", Scoped, "deliveries that are held, partial or failed"),
     row::<deliveries::PublishedEntry>("published", Scoped, "(channel, time, delivery)").scattered(),
     row::<events::ChainedEvent>("events", Scoped, "sequence -> event, hash-chained"),

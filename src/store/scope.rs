@@ -165,9 +165,9 @@ impl Backlog {
     }
 }
 
-/// Every delivery that is armed or unknown, for the engine, which must look at all of them; at most
-/// `SCAN_MAX` of a workspace.
-pub fn in_flight(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
+/// Every delivery that may be out, and those that are held, for the engine, which must look at all of
+/// them; at most `SCAN_MAX` of each in a workspace.
+pub fn in_doubt(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
     let mut found = Vec::new();
     let mut after = None;
     loop {
@@ -176,6 +176,9 @@ pub fn in_flight(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
             let scope = Scope(slug.workspace);
             let rows = view.scan::<Inflight>(&scope, &Span::first(limits::SCAN_MAX))?;
             found.extend(rows.into_iter().map(|((_, delivery), Inflight)| (scope, delivery)));
+            let rows = view.scan::<Attention>(&scope, &Span::last(limits::SCAN_MAX))?;
+            let held = rows.into_iter().filter(|(_, row)| row.state == State::Held);
+            found.extend(held.map(|(delivery, _)| (scope, delivery)));
         }
         match page.into_iter().last() {
             Some((slug, _)) => after = Some(slug),
