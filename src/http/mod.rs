@@ -5,6 +5,7 @@ mod admin;
 mod answer;
 mod api;
 mod around;
+mod export;
 mod extract;
 mod file;
 mod form;

@@ -7,6 +7,7 @@ mod access;
 mod bucket;
 mod conditional;
 mod document;
+mod events;
 mod fields;
 mod harness;
 mod idempotency;
