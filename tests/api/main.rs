@@ -21,4 +21,5 @@ mod problems;
 mod public;
 mod schemathesis;
 mod socket;
+mod stream;
 mod uploads;

@@ -100,7 +100,7 @@ async fn download(
     let (services, words) = (&face.services, &asked.args);
     Ok(match download_verb(services, operator, named, workspace, words, correlation.0).await? {
         Download::Asset(asset, blob) => file.answer(&asset, &blob),
-        Download::Events(events) => export::answer(events),
+        Download::Events(events) => export::answer(events, None),
     })
 }
 

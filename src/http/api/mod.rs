@@ -58,6 +58,7 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::events::export::export_events))
         .routes(routes!(v1::events::show::show_event))
         .routes(routes!(v1::events::activity::list_activity))
+        .routes(routes!(v1::events::stream::stream_events))
         .routes(routes!(v1::keys::list::list_keys, v1::keys::create::create_key))
         .routes(routes!(v1::keys::revoke::revoke_key))
 }

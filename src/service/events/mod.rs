@@ -65,6 +65,25 @@ impl Services {
         Ok(rows.map_err(trouble)?.into_iter().map(|row| (row.sequence, row.row.event)).collect())
     }
 
+    /// The activity after number `after`, oldest first, and the number to go on after.
+    pub async fn news(
+        &self,
+        access: &Access<Read>,
+        after: u64,
+    ) -> Result<(Vec<ActivityShown>, u64), Problem> {
+        let rows = self.events(access, after, STEP).await?;
+        let next = rows.last().map_or(after, |(number, _)| *number);
+        let shown = |(number, event): &(u64, Event)| ActivityShown::of(*number, event);
+        Ok((rows.iter().filter_map(shown).collect(), next))
+    }
+
+    /// The number of the workspace's last event; 0 when there is none.
+    pub async fn last_event(&self, access: &Access<Read>) -> Result<u64, Problem> {
+        let scope = access.scope;
+        let head = self.store.read(move |view| chain_head(view, &scope)).await;
+        Ok(head.map_err(trouble)?.sequence)
+    }
+
     /// A page of the events that the filter takes.
     pub async fn find_events(
         &self,

@@ -12,6 +12,7 @@ use crate::http::Shared;
 use crate::http::export;
 use crate::http::extract::{Authorized, Query};
 use crate::http::json::present;
+use crate::http::live::{Presented, Watch};
 use crate::http::problem::Refusal;
 use crate::service::{ExportFormat, words};
 
@@ -47,9 +48,11 @@ pub struct ExportEvents {
 pub async fn export_events(
     State(face): State<Shared>,
     caller: Authorized<Manage>,
+    presented: Presented,
     query: Query<ExportEvents>,
 ) -> Result<Response, Refusal> {
     let format = ExportFormat::from_word(query.0.format.as_deref())?;
     let after = words::number("after", query.0.after.as_deref())?.unwrap_or(0);
-    Ok(export::answer(face.services.export_events(&caller.access, format, after).await?))
+    let events = face.services.export_events(&caller.access, format, after).await?;
+    Ok(export::answer(events, Some(Watch::of(&face, presented, &caller.access))))
 }

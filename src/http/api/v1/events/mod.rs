@@ -5,3 +5,4 @@ pub mod export;
 pub mod head;
 pub mod list;
 pub mod show;
+pub mod stream;
