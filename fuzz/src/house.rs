@@ -97,6 +97,7 @@ fn services(folder: &Path) -> Services {
         rng,
         timing: Live::default(),
         marks: Live::default(),
+        plans: Live::default(),
         controls: Arc::default(),
         catching_up: Live::default(),
         renewals: Arc::default(),

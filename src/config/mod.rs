@@ -13,6 +13,7 @@ mod http;
 mod log;
 mod media;
 mod outbound;
+mod plans;
 mod publish;
 mod s3;
 mod server;
@@ -29,6 +30,7 @@ pub use http::Http;
 pub use log::{Log, LogFormat, Rotate};
 pub use media::Media;
 pub use outbound::Outbound;
+pub use plans::{Plan, Plans};
 pub use publish::Publish;
 pub use read::Shown;
 pub use rule::check_levels;
@@ -51,6 +53,7 @@ pub struct Config {
     pub media: Media,
     pub s3: S3,
     pub backup: Backup,
+    pub plans: Plans,
     /// The folder where systemd puts credentials for this process.
     pub credentials: Option<PathBuf>,
     pub supervisor: Supervisor,
@@ -100,6 +103,7 @@ const SECTIONS: &[Section] = &[
     Media::KEYS,
     S3::KEYS,
     Backup::KEYS,
+    Plans::KEYS,
 ];
 
 impl Config {
@@ -153,6 +157,7 @@ impl Config {
             media: Media::read(&mut reader),
             s3: S3::read(&mut reader),
             backup: Backup::read(&mut reader),
+            plans: Plans::read(&mut reader),
         };
         reader.finish().map(|shown| Loaded { config, shown })
     }

@@ -50,6 +50,12 @@ pub(super) fn up_to_if(most: Duration) -> Rule<Option<Duration>> {
     })
 }
 
+/// One of a few words.
+pub(super) fn one_of(words: &'static [&'static str]) -> Rule<String> {
+    let must = format!("one of {}", words.join(", "));
+    Rule::new(must, move |word: &String| words.contains(&word.as_str()))
+}
+
 /// The vault that reads them is strict; this catches an identity, which must never be there.
 pub(super) fn recipients() -> Rule<Vec<String>> {
     let must = "public keys, each beginning with age1";

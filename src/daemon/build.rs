@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::Error;
 use crate::base::{Clock, Live, Rng, Secret, SystemRng};
 use crate::config::Config;
+use crate::domain::plan::Plans;
 use crate::domain::publish::Timing;
 use crate::domain::space::Marks;
 use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES};
@@ -24,7 +25,7 @@ pub(super) fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     public_url: &str,
-    (timing, marks, controls): (Live<Timing>, Live<Marks>, Controls),
+    (timing, marks, plans, controls): (Live<Timing>, Live<Marks>, Live<Plans>, Controls),
 ) -> Result<Services, Error> {
     let data = &config.server.data;
     make_folder(data)?;
@@ -70,6 +71,7 @@ pub(super) fn open(
         metrics: Arc::new(metrics),
         timing,
         marks,
+        plans,
         controls: Arc::new(controls),
         backups: Arc::new(Backups::new(backups(config)?)),
         catching_up: Live::default(),

@@ -79,7 +79,8 @@ pub(super) async fn demo(
     let mut config = config(&folder, practice_at)?;
     config.server.socket.clone_from(&options.socket);
     let address = local(&listener)?;
-    let controls = (Live::new(build::timing(&config)), Live::default(), Controls::default());
+    let timing = Live::new(build::timing(&config));
+    let controls = (timing, Live::default(), Live::default(), Controls::default());
     let services = build::open(&config, clock, &format!("http://{address}"), controls)?;
     let limits = Live::new(super::reload::limits(&config));
     let running = start(&config, &services, limits, listener).await?;

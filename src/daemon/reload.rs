@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::build::timing;
 use crate::base::{Code, Live, Problem, Wrong};
-use crate::config::{Change, Config, ConfigError, Loaded, Shown, settings};
+use crate::config::{self, Change, Config, ConfigError, Loaded, Shown, settings};
+use crate::domain::plan::{Cap, Limits, PlanName, Plans};
 use crate::domain::publish::Timing;
 use crate::domain::space::Marks;
 use crate::engine;
@@ -22,6 +23,7 @@ pub(super) struct Reloader {
     pub timing: Live<Timing>,
     pub engine: Live<engine::Settings>,
     pub marks: Live<Marks>,
+    pub plans: Live<Plans>,
     levels: Option<Levels>,
 }
 
@@ -33,6 +35,7 @@ impl Reloader {
             timing: Live::new(timing(&loaded.config)),
             engine: Live::new(limits(&loaded.config)),
             marks: Live::new(marks(&loaded.config)),
+            plans: Live::new(plans(&loaded.config)),
             levels,
         }
     }
@@ -50,6 +53,7 @@ impl Reloader {
         self.timing.set(timing(&loaded.config));
         self.engine.set(limits(&loaded.config));
         self.marks.set(marks(&loaded.config));
+        self.plans.set(plans(&loaded.config));
         let table = settings();
         let changes = |key: &str| table.iter().find(|row| row.name() == key).map(|row| row.change);
         let mut reloaded = Reloaded::default();
@@ -105,6 +109,22 @@ pub(super) fn marks(config: &Config) -> Marks {
         low: mib(store.space_low_mib),
         scarce: mib(store.space_scarce_mib),
         out: mib(store.space_out_mib),
+    }
+}
+
+pub(super) fn plans(config: &Config) -> Plans {
+    let plans = &config.plans;
+    let cap = |most: Option<u64>| most.map_or(Cap::Unlimited, Cap::AtMost);
+    let limits = |plan: config::Plan| Limits {
+        channels: cap(plan.channels),
+        posts: cap(plan.posts),
+        evergreen: plan.evergreen,
+        rss_autopost: plan.rss_autopost,
+        ai: plan.ai,
+    };
+    Plans {
+        standard: PlanName::from_word(&plans.default).unwrap_or(PlanName::Enterprise),
+        limits: [plans.free, plans.starter, plans.pro, plans.enterprise].map(limits),
     }
 }
 

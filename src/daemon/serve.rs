@@ -60,8 +60,8 @@ pub(super) async fn serve(
     let listener = bind(config.server.listen).await?;
     let address = listener.local_addr().map_err(Error::Runtime)?;
     let services = {
-        let live = (reloader.timing.clone(), reloader.marks.clone());
-        let controls = (live.0, live.1, reload::controls(&reloader));
+        let (timing, marks) = (reloader.timing.clone(), reloader.marks.clone());
+        let controls = (timing, marks, reloader.plans.clone(), reload::controls(&reloader));
         build::open(config, clock, &config.server.url(address), controls)?
     };
     let running = start(config, &services, reloader.engine.clone(), listener).await?;

@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod event;
 pub mod media;
 pub mod place;
+pub mod plan;
 pub mod post;
 pub mod publish;
 pub mod rate;

@@ -14,10 +14,12 @@ mod keys;
 mod media;
 mod pauses;
 mod planning;
+mod plans;
 mod posts;
 pub mod shown;
 mod traffic;
 mod transition;
+mod usage;
 mod verbs;
 mod waits;
 pub mod words;
@@ -27,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::{Clock, Code, Live, Problem, Rng, Timestamp};
+use crate::domain::plan::Plans;
 use crate::domain::publish::{State, Timing};
 use crate::domain::space::{Marks, Room, Space};
 use crate::media::Blobs;
@@ -56,6 +59,9 @@ pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
 pub use pauses::{Level, Pauses};
+pub use plans::{
+    ChannelOver, MonthOver, MonthShown, OverridesShown, PlanPreview, PlanShown, UseShown,
+};
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
@@ -93,6 +99,7 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     pub timing: Live<Timing>,
     pub marks: Live<Marks>,
+    pub plans: Live<Plans>,
     pub controls: Arc<Controls>,
     pub backups: Arc<Backups>,
     /// Said by the engine.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::usage;
 use crate::base::{DeliveryId, Timestamp};
 use crate::domain::channel::Channel;
 use crate::domain::delivery::{Delivery, Note};
@@ -90,6 +91,9 @@ pub fn transition(
     let now = change.moment.now;
     after.finished_at = after.flow.is_over().then_some(after.finished_at.unwrap_or(now));
     save(tx, scope, Some(&before), &after)?;
+    if usage::counts(&before) && !usage::counts(&after) {
+        usage::give_back(tx, scope, &after)?;
+    }
     keep_note(tx, scope, &after, noted)?;
     tx.append_event(scope, said(&after, change))?;
     Ok(Ok((after, next)))

@@ -3,6 +3,7 @@
 
 use crate::base::{CorrelationId, Id, Kind, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Scope;
+use crate::domain::plan::{Cap, Feature, PlanName};
 use crate::domain::publish::{Decision, State};
 
 /// An id of one kind.
@@ -56,6 +57,31 @@ pub fn scope(field: &str, word: &str) -> Result<Scope, Problem> {
     let allowed = || Scope::ALL.map(Scope::word).join(", ");
     let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
     Scope::from_word(word).ok_or_else(bad)
+}
+
+/// A plan.
+pub fn plan(field: &str, word: &str) -> Result<PlanName, Problem> {
+    let allowed = || PlanName::ALL.map(PlanName::word).join(", ");
+    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
+    PlanName::from_word(word).ok_or_else(bad)
+}
+
+/// What only some plans have.
+pub fn feature(field: &str, word: &str) -> Result<Feature, Problem> {
+    let allowed = || Feature::ALL.map(Feature::word).join(", ");
+    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
+    Feature::from_word(word).ok_or_else(bad)
+}
+
+/// A number, or `unlimited`.
+pub fn cap(field: &str, word: &str) -> Result<Cap, Problem> {
+    if word == "unlimited" {
+        return Ok(Cap::Unlimited);
+    }
+    let expected = || "a whole number, or unlimited".to_owned();
+    let bad = || Problem::field(field, Wrong::BadFormat { expected: expected() });
+    let plain = word.len() <= 15 && word.bytes().all(|byte| byte.is_ascii_digit());
+    word.parse().ok().filter(|_| plain).map(Cap::AtMost).ok_or_else(bad)
 }
 
 /// A delivery's state, in the field `state`.

@@ -388,6 +388,7 @@ fn boot(
         metrics: Arc::new(Metrics::new().map_err(SetupError::Metrics)?),
         timing: Live::new(timing),
         marks: Live::default(),
+        plans: Live::default(),
         controls: Arc::default(),
         backups: Arc::default(),
         catching_up: Live::default(),

@@ -7,6 +7,7 @@ use crate::domain::access;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
 use crate::domain::media::Asset;
+use crate::domain::plan::Entitlement;
 use crate::domain::post::Post;
 use crate::domain::workspace::Workspace;
 
@@ -14,7 +15,7 @@ use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
 use super::rows::{
     access as access_rows, assets, channels, deliveries, events, idempotency, installation, limits,
-    posts, staged, timers, workspaces,
+    plans, posts, staged, timers, workspaces,
 };
 
 /// The workspace's id, in front of the keys of scoped tables.
@@ -53,6 +54,8 @@ pub enum Table {
     Uploads,
     ChannelLimits,
     ServerLimits,
+    Entitlements,
+    Usage,
 }
 
 /// Whose data a table holds.
@@ -135,6 +138,8 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<assets::Upload>("uploads", Scoped, "files that come in stretches, by the asset that each becomes"),
     row::<limits::ChannelLimits>("channel_limits", Scoped, "channel -> until when its network takes no more calls"),
     row::<limits::ServerLimits>("server_limits", Global, "network/server -> the same, for all its channels"),
+    row::<Entitlement>("entitlements", Scoped, "() -> its plan, and what it has instead of what the plan says"),
+    row::<plans::Usage>("usage", Scoped, "month -> posts that count in it").scattered(),
 ];
 
 impl Table {
@@ -171,6 +176,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::ServerLimits as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Usage as usize + 1);
     }
 }

@@ -15,7 +15,8 @@ fn needs(operation: &str) -> Option<Scope> {
         "list_networks" => return None,
         "list_workspaces" | "show_workspace" | "list_channels" | "show_channel" | "list_posts"
         | "show_post" | "list_deliveries" | "show_delivery" | "list_assets" | "show_asset"
-        | "read_asset" | "read_thumbnail" | "list_activity" | "stream_events" => Scope::Read,
+        | "read_asset" | "read_thumbnail" | "list_activity" | "stream_events" | "show_plan"
+        | "preview_plan" => Scope::Read,
         "create_post" | "change_post" | "delete_post" | "cancel_post" | "resolve_delivery"
         | "upload_asset" | "import_asset" | "create_upload" | "show_upload" | "write_upload"
         | "stop_upload" | "change_asset" | "delete_asset" => Scope::Write,
@@ -131,7 +132,7 @@ async fn another_workspace_is_as_good_as_missing() {
         assert_eq!(nonsense.key(&house.key).send().await.said(), "404 not_found", "{name}");
         seen += 1;
     }
-    assert_eq!(seen, 37);
+    assert_eq!(seen, 39);
     // Every attempt at a workspace is on record in the workspace of the key, and in no other.
     let events = house.events().split_off(events_before);
     assert_eq!(events.len(), 2 * seen);

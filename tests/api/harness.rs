@@ -276,6 +276,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         rng,
         timing: carillon::base::Live::new(Timing::default()),
         marks: carillon::base::Live::default(),
+        plans: carillon::base::Live::default(),
         controls: Arc::default(),
         backups: Arc::default(),
         catching_up: carillon::base::Live::default(),

@@ -17,6 +17,7 @@ mod log;
 mod media;
 mod media_formats;
 mod operations;
+mod plans;
 mod problems;
 mod public;
 mod schemathesis;

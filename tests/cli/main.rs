@@ -19,6 +19,7 @@ mod mastodon;
 mod media;
 mod outside;
 mod program;
+mod secrets;
 mod settings;
 mod supervised;
 mod uploads;

@@ -9,6 +9,7 @@ use carillon::domain::channel::{Account, Channel, ChannelState};
 use carillon::domain::delivery::{Delivery, Note, NoteKind};
 use carillon::domain::event::{Actor, Event};
 use carillon::domain::media::{Asset, MediaKind, Shape, Thumbnail};
+use carillon::domain::plan::{Cap, Entitlement, Overrides, PlanName};
 use carillon::domain::post::{OptionValue, PartDraft, Post, Target, Variant};
 use carillon::domain::publish::{
     Doubt, Failure, Flow, Hold, HoldReason, Part, Phase, Receipt, Source, State, Wait,
@@ -19,7 +20,7 @@ use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
     KeyHash, MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, WrappedKey,
+    SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -67,7 +68,22 @@ pub fn all() -> Vec<Golden> {
         }]),
         Golden::scoped(&rate_limits().map(ChannelLimits)),
         Golden::global(&rate_limits().map(ServerLimits)),
+        Golden::scoped(&entitlements()),
+        Golden::scoped(&[Usage { posts: 1 }, Usage { posts: u64::MAX }]),
     ]
+}
+
+fn entitlements() -> Vec<Entitlement> {
+    let own = Overrides {
+        channels: Some(Cap::AtMost(u64::MAX)),
+        posts: Some(Cap::Unlimited),
+        evergreen: Some(true),
+        rss_autopost: Some(false),
+        ai: None,
+    };
+    let each = PlanName::ALL.map(|plan| [Overrides::default(), own].map(|o| (plan, o)));
+    let each = each.into_iter().flatten();
+    each.map(|(plan, overrides)| Entitlement { plan, overrides }).collect()
 }
 
 fn rate_limits() -> [RateLimits; 2] {

@@ -28,6 +28,7 @@ never changes its meaning; its `errors` name the fields.";
 const TAGS: &[(&str, &str)] = &[
     ("networks", "The social networks that this installation knows."),
     ("workspaces", "The tenants; a key belongs to one."),
+    ("plan", "How much a workspace may have."),
     ("channels", "Connected accounts."),
     ("posts", "What is to be said, where and when."),
     ("deliveries", "One post to one channel, and what became of it."),

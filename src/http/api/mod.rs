@@ -26,6 +26,8 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::networks::list::list_networks))
         .routes(routes!(v1::workspaces::list::list_workspaces))
         .routes(routes!(v1::workspaces::show::show_workspace))
+        .routes(routes!(v1::plan::show::show_plan))
+        .routes(routes!(v1::plan::preview::preview_plan))
         .routes(routes!(v1::channels::list::list_channels, v1::channels::create::create_channel))
         .routes(routes!(
             v1::channels::show::show_channel,

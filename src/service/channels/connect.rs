@@ -6,7 +6,9 @@ use url::Url;
 
 use super::super::idempotency::{recall, remember};
 use super::super::shown::{self, ChannelShown};
-use super::super::{Access, Done, OpenedChannel, Renewal, Services, refused};
+use super::super::{
+    Access, Done, OpenedChannel, Renewal, Services, no, plans, refused, trouble, usage,
+};
 use super::{Asking, Brought, ChannelChange, check_secret, must, network_named, replayed, told};
 use crate::base::{ChannelId, Code, CorrelationId, Problem, Wrong, limits};
 use crate::domain::access::Manage;
@@ -15,8 +17,8 @@ use crate::domain::event::{Actor, Event};
 use crate::domain::publish::Failure;
 use crate::domain::workspace::check_name;
 use crate::networks::{CallError, Connected, Credential, Facts, Grant, Network, SIGNING_SECRET};
-use crate::store::Scope;
 use crate::store::rows::{Feed, SealedCredential};
+use crate::store::{Scope, View};
 
 impl Services {
     /// Connects an account. Without a token, a network that takes one answers with an address
@@ -44,6 +46,7 @@ impl Services {
             return Ok(done);
         }
         self.room_for_more()?;
+        self.room_in_plan(&access).await?;
         let identifier = identifier_for(network, brought.identifier.as_deref())?;
         let grant = match &brought.token {
             Some(token) if network.asks().token => granted(identifier, token.reveal()),
@@ -75,6 +78,17 @@ impl Services {
         // A repeat finds a channel that was made with another secret.
         done.value.secret = secret.filter(|_| !done.replayed);
         Ok(done)
+    }
+
+    /// An early answer, before a network is asked; the transaction that writes asks again.
+    async fn room_in_plan(&self, access: &Access<Manage>) -> Result<(), Problem> {
+        let (scope, all) = (access.scope, self.plans.get());
+        let read = move |view: &View<'_>| {
+            let granted = usage::granted(view, &scope, &all)?;
+            plans::room_for_channel(view, &scope, &granted)
+        };
+        let over = self.store.read(read).await.map_err(trouble)?;
+        over.map_or(Ok(()), Err)
     }
 
     /// Puts what connecting gave into the channel; returns what must be sealed.
@@ -113,6 +127,10 @@ impl Services {
             .write(move |tx| {
                 if let Some(id) = recall(tx, &access, now)? {
                     return replayed(tx, &access.scope, &id);
+                }
+                let granted = usage::granted(&tx.view(), &access.scope, &services.plans.get())?;
+                if let Some(over) = plans::room_for_channel(&tx.view(), &access.scope, &granted)? {
+                    return no(over);
                 }
                 let id = channel.id;
                 tx.put(&access.scope, &id, &channel)?;

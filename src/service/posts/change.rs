@@ -6,7 +6,7 @@ use super::super::idempotency::{recall, remember};
 use super::super::planning::{self, Ids};
 use super::super::shown::{self, PostShown};
 use super::super::transition::{self, Change, Refused};
-use super::super::{Access, Done, Services, media, no, refused};
+use super::super::{Access, Done, Services, media, no, refused, usage};
 use super::create::{replay, with_warnings};
 use super::{PostChange, channel_of, check_channels, must, resolve, save, unchanged};
 use crate::base::{ChannelId, Code, PartId, PostId, Problem, TargetId, Timestamp, limits};
@@ -145,9 +145,15 @@ fn follow(
         |channel: ChannelId| due.is_some() && after.targets.iter().any(|t| t.channel == channel);
     for target in &before.targets {
         if let (Some(id), false) = (target.delivery, stays(target.channel)) {
-            cancel(tx, services, access, id, moment)?;
+            // What is out must not be lost sight of: it counts, and people want to find it.
+            let stands = !cancel(tx, services, access, id, moment)?;
+            if stands && tx.get::<Delivery>(&access.scope, &id)?.is_some_and(|d| usage::counts(&d))
+            {
+                return no(refusal_problem(Refusal::Finished));
+            }
         }
     }
+    let counted = usage::counted(&tx.view(), &access.scope, before)?;
     let reworded = after.content_revision != before.content_revision;
     let moved = before.schedule != after.schedule;
     for i in 0..after.targets.len() {
@@ -179,7 +185,8 @@ fn follow(
             }
         }
     }
-    Ok(())
+    let counts = usage::counted(&tx.view(), &access.scope, after)?;
+    usage::follow(tx, &access.scope, &services.plans.get(), (counted, counts))
 }
 
 /// The delivery before and after: the same id, a fresh flow of the new words at the new time.

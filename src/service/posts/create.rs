@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::idempotency::{recall, remember};
 use super::super::planning::{self, Channels, Ids};
 use super::super::shown::{self, Glance, PostShown};
-use super::super::{Access, Done, Services, media, no, refused, transition, trouble};
+use super::super::{Access, Done, Services, media, no, refused, transition, trouble, usage};
 use super::{NewPost, check_channels, live, resolve, save};
 use crate::base::{FieldProblem, PostId, Problem, TargetId};
 use crate::domain::access::Write;
@@ -152,6 +152,9 @@ fn insert(
     access: &Access<Write>,
     Planned { post, deliveries }: &Planned,
 ) -> Result<(), WriteError<Problem>> {
+    if let Some(first) = deliveries.first() {
+        usage::take(tx, &access.scope, &services.plans.get(), first.due)?;
+    }
     for delivery in deliveries {
         transition::save(tx, &access.scope, None, delivery)?;
     }

@@ -2,6 +2,7 @@
 //! the console's palette read it. Must not render anything.
 
 mod files;
+mod plan;
 mod run;
 
 pub use files::{Download, download, upload};
@@ -65,6 +66,13 @@ const PAGE: &[Arg] = &[
     arg("limit", Optional, "rows of the page, at most 200"),
     arg("cursor", Optional, "where the page before ended"),
 ];
+const PLAN: &[Arg] = &[
+    arg("plan", Word, "free, starter, pro or enterprise; default for that of the installation"),
+    arg("channels", Optional, "channels instead of the plan's: a number, or unlimited"),
+    arg("posts", Optional, "posts a month instead of the plan's: a number, or unlimited"),
+    arg("allow", Many, "a feature that the plan may lack: evergreen, rss_autopost or ai"),
+    arg("deny", Many, "a feature that the plan may have"),
+];
 const POST: &[&str] = &["id", "state", "due", "text"];
 const DELIVERY: &[&str] = &["id", "state", "reason", "network", "due", "permalink"];
 const CHANNEL: &[&str] = &["id", "network", "name", "state", "paused", "handle", "url"];
@@ -109,6 +117,10 @@ pub const VERBS: &[Verb] = &[
     verb(("workspace", "list", ""), "All workspaces", &[], WORKSPACE),
     verb(("workspace", "pause", "admin"), "Stop publishing for a workspace", &[], WORKSPACE),
     verb(("workspace", "resume", "admin"), "Publish for it again", &[], WORKSPACE),
+    verb(("plan", "show", "read"), "The workspace's plan, and what it uses of it", &[], &[]),
+    verb(("plan", "preview", "read"), "What another plan would cut; nothing is changed", PLAN, &[]),
+    verb(("plan", "set", "admin"), "Give the workspace a plan. Nothing is deleted: what is over its limits \
+        stays and goes out, and more is refused", PLAN, &[]),
     verb(("key", "create", "admin"), "Make an API key; it is shown once", &[
         arg("name", Word, "what it is for"),
         arg("scope", Many, "read, write, publish, admin or metrics"),
@@ -212,6 +224,7 @@ const REHEARSED: &[(&str, &[&str])] = &[
     ("publishing", &["pause", "resume"]),
     ("network", &["pause", "resume"]),
     ("workspace", &["create", "pause", "resume"]),
+    ("plan", &["set"]),
     ("key", &["revoke"]),
     ("channel", &["pause", "resume", "remove"]),
     ("post", &["create", "edit", "cancel"]),

@@ -64,7 +64,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    fn many(&self, name: &str) -> Result<Vec<&str>, Problem> {
+    pub(super) fn many(&self, name: &str) -> Result<Vec<&str>, Problem> {
         let bad = || bad_type(name, "expected a list of strings");
         match self.args.get(name) {
             None | Some(Value::Null) => Ok(Vec::new()),
@@ -161,6 +161,7 @@ async fn answer(
     let id = call.workspace(workspace).await?;
     match noun {
         "workspace" | "key" => call.people(id, noun, verb, &words).await,
+        "plan" => call.plan(id, verb, &words).await,
         "channel" => call.channel(id, verb, &words).await,
         "post" => call.post(id, verb, &words).await,
         "media" => call.media(id, verb, &words).await,

@@ -9,6 +9,7 @@ pub(super) mod events;
 pub(super) mod idempotency;
 pub(super) mod installation;
 pub(super) mod limits;
+pub(super) mod plans;
 pub(super) mod posts;
 pub(super) mod staged;
 pub(super) mod timers;
@@ -24,6 +25,7 @@ pub use events::{Chained, ChainedEvent, chain, chain_head, chain_start, verify_c
 pub use idempotency::Remembered;
 pub use installation::{Meta, Pause};
 pub use limits::{ChannelLimits, ServerLimits};
+pub use plans::Usage;
 pub use posts::CalendarEntry;
 pub use staged::Staged;
 pub use timers::{Timer, TimerKey, TimerKind};

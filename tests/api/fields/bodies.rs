@@ -59,6 +59,10 @@ impl Fixture {
             "create_key" => {
                 json!({ "name": "k", "scopes": ["read"], "expires_at": "2028-01-01T00:00:00Z" })
             }
+            "preview_plan" => json!({ "plan": "free", "overrides": {
+                "channels": "12", "posts_a_month": "unlimited",
+                "evergreen": true, "rss_autopost": false, "ai": true,
+            } }),
             "import_asset" => json!({ "url": PICTURE, "alt": "A red bicycle" }),
             "change_asset" => json!({ "alt": "A red bicycle" }),
             "resolve_delivery" => {

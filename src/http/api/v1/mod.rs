@@ -6,6 +6,7 @@ pub mod events;
 pub mod keys;
 pub mod media;
 pub mod networks;
+pub mod plan;
 pub mod posts;
 mod schemas;
 pub mod workspaces;

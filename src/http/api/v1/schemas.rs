@@ -6,6 +6,7 @@ use utoipa::openapi::{SchemaFormat, Type};
 
 use crate::base::limits;
 use crate::domain::access::Scope;
+use crate::domain::plan::PlanName;
 use crate::domain::publish::State;
 use crate::networks;
 use crate::service::ExportFormat;
@@ -50,6 +51,15 @@ pub fn scopes() -> Schema {
 pub fn export_format() -> Schema {
     let about = "`jsonl` if not given.";
     one_of(ExportFormat::WORDS).description(Some(about)).into()
+}
+
+pub fn plan() -> Schema {
+    one_of(PlanName::ALL.map(PlanName::word)).into()
+}
+
+pub fn cap() -> Schema {
+    let about = "A number, or `unlimited`.";
+    text(15).pattern(Some("^(unlimited|[0-9]{1,15})$")).description(Some(about)).into()
 }
 
 pub fn channels() -> Schema {
