@@ -20,7 +20,7 @@ pub fn number(field: &str, text: Option<&str>) -> Result<Option<u64>, Problem> {
     text.map(|text| text.parse().ok().filter(within).ok_or_else(bad)).transpose()
 }
 
-/// A text of so many characters at most, and at least one.
+/// A word of visible ASCII, of so many characters at most.
 pub fn short(field: &str, text: Option<String>, max: usize) -> Result<Option<String>, Problem> {
     if text.as_ref().is_some_and(String::is_empty) {
         return Err(Problem::field(field, Wrong::Empty));
@@ -28,6 +28,10 @@ pub fn short(field: &str, text: Option<String>, max: usize) -> Result<Option<Str
     let actual = text.as_ref().map_or(0, |text| text.chars().count());
     if actual > max {
         return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "characters" }));
+    }
+    if text.as_ref().is_some_and(|text| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
+        let expected = "visible ASCII characters without spaces".to_owned();
+        return Err(Problem::field(field, Wrong::BadFormat { expected }));
     }
     Ok(text)
 }

@@ -170,6 +170,7 @@ async fn ends(house: &House, key: &str, told: &str, lose: impl AsyncFnOnce()) {
 #[tokio::test]
 async fn it_ends_within_a_second_of_lost_access() {
     let house = House::new().await;
+    house.clock.advance(SECOND);
     let key = house.new_key(&house.workspace, &["read"]).await;
     let list = house.get("/keys").await.json();
     let id = list["items"][0]["id"].as_str().unwrap();
@@ -206,6 +207,7 @@ async fn an_export_ends_with_the_right_to_it() {
         Ok::<_, WriteError<()>>(())
     });
     written.await.unwrap();
+    house.clock.advance(SECOND);
     let key = house.new_key(&house.workspace, &["admin"]).await;
     let list = house.get("/keys").await.json();
     let id = list["items"][0]["id"].as_str().unwrap();

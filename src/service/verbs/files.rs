@@ -73,7 +73,8 @@ impl Caller<'_> {
         let services = self.services;
         match verb {
             "list" => {
-                let own = |name: &str| Ok(words.maybe(name)?.map(str::to_owned));
+                let own =
+                    |name: &str| words::short(name, words.maybe(name)?.map(str::to_owned), 100);
                 let instant = |name: &str| {
                     words.maybe(name)?.map(|text| words::instant(name, text)).transpose()
                 };

@@ -20,15 +20,15 @@ use crate::service::{EventFilter, EventShown, words};
 pub struct ListEvents {
     /// How the kind begins, such as `post.` or `post.created`.
     #[serde(default, deserialize_with = "present")]
-    #[param(nullable = false, min_length = 1, max_length = 100)]
+    #[param(nullable = false, min_length = 1, max_length = 100, pattern = "^[!-~]+$")]
     kind: Option<String>,
     /// Who did it, or how that begins, such as `key:` or `operator:1000`.
     #[serde(default, deserialize_with = "present")]
-    #[param(nullable = false, min_length = 1, max_length = 100)]
+    #[param(nullable = false, min_length = 1, max_length = 100, pattern = "^[!-~]+$")]
     actor: Option<String>,
     /// The id of what changed.
     #[serde(default, deserialize_with = "present")]
-    #[param(nullable = false, min_length = 1, max_length = 100)]
+    #[param(nullable = false, min_length = 1, max_length = 100, pattern = "^[!-~]+$")]
     subject: Option<String>,
     /// The correlation id of the request that did it.
     #[serde(default, deserialize_with = "present")]
