@@ -42,6 +42,9 @@ pub enum Code {
     BackupFailed,
     Stopping,
     Unreachable,
+    AlreadyMember,
+    LastOwner,
+    StepUpNeeded,
     Internal,
 }
 
@@ -77,8 +80,8 @@ pub const CODES: &[CodeRow] = &[
         "Send `Authorization: Bearer KEY` with a key that is neither expired nor revoked."),
     row(Code::PlanLimit, "plan_limit", (402, 4), "The workspace's plan has no room for this",
         "Cancel, move or remove what is named under `params`, or have the workspace given a larger plan; nothing was changed."),
-    row(Code::Forbidden, "forbidden", (403, 4), "This key may not do that",
-        "Use a key with the scope named under `params`, or ask an admin of the workspace."),
+    row(Code::Forbidden, "forbidden", (403, 4), "You may not do that here",
+        "It takes what is named under `params`: a role, a key's scope, or a grant for the channel. Ask an admin of the workspace."),
     row(Code::NotFound, "not_found", (404, 3), "There is no such thing here",
         "Check the id; it may be of another workspace, or deleted."),
     row(Code::MethodNotAllowed, "method_not_allowed", (405, 2), "This address does not take that method",
@@ -141,6 +144,12 @@ pub const CODES: &[CodeRow] = &[
         "Repeat the request once it is up again."),
     row(Code::Unreachable, "server_unreachable", (503, 6), "The server does not answer on its admin socket",
         "Start it with `carillon serve`, or name its socket with `--socket PATH`."),
+    row(Code::AlreadyMember, "already_member", (409, 5), "That person is a member already",
+        "Change their role or their channels instead."),
+    row(Code::LastOwner, "last_owner", (409, 5), "A workspace cannot be without an owner",
+        "Make somebody else an owner first."),
+    row(Code::StepUpNeeded, "step_up_needed", (403, 4), "This asks for a fresh proof that it is you",
+        "Give your password (and code) once more for this session, then repeat the request."),
     row(Code::Internal, "internal", (500, 1), "Something went wrong inside",
         "Report it with the correlation id; the log has the cause."),
 ];

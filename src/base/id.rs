@@ -29,6 +29,9 @@ pub mod kind {
     pub struct Part;
     pub struct Key;
     pub struct Asset;
+    pub struct User;
+    pub struct Session;
+    pub struct Invitation;
 
     impl Kind for Workspace {
         const WORD: &'static str = "workspace";
@@ -57,6 +60,15 @@ pub mod kind {
     impl Kind for Asset {
         const WORD: &'static str = "asset";
     }
+    impl Kind for User {
+        const WORD: &'static str = "user";
+    }
+    impl Kind for Session {
+        const WORD: &'static str = "session";
+    }
+    impl Kind for Invitation {
+        const WORD: &'static str = "invitation";
+    }
 }
 
 /// A `UUIDv7` that names a thing of kind `K`: 16 bytes in stored records, hyphenated in JSON.
@@ -72,6 +84,9 @@ pub type DeliveryId = Id<kind::Delivery>;
 pub type PartId = Id<kind::Part>;
 pub type KeyId = Id<kind::Key>;
 pub type AssetId = Id<kind::Asset>;
+pub type UserId = Id<kind::User>;
+pub type SessionId = Id<kind::Session>;
+pub type InvitationId = Id<kind::Invitation>;
 
 impl<K: Kind> Id<K> {
     /// A new id whose first 48 bits are `now`, so that ids sort by time of making.

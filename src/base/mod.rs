@@ -20,8 +20,8 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use code::{CODES, Code, CodeRow};
 pub use correlation::CorrelationId;
 pub use id::{
-    AssetId, ChannelId, CredentialId, DeliveryId, Id, KeyId, Kind, PartId, PostId, TargetId,
-    WorkspaceId, kind,
+    AssetId, ChannelId, CredentialId, DeliveryId, Id, InvitationId, KeyId, Kind, PartId, PostId,
+    SessionId, TargetId, UserId, WorkspaceId, kind,
 };
 pub use live::Live;
 pub use net::Net;

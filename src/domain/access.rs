@@ -1,11 +1,120 @@
-//! Rights and scopes: what a key may do, as types, so that a use case names its right in its
-//! signature. Must not look anything up.
+//! Who may do what: roles, scopes, grants for channels, and rights as types, so that a use case
+//! names its right in its signature. Must not look anything up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{KeyId, Timestamp};
+use crate::base::{ChannelId, KeyId, Timestamp, UserId};
+
+/// What a member is in a workspace. Each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Viewer,
+    Editor,
+    Admin,
+    Owner,
+}
+
+impl Role {
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Editor, Self::Admin, Self::Owner];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Editor => "editor",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.word() == word)
+    }
+
+    /// Whether this role gives `other` to somebody, or takes it from them: an owner any, an admin
+    /// all but an owner's.
+    pub fn appoints(self, other: Self) -> bool {
+        self == Self::Owner || (self == Self::Admin && other <= Self::Admin)
+    }
+
+    /// Whether it can be limited to channels. Who manages channels and members could lift the
+    /// limit.
+    pub fn can_be_limited(self) -> bool {
+        self <= Self::Editor
+    }
+}
+
+/// What a member or key may do on one channel. Each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelGrant {
+    /// See it, and what is for it.
+    Read,
+    /// Write drafts for it.
+    Draft,
+    /// Decide what goes out there, and when.
+    Publish,
+}
+
+impl ChannelGrant {
+    pub const ALL: [Self; 3] = [Self::Read, Self::Draft, Self::Publish];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Draft => "draft",
+            Self::Publish => "publish",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.word() == word)
+    }
+}
+
+/// The channels that a member or key may use. One that is not named is as good as missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Grants {
+    /// Every channel, and those that are yet to come.
+    #[default]
+    All,
+    Only(BTreeMap<ChannelId, ChannelGrant>),
+}
+
+impl Grants {
+    /// What may be done on a channel; `None` when it is as good as missing.
+    pub fn on(&self, channel: ChannelId) -> Option<ChannelGrant> {
+        match self {
+            Self::All => Some(ChannelGrant::Publish),
+            Self::Only(channels) => channels.get(&channel).copied(),
+        }
+    }
+}
+
+/// Somebody who belongs to a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub user: UserId,
+    /// Grows with every change.
+    pub revision: u64,
+    pub role: Role,
+    pub channels: Grants,
+    pub joined_at: Timestamp,
+    /// Since when they get nothing at all; the row waits for them.
+    pub suspended_at: Option<Timestamp>,
+}
+
+impl Member {
+    pub fn new(user: UserId, role: Role, channels: Grants, now: Timestamp) -> Self {
+        Self { user, revision: 1, role, channels, joined_at: now, suspended_at: None }
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.suspended_at.is_none()
+    }
+}
 
 /// What a key was made for. Each but `metrics` includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,24 +151,42 @@ impl Scope {
 
 /// A right, as a type: `service` asks for one in every use case.
 pub trait Right: Send + Sync + 'static {
-    const NEEDS: Scope;
+    /// The least role of a member who has it.
+    const ROLE: Role;
+    /// The scope of a key that has it; `None`: no key.
+    const SCOPE: Option<Scope>;
 }
 
 /// See everything of the workspace.
 pub struct Read;
-/// Write, schedule and cancel posts, and decide on held deliveries.
+/// Write posts, media, schedules and tags.
 pub struct Write;
-/// Connect and change channels, make keys.
+/// Decide what goes out, and when.
+pub struct Publish;
+/// Channels, keys, webhooks, members, settings.
 pub struct Manage;
+/// Delete or transfer the workspace, appoint owners.
+pub struct Own;
 
 impl Right for Read {
-    const NEEDS: Scope = Scope::Read;
+    const ROLE: Role = Role::Viewer;
+    const SCOPE: Option<Scope> = Some(Scope::Read);
 }
 impl Right for Write {
-    const NEEDS: Scope = Scope::Write;
+    const ROLE: Role = Role::Editor;
+    const SCOPE: Option<Scope> = Some(Scope::Write);
+}
+impl Right for Publish {
+    const ROLE: Role = Role::Editor;
+    const SCOPE: Option<Scope> = Some(Scope::Publish);
 }
 impl Right for Manage {
-    const NEEDS: Scope = Scope::Admin;
+    const ROLE: Role = Role::Admin;
+    const SCOPE: Option<Scope> = Some(Scope::Admin);
+}
+impl Right for Own {
+    const ROLE: Role = Role::Owner;
+    const SCOPE: Option<Scope> = None;
 }
 
 /// An API key, without its secret: that was shown once and only its hash is kept.
@@ -94,5 +221,40 @@ mod tests {
         assert!(!Scope::Read.includes(Scope::Write));
         assert!(!Scope::Admin.includes(Scope::Metrics));
         assert!(!Scope::Metrics.includes(Scope::Read));
+    }
+
+    /// Every right for every role, as a person reads it.
+    #[test]
+    fn each_role_has_its_rights_and_no_other() {
+        fn roles<R: Right>() -> Vec<&'static str> {
+            Role::ALL.into_iter().filter(|role| *role >= R::ROLE).map(Role::word).collect()
+        }
+        assert_eq!(roles::<Read>(), ["viewer", "editor", "admin", "owner"]);
+        assert_eq!(roles::<Write>(), ["editor", "admin", "owner"]);
+        assert_eq!(roles::<Publish>(), ["editor", "admin", "owner"]);
+        assert_eq!(roles::<Manage>(), ["admin", "owner"]);
+        assert_eq!(roles::<Own>(), ["owner"]);
+    }
+
+    #[test]
+    fn owners_appoint_all_and_admins_all_but_owners() {
+        let appointed = |by: Role| -> Vec<&str> {
+            Role::ALL.into_iter().filter(|role| by.appoints(*role)).map(Role::word).collect()
+        };
+        assert_eq!(appointed(Role::Viewer), [""; 0]);
+        assert_eq!(appointed(Role::Editor), [""; 0]);
+        assert_eq!(appointed(Role::Admin), ["viewer", "editor", "admin"]);
+        assert_eq!(appointed(Role::Owner), ["viewer", "editor", "admin", "owner"]);
+    }
+
+    #[test]
+    fn a_channel_that_is_not_granted_is_missing() {
+        let [a, b] = [ChannelId::from_bytes([1; 16]), ChannelId::from_bytes([2; 16])];
+        assert_eq!(Grants::All.on(a), Some(ChannelGrant::Publish));
+        for grant in ChannelGrant::ALL {
+            let only = Grants::Only([(a, grant)].into());
+            assert_eq!((only.on(a), only.on(b)), (Some(grant), None));
+        }
+        assert_eq!(Grants::Only(BTreeMap::new()).on(a), None);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{CorrelationId, KeyId, Timestamp};
+use crate::base::{CorrelationId, KeyId, Timestamp, UserId};
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum Actor {
     },
     /// The program itself.
     System,
+    /// A person, through a session of theirs or a page that a host embeds.
+    User(UserId),
 }
 
 /// One change, or one attempt at what is not allowed.
@@ -46,12 +48,13 @@ pub fn is_activity(kind: &str) -> bool {
 }
 
 impl Actor {
-    /// `key:ID`, `operator:UID` or `system`.
+    /// `key:ID`, `operator:UID`, `system` or `user:ID`.
     pub fn word(&self) -> String {
         match self {
             Self::Key(id) => format!("key:{id}"),
             Self::Operator { uid } => format!("operator:{uid}"),
             Self::System => "system".to_owned(),
+            Self::User(id) => format!("user:{id}"),
         }
     }
 

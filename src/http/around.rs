@@ -15,7 +15,8 @@ use tracing::Instrument;
 use super::api::STRETCH;
 use super::problem::{self, Refusal};
 use super::{Face, Shared, leftover};
-use crate::base::{Code, CorrelationId, KeyId, Problem};
+use crate::base::{Code, CorrelationId, Problem};
+use crate::service::Bearer;
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -24,7 +25,7 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 pub(super) struct Asked {
     pub correlation: CorrelationId,
     /// Set by whoever finds out.
-    pub key: Arc<OnceLock<KeyId>>,
+    pub bearer: Arc<OnceLock<Bearer>>,
 }
 
 pub(super) async fn around(
@@ -35,7 +36,7 @@ pub(super) async fn around(
     let clock = &face.services.clock;
     let began = clock.monotonic();
     let correlation = CorrelationId::new(face.services.rng.as_ref());
-    let asked = Asked { correlation, key: Arc::default() };
+    let asked = Asked { correlation, bearer: Arc::default() };
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(asked.clone());
@@ -61,13 +62,19 @@ pub(super) async fn around(
     let (method, status) = (method.as_str(), response.status().as_u16());
     let took = clock.monotonic().saturating_sub(began);
     face.services.metrics.http_request(face_of(route), method, route, status, took);
+    let (key, user) = match asked.bearer.get() {
+        Some(Bearer::Key(key)) => (Some(key), None),
+        Some(Bearer::User(user)) => (None, Some(user)),
+        None => (None, None),
+    };
     tracing::info!(
         method,
         route,
         status,
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         correlation_id = %correlation,
-        key = asked.key.get().map(tracing::field::display),
+        key = key.map(tracing::field::display),
+        user = user.map(tracing::field::display),
         "request"
     );
     response

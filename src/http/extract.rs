@@ -26,7 +26,7 @@ use crate::service::{Access, Principal, Repeat};
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Somebody with a live key.
+/// Somebody with a live key or session.
 pub(super) struct Caller {
     pub principal: Principal,
     pub correlation: CorrelationId,
@@ -40,16 +40,16 @@ impl FromRequestParts<Shared> for Caller {
         let principal = face.services.authenticate(secret)?;
         let asked = asked(parts)?;
         // The first to find out says so, and counts.
-        if asked.key.set(principal.key_id()).is_ok() {
+        if asked.bearer.set(principal.bearer()).is_ok() {
             count(face, &principal)?;
         }
         Ok(Self { principal, correlation: asked.correlation })
     }
 }
 
-/// Holds a key to its rate.
+/// Holds a key, or a person, to the rate of one.
 fn count(face: &Face, principal: &Principal) -> Result<(), Problem> {
-    if face.limits.counts(principal.key_id(), face.services.clock.monotonic()) {
+    if face.limits.counts(principal.bearer(), face.services.clock.monotonic()) {
         return Ok(());
     }
     face.services.metrics.http_refused("rate");

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Settings;
-use crate::base::{KeyId, Net};
+use crate::base::Net;
+use crate::service::Bearer;
 
 /// Bounds of requests; one for all that a process serves.
 pub struct Limits {
@@ -49,7 +50,7 @@ impl Drop for Reader {
 #[derive(Default)]
 struct Keys {
     /// When a key that keeps its rate would be through with what it has asked already.
-    busy_until: BTreeMap<KeyId, Duration>,
+    busy_until: BTreeMap<Bearer, Duration>,
     /// So many rows, and those of the past are thrown away.
     sweep_at: usize,
 }
@@ -88,7 +89,7 @@ impl Limits {
     }
 
     /// Counts a request of `key`; whether it is within the key's rate. `now` is monotonic.
-    pub(super) fn counts(&self, key: KeyId, now: Duration) -> bool {
+    pub(super) fn counts(&self, key: Bearer, now: Duration) -> bool {
         if self.step.is_zero() {
             return true;
         }
@@ -172,12 +173,12 @@ fn household(ip: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{SeededRng, Timestamp};
+    use crate::base::{KeyId, SeededRng, Timestamp};
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    fn key(n: u64) -> KeyId {
-        KeyId::new(Timestamp::from_millis(n), &SeededRng::new(n))
+    fn key(n: u64) -> Bearer {
+        Bearer::Key(KeyId::new(Timestamp::from_millis(n), &SeededRng::new(n)))
     }
 
     #[test]

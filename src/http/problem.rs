@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(plain.detail, "There is no such thing here.");
         assert_eq!(plain.kind, "urn:carillon:problem:not_found");
         let facts = shown_of(Problem::new(Code::Forbidden).with("scope", "write"));
-        assert_eq!(facts.detail, "This key may not do that (scope: write).");
+        assert_eq!(facts.detail, "You may not do that here (scope: write).");
         let mut check = Check::default();
         for i in 0..5 {
             check.wrong(format!("tags[{i}]"), Wrong::Twice);

@@ -1,5 +1,5 @@
 //! Who asks, and with which right: the only way to a workspace's data. An [`Access`] cannot be
-//! made without a live key of that workspace, or by an operator, who leaves an event.
+//! made without a live key of that workspace, an active member, or an operator, who leaves an event.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::idempotency::Marked;
 use super::{Repeat, Services, no, not_found, refused, trouble};
-use crate::base::{Code, CorrelationId, KeyId, Problem, WorkspaceId};
-use crate::domain::access::{Key, Right, Scope as KeyScope};
+use crate::base::{Code, CorrelationId, KeyId, Problem, SessionId, UserId, WorkspaceId};
+use crate::domain::access::{Key, Member, Right, Scope as KeyScope};
 use crate::domain::event::{Actor, Event};
-use crate::store::{Operator, Scope};
+use crate::store::{Error, Operator, Scope, View};
 
 /// Proof that somebody may do what right `R` allows, in one workspace.
 pub struct Access<R: Right> {
@@ -75,26 +75,123 @@ impl<R: Right> Access<R> {
     }
 }
 
-/// A live key, and the workspace it belongs to.
+/// Who asks: proved by a secret, which is not kept.
 #[derive(Clone)]
-pub struct Principal {
-    scope: Scope,
-    key: Key,
+pub struct Principal(Who);
+
+#[derive(Clone)]
+enum Who {
+    /// A live key, and the workspace it belongs to.
+    Key { scope: Scope, key: Box<Key> },
+    /// A person, by a session of theirs: in every workspace where they are a member.
+    User { user: UserId, session: SessionId },
+    /// A person in a page that a host embeds: in one workspace.
+    Embed { user: UserId, session: SessionId, workspace: WorkspaceId },
+}
+
+/// Whose requests are counted and logged together; not a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bearer {
+    Key(KeyId),
+    User(UserId),
 }
 
 impl Principal {
-    pub fn workspace(&self) -> WorkspaceId {
-        self.scope.workspace()
+    /// The person whose live session it is; `users` says so.
+    pub fn of_user(user: UserId, session: SessionId) -> Self {
+        Self(Who::User { user, session })
     }
 
-    /// Which key it is; not a secret.
-    pub fn key_id(&self) -> KeyId {
-        self.key.id
+    /// The person whom a host lets into one workspace.
+    pub fn of_embed(user: UserId, session: SessionId, workspace: WorkspaceId) -> Self {
+        Self(Who::Embed { user, session, workspace })
     }
 
+    pub fn bearer(&self) -> Bearer {
+        match &self.0 {
+            Who::Key { key, .. } => Bearer::Key(key.id),
+            Who::User { user, .. } | Who::Embed { user, .. } => Bearer::User(*user),
+        }
+    }
+
+    pub fn user(&self) -> Option<UserId> {
+        match self.bearer() {
+            Bearer::Key(_) => None,
+            Bearer::User(user) => Some(user),
+        }
+    }
+
+    pub fn session(&self) -> Option<SessionId> {
+        match &self.0 {
+            Who::Key { .. } => None,
+            Who::User { session, .. } | Who::Embed { session, .. } => Some(*session),
+        }
+    }
+
+    /// The only workspace that it leads to; `None` for a person, who may be in many.
+    pub fn only_workspace(&self) -> Option<WorkspaceId> {
+        match &self.0 {
+            Who::Key { scope, .. } => Some(scope.workspace()),
+            Who::Embed { workspace, .. } => Some(*workspace),
+            Who::User { .. } => None,
+        }
+    }
+
+    /// Whether it is a key with this scope.
     pub fn allows(&self, scope: KeyScope) -> bool {
-        self.key.allows(scope)
+        matches!(&self.0, Who::Key { key, .. } if key.allows(scope))
     }
+
+    pub fn actor(&self) -> Actor {
+        match self.bearer() {
+            Bearer::Key(key) => Actor::Key(key),
+            Bearer::User(user) => Actor::User(user),
+        }
+    }
+
+    /// The way into `workspace`, and what it lacks for right `R`; `None` when it leads nowhere.
+    fn enter<R: Right>(
+        &self,
+        view: &View<'_>,
+        workspace: WorkspaceId,
+    ) -> Result<Option<Entry>, Error> {
+        if self.only_workspace().is_some_and(|only| only != workspace) {
+            return Ok(None);
+        }
+        match &self.0 {
+            Who::Key { scope, key } => {
+                let lacks = match R::SCOPE {
+                    Some(needed) if key.allows(needed) => None,
+                    Some(needed) => Some(("scope", needed.word())),
+                    None => Some(("role", R::ROLE.word())),
+                };
+                Ok(Some(Entry { scope: *scope, lacks }))
+            }
+            Who::User { user, .. } | Who::Embed { user, .. } => {
+                let Some(scope) = Scope::by_member(view, *user, workspace)? else {
+                    return Ok(None);
+                };
+                let member = view.get::<Member>(&scope, user)?.filter(Member::is_active);
+                let lacks =
+                    |member: &Member| (member.role < R::ROLE).then(|| ("role", R::ROLE.word()));
+                Ok(member.map(|member| Entry { scope, lacks: lacks(&member) }))
+            }
+        }
+    }
+
+    /// A workspace of its own, where its attempts at others are on record.
+    fn home(&self, view: &View<'_>) -> Result<Option<Scope>, Error> {
+        match &self.0 {
+            Who::Key { scope, .. } => Ok(Some(*scope)),
+            Who::Embed { user, workspace, .. } => Scope::by_member(view, *user, *workspace),
+            Who::User { user, .. } => Ok(Scope::of_user(view, *user, None, 1)?.into_iter().next()),
+        }
+    }
+}
+
+struct Entry {
+    scope: Scope,
+    lacks: Option<(&'static str, &'static str)>,
 }
 
 /// How a key's secret is stored. It has 256 random bits, so one round of a fast hash is enough.
@@ -110,39 +207,61 @@ impl Services {
             .store
             .read_now(|view| {
                 let Some((scope, id)) = Scope::by_key_hash(view, &hash)? else { return Ok(None) };
-                Ok(view.get::<Key>(&scope, &id)?.map(|key| Principal { scope, key }))
+                Ok(view.get::<Key>(&scope, &id)?.map(|key| (scope, key)))
             })
             .map_err(trouble)?;
         let now = self.now();
         found
-            .filter(|principal| principal.key.is_live(now))
+            .filter(|(_, key)| key.is_live(now))
+            .map(|(scope, key)| Principal(Who::Key { scope, key: Box::new(key) }))
             .ok_or_else(|| Problem::new(Code::Unauthenticated))
     }
 
-    /// The key's access to `workspace`. Another's workspace is as good as missing, and the attempt
-    /// is an event in the workspace of the key.
+    /// The access of whoever asks to `workspace`, as it is at this moment: who was suspended or
+    /// removed has none. Another's workspace is as good as missing, and the attempt is an event in
+    /// a workspace of who tried.
     pub async fn access<R: Right>(
         &self,
         principal: &Principal,
         workspace: WorkspaceId,
         correlation: CorrelationId,
     ) -> Result<Access<R>, Problem> {
-        let actor = Actor::Key(principal.key.id);
-        let access =
-            Access { scope: principal.scope, actor, correlation, repeat: None, right: PhantomData };
-        if principal.workspace() != workspace {
-            let event = access.event(self, "access.cross_tenant", &workspace.to_string());
-            let scope = principal.scope;
-            self.store
-                .write(move |tx| Ok(tx.append_event(&scope, event.clone())?))
-                .await
-                .map_err(refused)?;
-            return Err(not_found());
+        let entered = self.store.read_now(|view| principal.enter::<R>(view, workspace));
+        let actor = principal.actor();
+        match entered.map_err(trouble)? {
+            Some(Entry { scope, lacks: None }) => {
+                Ok(Access { scope, actor, correlation, repeat: None, right: PhantomData })
+            }
+            Some(Entry { lacks: Some((what, word)), .. }) => {
+                Err(Problem::new(Code::Forbidden).with(what, word))
+            }
+            None => {
+                self.note_cross_tenant(principal, workspace, correlation).await?;
+                Err(not_found())
+            }
         }
-        if !principal.key.allows(R::NEEDS) {
-            return Err(Problem::new(Code::Forbidden).with("scope", R::NEEDS.word()));
-        }
-        Ok(access)
+    }
+
+    async fn note_cross_tenant(
+        &self,
+        principal: &Principal,
+        workspace: WorkspaceId,
+        correlation: CorrelationId,
+    ) -> Result<(), Problem> {
+        let event = Event {
+            at: self.now(),
+            actor: principal.actor(),
+            kind: "access.cross_tenant".to_owned(),
+            subject: workspace.to_string(),
+            data: BTreeMap::new(),
+            correlation,
+        };
+        let principal = principal.clone();
+        let noted = self.store.write(move |tx| match principal.home(&tx.view())? {
+            Some(home) => Ok(tx.append_event(&home, event.clone())?),
+            None => Ok(()),
+        });
+        noted.await.map_err(refused)
     }
 
     /// An operator's access: any workspace, every right, and an event that names the `verb`.

@@ -12,6 +12,7 @@ mod feeds;
 mod idempotency;
 mod keys;
 mod media;
+mod members;
 mod pauses;
 mod planning;
 mod plans;
@@ -40,7 +41,7 @@ use crate::telemetry::metrics::StoreTotals;
 use crate::vault::Vault;
 use shown::Glance;
 
-pub use access::{Access, Principal};
+pub use access::{Access, Bearer, Principal};
 pub use backups::{
     BackupError, BackupSettings, BackupShown, Backups, Item, Manifest, MediaMode, Restored,
     hold_restored, read_backup, verify_backup,

@@ -1,13 +1,15 @@
-//! Workspaces: made by operators, each with its own sealed data key.
+//! Workspaces: founded by operators and for new users, each with its own sealed data key.
+
+use std::collections::BTreeMap;
 
 use super::shown::{Page, WorkspaceShown};
 use super::{Access, Principal, Services, no, refused, shown, trouble};
 use crate::base::{Check, Code, CorrelationId, Problem, WorkspaceId, Wrong, limits};
-use crate::domain::access::{Read, Right};
-use crate::domain::event::Event;
+use crate::domain::access::{Member, Read, Right};
+use crate::domain::event::{Actor, Event};
 use crate::domain::workspace::{Workspace, check_name, numbered, slug_of};
 use crate::store::rows::WrappedKey;
-use crate::store::{Operator, Scope};
+use crate::store::{Operator, Scope, Tx, WriteError};
 
 /// Workspaces of one name, beyond which a person must choose a slug.
 const SAME_NAMES: u32 = 1_000;
@@ -21,6 +23,16 @@ impl Services {
         slug: Option<&str>,
         correlation: CorrelationId,
     ) -> Result<WorkspaceShown, Problem> {
+        let founding = self.founding(name, slug)?;
+        let founded = self.store.write(move |tx| {
+            let (_, workspace) = founding.found(tx, &operator.actor(), correlation)?;
+            Ok(shown::workspace(&workspace))
+        });
+        founded.await.map_err(refused)
+    }
+
+    /// Makes ready for a workspace, outside of the transaction that founds it.
+    pub(super) fn founding(&self, name: &str, slug: Option<&str>) -> Result<Founding, Problem> {
         self.room_for_more()?;
         let name = check_name("name", name)?;
         let chosen = slug.is_some();
@@ -30,40 +42,12 @@ impl Services {
         };
         let (now, rng) = (self.now(), self.rng.as_ref());
         let id = WorkspaceId::new(now, rng);
-        let workspace =
-            Workspace { id, slug: slug.clone(), name, created_at: now, paused: false, grace: None };
+        let workspace = Workspace { id, slug, name, created_at: now, paused: false, grace: None };
         let wrapped = self.vault.new_workspace_key(rng, id, 1).map_err(|error| {
             tracing::error!(%error, "no data key could be made");
             Problem::new(Code::Internal)
         })?;
-        let key = WrappedKey { wrapped: wrapped.0 };
-        let event = Event {
-            at: now,
-            actor: operator.actor(),
-            kind: "workspace.created".to_owned(),
-            subject: id.to_string(),
-            data: std::collections::BTreeMap::new(),
-            correlation,
-        };
-        self.store
-            .write(move |tx| {
-                let mut workspace = workspace.clone();
-                for n in 2.. {
-                    if operator.by_slug(&tx.view(), &workspace.slug)?.is_none() {
-                        break;
-                    }
-                    if chosen || n > SAME_NAMES {
-                        return no(Problem::new(Code::SlugTaken).with("slug", &workspace.slug));
-                    }
-                    workspace.slug = numbered(&slug, n);
-                }
-                let scope = operator.create(tx, &workspace)?;
-                tx.put(&scope, &(), &key)?;
-                tx.append_event(&scope, event.clone())?;
-                Ok(shown::workspace(&workspace))
-            })
-            .await
-            .map_err(refused)
+        Ok(Founding { workspace, key: WrappedKey { wrapped: wrapped.0 }, chosen })
     }
 
     /// Every workspace of the installation.
@@ -98,22 +82,80 @@ impl Services {
             .ok_or_else(|| Problem::new(Code::NotFound).with("workspace", word.escape_debug()))
     }
 
-    /// The workspaces that a key may see: its own.
+    /// The workspaces of whoever asks: a key's own, and those where a person is a member.
     pub async fn workspaces_of(
         &self,
         principal: &Principal,
         correlation: CorrelationId,
+        cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Page<WorkspaceShown>, Problem> {
-        let own = principal.workspace();
-        let access: Access<Read> = self.access(principal, own, correlation).await?;
-        let items = vec![self.workspace(&access).await?];
-        Ok(Page { items, next: None })
+        if let Some(own) = principal.only_workspace() {
+            let access: Access<Read> = self.access(principal, own, correlation).await?;
+            let items = vec![self.workspace(&access).await?];
+            return Ok(Page { items, next: None });
+        }
+        let Some(user) = principal.user() else { return Err(super::not_found()) };
+        let after = cursor.map(shown::cursor_key::<WorkspaceId>).transpose()?;
+        let found = self.store.read(move |view| {
+            let scopes = Scope::of_user(view, user, after, limit)?;
+            let mut items = Vec::new();
+            for scope in &scopes {
+                let active = view.get::<Member>(scope, &user)?.is_some_and(|m| m.is_active());
+                let workspace = view.get::<Workspace>(scope, &())?.filter(|_| active);
+                items.extend(workspace.as_ref().map(shown::workspace));
+            }
+            let last = scopes.last().filter(|_| scopes.len() == limit);
+            let next = last.map(|scope| shown::cursor_of(scope.workspace().as_bytes()));
+            Ok(Page { items, next })
+        });
+        found.await.map_err(trouble)
     }
 
     pub async fn workspace<R: Right>(&self, access: &Access<R>) -> Result<WorkspaceShown, Problem> {
         let scope: Scope = access.scope;
         let found = self.store.read(move |view| view.get::<Workspace>(&scope, &())).await;
         found.map_err(trouble)?.as_ref().map(shown::workspace).ok_or_else(super::not_found)
+    }
+}
+
+/// A workspace that is about to be made.
+#[derive(Clone)]
+pub(super) struct Founding {
+    workspace: Workspace,
+    key: WrappedKey,
+    /// The slug was asked for, so no other will do.
+    chosen: bool,
+}
+
+impl Founding {
+    /// Makes it, with an event; its members are for the caller to add.
+    pub(super) fn found(
+        &self,
+        tx: &mut Tx<'_>,
+        by: &Actor,
+        correlation: CorrelationId,
+    ) -> Result<(Scope, Workspace), WriteError<Problem>> {
+        let mut workspace = self.workspace.clone();
+        let most = if self.chosen { 1 } else { SAME_NAMES };
+        for n in 1..=most {
+            if n > 1 {
+                workspace.slug = numbered(&self.workspace.slug, n);
+            }
+            let Some(scope) = Scope::found(tx, &workspace)? else { continue };
+            tx.put(&scope, &(), &self.key)?;
+            let event = Event {
+                at: workspace.created_at,
+                actor: by.clone(),
+                kind: "workspace.created".to_owned(),
+                subject: workspace.id.to_string(),
+                data: BTreeMap::new(),
+                correlation,
+            };
+            tx.append_event(&scope, event)?;
+            return Ok((scope, workspace));
+        }
+        no(Problem::new(Code::SlugTaken).with("slug", &workspace.slug))
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Table {
     ServerLimits,
     Entitlements,
     Usage,
+    Members,
+    Memberships,
 }
 
 /// Whose data a table holds.
@@ -140,6 +142,8 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<limits::ServerLimits>("server_limits", Global, "network/server -> the same, for all its channels"),
     row::<Entitlement>("entitlements", Scoped, "() -> its plan, and what it has instead of what the plan says"),
     row::<plans::Usage>("usage", Scoped, "month -> posts that count in it").scattered(),
+    row::<access::Member>("members", Scoped, "user -> role, channels, whether suspended"),
+    row::<access_rows::Membership>("memberships", Global, "(user, workspace) while the user is a member there"),
 ];
 
 impl Table {
@@ -176,6 +180,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Usage as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Memberships as usize + 1);
     }
 }

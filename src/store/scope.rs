@@ -1,16 +1,16 @@
 //! Handles: who may form which keys. A [`Scope`] is bound to one workspace and comes only from
-//! proof: a key's hash, a timer, a public feed, a signed address, an [`Operator`], or the program's own
+//! proof: a key's hash, a membership, a timer, a public feed, a signed address, an [`Operator`], or the program's own
 //! rounds. Must not be made otherwise.
 
 use std::collections::BTreeMap;
 
-use crate::base::{AssetId, ChannelId, DeliveryId, KeyId, WorkspaceId, limits};
+use crate::base::{AssetId, ChannelId, DeliveryId, KeyId, UserId, WorkspaceId, limits};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::publish::State;
 use crate::domain::workspace::Workspace;
 
-use super::rows::{AssetHome, Attention, Feed, Inflight, KeyHash, Slug};
+use super::rows::{AssetHome, Attention, Feed, Inflight, KeyHash, Membership, Slug};
 use super::tx::{Span, Tx, View};
 use super::{Error, WriteError};
 
@@ -36,6 +36,42 @@ impl Scope {
     pub fn by_key_hash(view: &View<'_>, hash: &[u8; 32]) -> Result<Option<(Self, KeyId)>, Error> {
         let found = view.get_global::<KeyHash>(hash)?;
         Ok(found.map(|row| (Self(row.workspace), row.key)))
+    }
+
+    /// The workspace, for a user who has a member's row there; whether it counts, it says itself.
+    pub fn by_member(
+        view: &View<'_>,
+        user: UserId,
+        workspace: WorkspaceId,
+    ) -> Result<Option<Self>, Error> {
+        let found = view.get_global::<Membership>(&(user, workspace))?;
+        Ok(found.map(|Membership| Self(workspace)))
+    }
+
+    /// Workspaces where a user has a member's row, from the one after `after` on.
+    pub fn of_user(
+        view: &View<'_>,
+        user: UserId,
+        after: Option<WorkspaceId>,
+        limit: usize,
+    ) -> Result<Vec<Self>, Error> {
+        let after = after.map(|workspace| (user, workspace));
+        let span = Span::first(limit).under(&user).after(after.as_ref());
+        let found = view.scan_global_span::<Membership>(&span)?;
+        Ok(found.into_iter().map(|((_, workspace), Membership)| Self(workspace)).collect())
+    }
+
+    /// The scope of a workspace that is made in this transaction; `None` when it is there already.
+    pub fn found(tx: &mut Tx<'_>, workspace: &Workspace) -> Result<Option<Self>, Error> {
+        let scope = Self(workspace.id);
+        if tx.get::<Workspace>(&scope, &())?.is_some()
+            || tx.view().get_global::<Slug>(&workspace.slug)?.is_some()
+        {
+            return Ok(None);
+        }
+        tx.put_global(&workspace.slug, &Slug { workspace: workspace.id })?;
+        tx.put(&scope, &(), workspace)?;
+        Ok(Some(scope))
     }
 
     /// Workspaces in order of their slugs, from `after` on, for what the program does in all of them
@@ -157,18 +193,6 @@ impl Operator {
         }
         tx.append_event(&scope, event)?;
         Ok(Some(scope))
-    }
-
-    /// The scope of a workspace that is being made in this transaction.
-    pub fn create<E>(
-        &self,
-        tx: &mut Tx<'_>,
-        workspace: &Workspace,
-    ) -> Result<Scope, WriteError<E>> {
-        let scope = Scope(workspace.id);
-        tx.put_global(&workspace.slug, &Slug { workspace: workspace.id })?;
-        tx.put(&scope, &(), workspace)?;
-        Ok(scope)
     }
 
     pub fn by_slug(&self, view: &View<'_>, slug: &str) -> Result<Option<WorkspaceId>, Error> {

@@ -168,6 +168,14 @@ impl<'a> View<'a> {
         self.collect::<R, R>(&[], &Span::first(limit).after(after), record::decode)
     }
 
+    /// Like [`View::scan_global`], of any stretch.
+    pub(super) fn scan_global_span<R: Global>(
+        &self,
+        span: &Span,
+    ) -> Result<Vec<(R::Key, R)>, Error> {
+        self.collect::<R, R>(&[], span, record::decode)
+    }
+
     /// Timers due before `until`, from the one after `after` on, in due order.
     pub fn timers(
         &self,

@@ -19,8 +19,8 @@ use carillon::domain::schedule::Schedule;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
-    KeyHash, MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    KeyHash, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry,
+    Remembered, SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
 use crate::records::Golden;
@@ -70,6 +70,8 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&rate_limits().map(ServerLimits)),
         Golden::scoped(&entitlements()),
         Golden::scoped(&[Usage { posts: 1 }, Usage { posts: u64::MAX }]),
+        Golden::scoped(&members()),
+        Golden::global(&[Membership]),
     ]
 }
 
@@ -138,8 +140,8 @@ fn correlation() -> CorrelationId {
     CorrelationId::new(&SeededRng::new(1))
 }
 
-fn actors() -> [Actor; 3] {
-    [Actor::Key(id(3)), Actor::Operator { uid: 1_000 }, Actor::System]
+fn actors() -> [Actor; 4] {
+    [Actor::Key(id(3)), Actor::Operator { uid: 1_000 }, Actor::System, Actor::User(id(27))]
 }
 
 fn event(actor: Actor) -> ChainedEvent {
@@ -183,6 +185,26 @@ fn keys() -> [access::Key; 2] {
     let bare =
         access::Key { scopes: [].into(), expires_at: None, revoked_at: None, ..full.clone() };
     [full, bare]
+}
+
+fn members() -> Vec<access::Member> {
+    let grants: Vec<_> =
+        access::ChannelGrant::ALL.into_iter().zip(5..).map(|(grant, n)| (id(n), grant)).collect();
+    let member = |role| access::Member {
+        user: id(27),
+        revision: 300,
+        role,
+        channels: access::Grants::All,
+        joined_at: at(28),
+        suspended_at: Some(at(29)),
+    };
+    let mut members: Vec<_> = access::Role::ALL.map(member).to_vec();
+    members.push(access::Member {
+        channels: access::Grants::Only(grants.into_iter().collect()),
+        suspended_at: None,
+        ..member(access::Role::Editor)
+    });
+    members
 }
 
 fn channels() -> Vec<Channel> {
@@ -259,7 +281,7 @@ fn posts() -> Vec<Post> {
             Target { id: id(9), channel: id(4), delivery: None },
         ],
     };
-    let [key, operator, system] = actors();
+    let [key, operator, system, user] = actors();
     let local = Schedule::At {
         local: "2026-12-01T09:00:00".to_owned(),
         zone: "Europe/Berlin".to_owned(),
@@ -277,6 +299,7 @@ fn posts() -> Vec<Post> {
             targets: vec![],
             ..full(system, None)
         },
+        full(user, None),
     ]
 }
 
@@ -379,7 +402,7 @@ fn deliveries() -> Vec<Delivery> {
 
 // Each of these stops to compile when a variant is added: give it a value above, then name it.
 const _: fn(Actor) = |actor| match actor {
-    Actor::Key(_) | Actor::Operator { .. } | Actor::System => {}
+    Actor::Key(_) | Actor::Operator { .. } | Actor::System | Actor::User(_) => {}
 };
 const _: fn(ChannelState) = |state| match state {
     ChannelState::Connected
@@ -393,6 +416,15 @@ const _: fn(access::Scope) = |scope| match scope {
     | access::Scope::Publish
     | access::Scope::Admin
     | access::Scope::Metrics => {}
+};
+const _: fn(access::Role) = |role| match role {
+    access::Role::Viewer | access::Role::Editor | access::Role::Admin | access::Role::Owner => {}
+};
+const _: fn(access::ChannelGrant) = |grant| match grant {
+    access::ChannelGrant::Read | access::ChannelGrant::Draft | access::ChannelGrant::Publish => {}
+};
+const _: fn(access::Grants) = |grants| match grants {
+    access::Grants::All | access::Grants::Only(_) => {}
 };
 const _: fn(Schedule) = |schedule| match schedule {
     Schedule::Now { .. } | Schedule::At { .. } => {}

@@ -6,17 +6,13 @@ use std::sync::mpsc;
 use carillon::base::{CorrelationId, Id, Kind, SeededRng, Timestamp, WorkspaceId};
 use carillon::domain::event::{Actor, Event};
 use carillon::domain::workspace::Workspace;
-use carillon::store::{
-    Disk, Error, FaultDisk, Operator, Options, Scope, Store, Table, Tx, WriteError,
-};
+use carillon::store::{Disk, Error, FaultDisk, Options, Scope, Store, Table, Tx, WriteError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use redb::ReadableTable as _;
-
-pub const OPERATOR: Operator = Operator::new(1_000);
 
 /// Whatever a test's closure refuses with.
 #[derive(Debug, PartialEq, Eq)]
@@ -128,7 +124,7 @@ pub fn workspace(id: WorkspaceId) -> Workspace {
 
 /// Makes the workspace in a transaction.
 pub fn make(tx: &mut Tx<'_>, id: WorkspaceId) -> Written<Scope> {
-    OPERATOR.create(tx, &workspace(id))
+    Ok(Scope::found(tx, &workspace(id))?.unwrap())
 }
 
 pub fn event(n: usize) -> Event {

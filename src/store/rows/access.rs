@@ -1,9 +1,9 @@
-//! Keys of the API: the key itself without its secret, and the secret's hash.
+//! Keys of the API, without their secrets, and members; and how each is found.
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{KeyId, WorkspaceId};
-use crate::domain::access::Key;
+use crate::base::{KeyId, UserId, WorkspaceId};
+use crate::domain::access::{Key, Member};
 use crate::store::record::{Global, Row, Scoped};
 use crate::store::schema::Table;
 
@@ -29,3 +29,23 @@ impl Row for KeyHash {
 }
 
 impl Global for KeyHash {}
+
+impl Row for Member {
+    type Key = UserId;
+    const TABLE: Table = Table::Members;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for Member {}
+
+/// There is a member's row in the workspace; written and removed together with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership;
+
+impl Row for Membership {
+    type Key = (UserId, WorkspaceId);
+    const TABLE: Table = Table::Memberships;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Membership {}

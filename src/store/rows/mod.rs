@@ -15,7 +15,7 @@ pub(super) mod staged;
 pub(super) mod timers;
 pub(super) mod workspaces;
 
-pub use access::KeyHash;
+pub use access::{KeyHash, Membership};
 pub use assets::{
     AssetHome, AssetUse, MediaTotal, ObjectUse, Orphan, OrphanKey, Preparation, Upload,
 };
