@@ -66,6 +66,7 @@ impl Actor {
         let (kind, rest) = word.split_once(':')?;
         match kind {
             "key" => rest.parse().ok().map(Self::Key),
+            "user" => rest.parse().ok().map(Self::User),
             "operator" => rest.parse().ok().map(|uid| Self::Operator { uid }),
             _ => None,
         }
@@ -82,10 +83,11 @@ mod tests {
             Actor::Key(KeyId::from_bytes([7; 16])),
             Actor::Operator { uid: 1_000 },
             Actor::System,
+            Actor::User(UserId::from_bytes([8; 16])),
         ];
         for actor in &all {
             match actor {
-                Actor::Key(_) | Actor::Operator { .. } | Actor::System => {}
+                Actor::Key(_) | Actor::Operator { .. } | Actor::System | Actor::User(_) => {}
             }
         }
         all

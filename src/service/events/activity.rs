@@ -19,7 +19,7 @@ pub struct ActivityShown {
     /// The number of its event.
     pub sequence: u64,
     pub at: String,
-    /// `key:ID`, `operator:UID` or `system`.
+    /// `key:ID`, `user:ID`, `operator:UID` or `system`.
     pub actor: String,
     /// What happened, such as `post.created`.
     pub kind: String,

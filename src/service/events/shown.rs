@@ -18,7 +18,7 @@ pub struct EventShown {
     /// Counts from 1, without gaps.
     pub sequence: u64,
     pub at: String,
-    /// `key:ID`, `operator:UID` or `system`.
+    /// `key:ID`, `user:ID`, `operator:UID` or `system`.
     pub actor: String,
     pub kind: String,
     /// The id of what changed.
