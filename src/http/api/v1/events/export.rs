@@ -25,7 +25,7 @@ pub struct ExportEvents {
     format: Option<String>,
     /// Only those after the event of this number.
     #[serde(default, deserialize_with = "present")]
-    #[param(value_type = u64, required = false, minimum = 0, maximum = 9007199254740991_i64)]
+    #[param(value_type = u64, required = false, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     after: Option<String>,
 }
 

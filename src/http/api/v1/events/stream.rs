@@ -47,7 +47,7 @@ impl IntoParams for Last {
 pub struct StreamEvents {
     /// After the event of this number; without it, what happens from now on.
     #[serde(default, deserialize_with = "present")]
-    #[param(value_type = u64, required = false, minimum = 0, maximum = 9007199254740991_i64)]
+    #[param(value_type = u64, required = false, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     after: Option<String>,
 }
 
