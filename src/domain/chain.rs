@@ -220,7 +220,9 @@ mod tests {
 
     fn checked(rows: &[Link], noted: Option<Head>) -> Result<Head, Fault> {
         let mut check = Check::after(START, noted);
-        rows.iter().for_each(|row| check.push(row));
+        for row in rows {
+            check.push(row);
+        }
         check.finish()
     }
 
