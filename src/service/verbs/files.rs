@@ -31,7 +31,7 @@ pub async fn upload(
 
 /// What a verb is answered with.
 pub enum Download {
-    Asset(Asset, Blob),
+    Asset(Box<Asset>, Blob),
     Events(EventExport),
 }
 
@@ -51,7 +51,7 @@ pub async fn download(
             let (id, thumbnail) = (words.id("id")?, words.flag("thumbnail")?);
             let access = call.enter::<Read>(call.workspace(workspace).await?).await?;
             let (asset, blob) = services.asset_blob(&access, id, thumbnail).await?;
-            Ok(Download::Asset(asset, blob))
+            Ok(Download::Asset(Box::new(asset), blob))
         }
         ("event", "export") => {
             let format = ExportFormat::from_word(words.maybe("format")?)?;

@@ -76,7 +76,9 @@ pub fn verify_chain(view: &View<'_>, scope: &Scope) -> Result<Result<Head, Fault
     let mut last = None;
     loop {
         let rows = chain(view, scope, &Span::first(STEP).after(last.as_ref()))?;
-        rows.iter().for_each(|row| check.push(&row.link()));
+        for row in &rows {
+            check.push(&row.link());
+        }
         match rows.last() {
             Some(row) if rows.len() == STEP => last = Some(row.sequence),
             _ => return Ok(check.finish()),
