@@ -6,6 +6,7 @@ mod answer;
 mod api;
 mod around;
 mod cors;
+mod export;
 mod extract;
 mod file;
 mod form;
@@ -13,6 +14,7 @@ mod hosting;
 mod json;
 mod leftover;
 mod limits;
+mod live;
 mod problem;
 mod public;
 mod server;
@@ -72,6 +74,9 @@ pub struct Settings {
     pub requests: usize,
     /// A second, of one key; 0 for no limit.
     pub key_rate: u32,
+    /// Live streams, in all and of one caller; one more is refused.
+    pub streams: usize,
+    pub streams_each: usize,
 }
 
 impl Default for Settings {
@@ -89,6 +94,8 @@ impl Default for Settings {
             proxies: bounds::PROXIES.iter().filter_map(|net| net.parse().ok()).collect(),
             requests: 512,
             key_rate: 1_000,
+            streams: bounds::STREAMS,
+            streams_each: bounds::STREAMS_EACH,
         }
     }
 }

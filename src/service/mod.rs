@@ -55,6 +55,10 @@ pub use channels::{Brought, ChannelChange, Grace};
 pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
+pub use events::{
+    ActivityShown, Checked, EventExport, EventFilter, EventShown, ExportFormat, HeadShown,
+    NotAnExport, check_export,
+};
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
@@ -76,7 +80,7 @@ pub use users::{
     SessionShown, SignedIn, UserShown, Visitor,
 };
 pub use verbs::{
-    Arg, ArgKind, VERBS, Verb, download as download_verb, noun_named, run as run_verb,
+    Arg, ArgKind, Download, VERBS, Verb, download as download_verb, noun_named, run as run_verb,
     upload as upload_verb,
 };
 

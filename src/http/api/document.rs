@@ -36,6 +36,7 @@ const TAGS: &[(&str, &str)] = &[
     ("sessions", "Where people are signed in: a token each, shown once."),
     ("people", "People: accounts, authenticators, invitations."),
     ("embedding", "Pages of Carillon inside another product, by the key of that host."),
+    ("events", "What happened, in a chain that shows what was tampered with."),
     ("keys", "API keys; shown once, stored as hashes."),
 ];
 

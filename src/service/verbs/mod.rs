@@ -7,7 +7,7 @@ mod people;
 mod plan;
 mod run;
 
-pub use files::{download, upload};
+pub use files::{Download, download, upload};
 pub use run::run;
 
 /// One thing an operator can do by name.
@@ -84,6 +84,8 @@ const CHANNEL: &[&str] = &["id", "network", "name", "state", "paused", "handle",
 const WORKSPACE: &[&str] = &["id", "slug", "name", "paused"];
 const ASSET: &[&str] = &["id", "name", "type", "bytes", "width", "height", "alt"];
 const ALT: Arg = arg("alt", Optional, "what it shows, for those who do not see it");
+const EVENT: &[&str] = &["sequence", "at", "actor", "kind", "subject"];
+const ACTIVITY: &[&str] = &["sequence", "at", "actor", "kind", "subject", "params"];
 const KEY: &[&str] = &["id", "name", "scopes", "created_at", "expires_at", "revoked_at"];
 
 const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
@@ -238,6 +240,24 @@ pub const VERBS: &[Verb] = &[
         arg("url", Optional, "where it is, when it is there"),
     ], DELIVERY),
     verb(("delivery", "acknowledge", "write"), "Say that a failed one was seen: it waits for nobody any more", ID, DELIVERY),
+    verb(("event", "list", "admin"), "The chain of what happened, newest first", &[
+        arg("kind", Optional, "how the kind begins, such as post. or suspicious"),
+        arg("actor", Optional, "who did it, or how that begins, such as key: or operator:1000"),
+        arg("subject", Optional, "the id of what changed"),
+        arg("correlation", Optional, "the correlation id of the request that did it"),
+        arg("from", Optional, "at this instant or later, RFC 3339"),
+        arg("to", Optional, "before this instant"),
+        arg("limit", Optional, "rows of the page, at most 200"),
+        arg("cursor", Optional, "where the page before ended"),
+    ], EVENT),
+    verb(("event", "activity", "read"), "What was changed and what became of posts, newest first", PAGE, ACTIVITY),
+    verb(("event", "show", "admin"), "One event, with its hashes", &[arg("number", Word, "its number")], EVENT),
+    verb(("event", "head", "admin"), "The last event's number and hash, to be noted down elsewhere", &[], &[]),
+    verb(("event", "export", "admin"), "Write the chain to a file that `event verify` checks", &[
+        arg("format", Optional, "jsonl (the default) or csv"),
+        arg("after", Optional, "only those after the event of this number"),
+        arg("to", Into, "a file that is not there yet, or - for standard output"),
+    ], &[]),
 ];
 
 /// Verbs that change nothing but the database, and can be tried with `--dry-run`. Not those that

@@ -5,6 +5,7 @@ pub mod deliveries;
 pub mod embed;
 pub mod hosted;
 pub mod invitations;
+pub mod events;
 pub mod keys;
 pub mod me;
 pub mod media;

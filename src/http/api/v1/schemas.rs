@@ -9,6 +9,7 @@ use crate::domain::access::{ChannelGrant, Role, Scope};
 use crate::domain::plan::PlanName;
 use crate::domain::publish::State;
 use crate::networks;
+use crate::service::ExportFormat;
 
 pub fn text(max: usize) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).max_length(Some(max))
@@ -55,6 +56,11 @@ pub fn style() -> Schema {
     let about = "A CSS value without quotes and semicolons.";
     let plain = text(100).min_length(Some(1)).pattern(Some("^[A-Za-z0-9 #%(),./-]+$"));
     plain.description(Some(about)).into()
+}
+
+pub fn export_format() -> Schema {
+    let about = "`jsonl` if not given.";
+    one_of(ExportFormat::WORDS).description(Some(about)).into()
 }
 
 pub fn plan() -> Schema {
