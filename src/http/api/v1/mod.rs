@@ -3,9 +3,9 @@
 pub mod channels;
 pub mod deliveries;
 pub mod embed;
+pub mod events;
 pub mod hosted;
 pub mod invitations;
-pub mod events;
 pub mod keys;
 pub mod me;
 pub mod media;
