@@ -8,6 +8,7 @@ mod complete;
 mod config;
 mod console;
 mod doctor;
+mod event;
 mod paper;
 mod show;
 mod simulate;
@@ -77,6 +78,7 @@ fn parse_and_run() -> ExitCode {
         Some(("man", given)) => paper::man(given, command()),
         Some(("config", given)) => config::run(given),
         Some(("backup", given)) => backup::run(given),
+        Some(("event", given)) => event::run(given),
         Some((noun, given)) => verbs::run(noun, given),
         None => {
             show::written(command().print_help());
@@ -137,7 +139,10 @@ fn command() -> Command {
         command = command.subcommand(noun);
     }
     // The server's part of these is verbs; the rest works without one.
-    command.mut_subcommand("config", config::commands).mut_subcommand("backup", backup::commands)
+    command
+        .mut_subcommand("config", config::commands)
+        .mut_subcommand("backup", backup::commands)
+        .mut_subcommand("event", event::commands)
 }
 
 fn config_arg() -> Arg {

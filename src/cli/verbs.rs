@@ -40,10 +40,15 @@ fn about(noun: &str) -> &'static str {
         "config" => "Show, explain, check and reload settings",
         "backup" => "Make, list, check and restore backups",
         "log" => "Change which lines are logged",
+        "event" => "What happened: list, export and check the chain of events",
         "publishing" => "Pause and resume publishing everywhere",
         "network" => "What each network allows; pause one for everybody",
         "workspace" => "Create, list, pause workspaces",
+        "plan" => "How much a workspace may have, and what it uses",
+        "host" => "Products that embed Carillon for people of their own",
         "key" => "API keys",
+        "user" => "People: make, disable, help back in",
+        "invitation" => "Invite people into a workspace",
         "channel" => "Connected accounts",
         "media" => "Images and videos that posts show",
         "post" => "Write, edit, list, show, cancel posts",
@@ -74,6 +79,12 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
                 .help(format!("{} (a file, or - for standard input)", arg.about)),
         });
     }
+    for arg in verb.args.iter().filter(|arg| arg.kind == ArgKind::Secret) {
+        let name = from_stdin(arg.name);
+        let flag = Arg::new(name.clone()).long(name).action(ArgAction::SetTrue);
+        let about = format!("The same as `--{}-file -`", arg.name);
+        command = command.arg(flag.conflicts_with(arg.name).help(about));
+    }
     if verb.can_rehearse() {
         let about = "Say what would happen, and write nothing";
         command =
@@ -90,6 +101,11 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
         command = command.arg(complete::named(workspace, "workspace"));
     }
     command
+}
+
+/// The flag that says that a secret comes on standard input.
+fn from_stdin(name: &str) -> String {
+    format!("{name}-stdin")
 }
 
 /// The verb among the words of a command line.
@@ -195,6 +211,9 @@ fn words(verb: &Verb, given: &ArgMatches) -> std::io::Result<Map<String, Value>>
             ArgKind::Many => given
                 .get_many::<String>(arg.name)
                 .map(|many| many.map(|text| Value::String(text.clone())).collect()),
+            ArgKind::Secret if given.get_flag(&from_stdin(arg.name)) => {
+                Some(Value::String(secret("-")?))
+            }
             ArgKind::Secret => match one() {
                 Some(path) => Some(Value::String(secret(path)?)),
                 None => None,
@@ -225,5 +244,6 @@ fn secret(path: &str) -> std::io::Result<String> {
         text = std::fs::read_to_string(at)
             .map_err(|e| std::io::Error::new(e.kind(), format!("{path}: {e}")))?;
     }
-    Ok(text.trim().to_owned())
+    // Spaces may be part of a password; the end of the line is not.
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

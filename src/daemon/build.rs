@@ -80,6 +80,7 @@ pub(super) fn open(
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        people: Arc::default(),
         looked: Arc::default(),
         jobs: Jobs::default(),
         public_url: Arc::from(public_url),

@@ -3,10 +3,12 @@
 
 pub mod access;
 pub mod capability;
+pub mod chain;
 pub mod channel;
 pub mod circuit;
 pub mod delivery;
 pub mod event;
+pub mod host;
 pub mod media;
 pub mod place;
 pub mod plan;
@@ -16,4 +18,5 @@ pub mod rate;
 pub mod schedule;
 pub mod space;
 pub mod text;
+pub mod user;
 pub mod workspace;

@@ -5,15 +5,21 @@ mod admin;
 mod answer;
 mod api;
 mod around;
+mod cors;
+mod export;
 mod extract;
 mod file;
 mod form;
+mod hosting;
 mod json;
 mod leftover;
 mod limits;
+mod live;
 mod problem;
 mod public;
 mod server;
+mod visitor;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +74,9 @@ pub struct Settings {
     pub requests: usize,
     /// A second, of one key; 0 for no limit.
     pub key_rate: u32,
+    /// Live streams, in all and of one caller; one more is refused.
+    pub streams: usize,
+    pub streams_each: usize,
 }
 
 impl Default for Settings {
@@ -85,6 +94,8 @@ impl Default for Settings {
             proxies: bounds::PROXIES.iter().filter_map(|net| net.parse().ok()).collect(),
             requests: 512,
             key_rate: 1_000,
+            streams: bounds::STREAMS,
+            streams_each: bounds::STREAMS_EACH,
         }
     }
 }
@@ -101,7 +112,7 @@ pub enum Readiness {
 
 /// What is served on TCP: the API, feeds, health and metrics.
 pub fn public_router(face: &Shared) -> Router {
-    dressed(api::router().merge(public::pages()).merge(public::probes()), face)
+    dressed(api::router().merge(web::pages()).merge(public::pages()).merge(public::probes()), face)
 }
 
 /// What is served on the admin socket.
@@ -113,6 +124,7 @@ fn dressed(routes: Router<Shared>, face: &Shared) -> Router {
     routes
         .fallback(problem::no_such_address)
         .method_not_allowed_fallback(problem::wrong_method)
+        .layer(from_fn_with_state(Arc::clone(face), cors::answer))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn_with_state(Arc::clone(face), around::around))
         .with_state(Arc::clone(face))

@@ -6,9 +6,11 @@ use std::marker::PhantomData;
 
 use sha2::{Digest, Sha256};
 
+use super::hosts::EMBED_PREFIX;
 use super::idempotency::Marked;
+use super::users::{SESSION_PREFIX, door_stands_open};
 use super::{Repeat, Services, no, not_found, refused, trouble};
-use crate::base::{Code, CorrelationId, KeyId, Problem, SessionId, UserId, WorkspaceId};
+use crate::base::{Code, CorrelationId, HostId, KeyId, Problem, SessionId, UserId, WorkspaceId};
 use crate::domain::access::{Key, Member, Right, Scope as KeyScope};
 use crate::domain::event::{Actor, Event};
 use crate::store::{Error, Operator, Scope, View};
@@ -23,12 +25,22 @@ pub struct Access<R: Right> {
 }
 
 impl<R: Right> Access<R> {
+    /// That of a host to a workspace which it made.
+    pub(super) fn of_host(scope: Scope, actor: Actor, correlation: CorrelationId) -> Self {
+        Self { scope, actor, correlation, repeat: None, right: PhantomData }
+    }
+
     pub fn correlation(&self) -> CorrelationId {
         self.correlation
     }
 
     pub fn workspace(&self) -> WorkspaceId {
         self.scope.workspace()
+    }
+
+    /// Who it is, as events name them.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     /// The request as its caller may repeat it.
@@ -89,6 +101,7 @@ enum Who {
 pub enum Bearer {
     Key(KeyId),
     User(UserId),
+    Host(HostId),
 }
 
 impl Principal {
@@ -111,7 +124,7 @@ impl Principal {
 
     pub fn user(&self) -> Option<UserId> {
         match self.bearer() {
-            Bearer::Key(_) => None,
+            Bearer::Key(_) | Bearer::Host(_) => None,
             Bearer::User(user) => Some(user),
         }
     }
@@ -141,6 +154,7 @@ impl Principal {
         match self.bearer() {
             Bearer::Key(key) => Actor::Key(key),
             Bearer::User(user) => Actor::User(user),
+            Bearer::Host(host) => Actor::Host(host),
         }
     }
 
@@ -196,7 +210,19 @@ pub(crate) fn key_hash(secret: &str) -> [u8; 32] {
 
 impl Services {
     /// Whose key this is. Unknown, expired and revoked keys look the same.
-    pub fn authenticate(&self, secret: &str) -> Result<Principal, Problem> {
+    /// `origin` is that of the page that asks, if a browser says one.
+    pub async fn authenticate(
+        &self,
+        secret: &str,
+        origin: Option<&str>,
+    ) -> Result<Principal, Problem> {
+        if secret.starts_with(EMBED_PREFIX) {
+            return self.by_embed(secret, origin);
+        }
+        if secret.starts_with(SESSION_PREFIX) {
+            let who = self.signed_in(secret).await?;
+            return Ok(Principal::of_user(who.user.id, who.session.id));
+        }
         let hash = key_hash(secret);
         let found = self
             .store
@@ -221,9 +247,22 @@ impl Services {
         workspace: WorkspaceId,
         correlation: CorrelationId,
     ) -> Result<Access<R>, Problem> {
-        let entered = self.store.read_now(|view| principal.enter::<R>(view, workspace));
+        let entered = self.store.read_now(|view| {
+            let entry = principal.enter::<R>(view, workspace)?;
+            let open = match (&entry, &principal.0) {
+                (Some(entry), Who::User { user, .. }) => {
+                    door_stands_open(view, &entry.scope, *user)?
+                }
+                _ => true,
+            };
+            Ok((entry, open))
+        });
         let actor = principal.actor();
-        match entered.map_err(trouble)? {
+        let (entered, open) = entered.map_err(trouble)?;
+        if !open {
+            return Err(Problem::new(Code::TotpNeeded));
+        }
+        match entered {
             Some(Entry { scope, lacks: None }) => {
                 Ok(Access { scope, actor, correlation, repeat: None, right: PhantomData })
             }

@@ -73,7 +73,9 @@ impl Services {
                         Ok(_) => {}
                         Err(Refused::Missing) => return no(not_found()),
                         Err(Refused::Step(refusal)) => return no(refusal_problem(refusal)),
-                        Err(Refused::Lane) => return no(Problem::new(Code::Internal)),
+                        Err(Refused::Lane | Refused::Paused | Refused::Channel) => {
+                            return no(Problem::new(Code::Internal));
+                        }
                     }
                     remember(tx, &access, now, &id.to_string())?;
                 }

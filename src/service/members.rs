@@ -10,7 +10,6 @@ use crate::store::{Scope, Tx, WriteError};
 
 /// Makes somebody a member, by whoever asked them in; refuses who is one already. Their right to
 /// give this role is to be checked before.
-#[expect(dead_code, reason = "accepting an invitation is to call it")]
 pub(super) fn join(
     tx: &mut Tx<'_>,
     scope: &Scope,

@@ -9,6 +9,7 @@ mod credentials;
 mod deliveries;
 mod events;
 mod feeds;
+mod hosts;
 mod idempotency;
 mod jobs;
 mod keys;
@@ -23,6 +24,7 @@ pub mod shown;
 mod traffic;
 mod transition;
 mod usage;
+mod users;
 mod verbs;
 mod waits;
 pub mod words;
@@ -53,7 +55,12 @@ pub use channels::{Brought, ChannelChange, Grace};
 pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
+pub use events::{
+    ActivityShown, Checked, EventExport, EventFilter, EventShown, ExportFormat, HeadShown,
+    NotAnExport, check_export,
+};
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
+pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
 pub use jobs::{Job, Jobs};
 pub use media::{
@@ -67,8 +74,13 @@ pub use plans::{
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
+pub use users::{
+    Accepted, AccountChange, Cost, Credentials, Enrolment, InvitationShown, LinkLeads, LinkShown,
+    NewInvitation, NewUser, Opened, People, RecoveryCodes, SESSION_PREFIX, SecurityShown,
+    SessionShown, SignedIn, UserShown, Visitor,
+};
 pub use verbs::{
-    Arg, ArgKind, VERBS, Verb, download as download_verb, noun_named, run as run_verb,
+    Arg, ArgKind, Download, VERBS, Verb, download as download_verb, noun_named, run as run_verb,
     upload as upload_verb,
 };
 
@@ -110,6 +122,8 @@ pub struct Services {
     pub renewals: Arc<Renewals>,
     /// Servers and accounts that get no posts for a while.
     pub circuits: Arc<Circuits>,
+    /// People who come to sign in.
+    pub people: Arc<People>,
     /// The last look at the disk, and when that was.
     pub looked: Arc<Looked>,
     /// What the workers are doing.

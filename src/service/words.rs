@@ -1,8 +1,10 @@
 //! Words that come as text from every face: ids, instants, states, limits, decisions. Each problem
 //! names the field that the face calls it by.
 
-use crate::base::{Id, Kind, Problem, Timestamp, Wrong, limits};
-use crate::domain::access::Scope;
+use std::collections::BTreeMap;
+
+use crate::base::{CorrelationId, Id, Kind, Problem, Timestamp, Wrong, limits};
+use crate::domain::access::{ChannelGrant, Grants, Role, Scope};
 use crate::domain::plan::{Cap, Feature, PlanName};
 use crate::domain::publish::{Decision, State};
 
@@ -10,6 +12,37 @@ use crate::domain::publish::{Decision, State};
 pub fn id<K: Kind>(field: &str, text: &str) -> Result<Id<K>, Problem> {
     let expected = || format!("a {} id (a hyphenated UUID)", K::WORD);
     text.parse().map_err(|_| Problem::field(field, Wrong::BadFormat { expected: expected() }))
+}
+
+/// A number that counts from 0.
+pub fn number(field: &str, text: Option<&str>) -> Result<Option<u64>, Problem> {
+    let max = 9_007_199_254_740_991;
+    let bad = || Problem::field(field, Wrong::OutOfRange { min: 0, max });
+    let within = |n: &u64| i64::try_from(*n).is_ok_and(|n| n <= max);
+    text.map(|text| text.parse().ok().filter(within).ok_or_else(bad)).transpose()
+}
+
+/// A word of visible ASCII, of so many characters at most.
+pub fn short(field: &str, text: Option<String>, max: usize) -> Result<Option<String>, Problem> {
+    if text.as_ref().is_some_and(String::is_empty) {
+        return Err(Problem::field(field, Wrong::Empty));
+    }
+    let actual = text.as_ref().map_or(0, |text| text.chars().count());
+    if actual > max {
+        return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "characters" }));
+    }
+    if text.as_ref().is_some_and(|text| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
+        let expected = "visible ASCII characters without spaces".to_owned();
+        return Err(Problem::field(field, Wrong::BadFormat { expected }));
+    }
+    Ok(text)
+}
+
+/// A correlation id, in the field `correlation`.
+pub fn correlation(text: &str) -> Result<CorrelationId, Problem> {
+    let expected = || "16 hex digits, as `correlation_id` has them".to_owned();
+    let bad = |_| Problem::field("correlation", Wrong::BadFormat { expected: expected() });
+    text.parse().map_err(bad)
 }
 
 pub fn instant(field: &str, text: &str) -> Result<Timestamp, Problem> {
@@ -55,6 +88,29 @@ pub fn cap(field: &str, word: &str) -> Result<Cap, Problem> {
     let bad = || Problem::field(field, Wrong::BadFormat { expected: expected() });
     let plain = word.len() <= 15 && word.bytes().all(|byte| byte.is_ascii_digit());
     word.parse().ok().filter(|_| plain).map(Cap::AtMost).ok_or_else(bad)
+}
+
+/// A role by its word.
+pub fn role(field: &str, word: &str) -> Result<Role, Problem> {
+    let allowed = || Role::ALL.map(Role::word).join(", ");
+    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
+    Role::from_word(word).ok_or_else(bad)
+}
+
+/// What may be done on which channels; all of them when none are named.
+pub fn grants(field: &str, given: Option<&BTreeMap<String, String>>) -> Result<Grants, Problem> {
+    let Some(given) = given else { return Ok(Grants::All) };
+    let (max, actual) = (limits::CHANNELS_PER_POST, given.len());
+    if actual > max {
+        return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "channels" }));
+    }
+    let one = |(channel, word): (&String, &String)| {
+        let field = format!("{field}.{channel}");
+        let allowed = || ChannelGrant::ALL.map(ChannelGrant::word).join(", ");
+        let bad = || Problem::field(&field, Wrong::NotOneOf { allowed: allowed() });
+        Ok((id(&field, channel)?, ChannelGrant::from_word(word).ok_or_else(bad)?))
+    };
+    Ok(Grants::Only(given.iter().map(one).collect::<Result<_, Problem>>()?))
 }
 
 /// A delivery's state, in the field `state`.

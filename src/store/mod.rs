@@ -1,6 +1,7 @@
 //! The store: one redb file, one writer that commits what waits, handles bound to one workspace.
 //! Must not know what the data means. Nothing else names redb or postcard.
 
+mod chains;
 mod disk;
 mod dump;
 mod fault;
@@ -30,6 +31,7 @@ use crate::base::limits;
 use crate::domain::space::Space;
 use rows::{Meta, TimerKey};
 
+pub use chains::{Chains, Verdicts, verify_database};
 pub use disk::{Disk, Look};
 pub use dump::{Rebuild, put_in_place};
 pub use fault::{FaultDisk, FaultKind, Replay};
@@ -37,7 +39,7 @@ pub use key::{Fixed, Key};
 pub use layout::{Layout, RawRow, Step};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};
-pub use scope::{Backlog, Operator, Scope, in_flight};
+pub use scope::{Backlog, Operator, Scope, in_doubt};
 pub use slots::{Slot, Slots};
 pub use tx::{Span, Tx, View};
 use writer::{Job, Lane, Pending, Shared};

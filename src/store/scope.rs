@@ -1,16 +1,21 @@
 //! Handles: who may form which keys. A [`Scope`] is bound to one workspace and comes only from
-//! proof: a key's hash, a membership, a timer, a public feed, a signed address, an [`Operator`], or the program's own
-//! rounds. Must not be made otherwise.
+//! proof: a key's hash, a membership, an invitation, a host's own name, a timer, a public feed, a signed
+//! address, an [`Operator`], or the program's own rounds. Must not be made otherwise.
 
 use std::collections::BTreeMap;
 
-use crate::base::{AssetId, ChannelId, DeliveryId, KeyId, UserId, WorkspaceId, limits};
+use crate::base::{
+    AssetId, ChannelId, DeliveryId, HostId, InvitationId, KeyId, UserId, WorkspaceId, limits,
+};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::publish::State;
+use crate::domain::user::Invitation;
 use crate::domain::workspace::Workspace;
 
-use super::rows::{AssetHome, Attention, Feed, Inflight, KeyHash, Membership, Slug};
+use super::rows::{
+    AssetHome, Attention, Feed, HostedWorkspace, Inflight, KeyHash, Membership, Slug,
+};
 use super::tx::{Span, Tx, View};
 use super::{Error, WriteError};
 
@@ -46,6 +51,22 @@ impl Scope {
     ) -> Result<Option<Self>, Error> {
         let found = view.get_global::<Membership>(&(user, workspace))?;
         Ok(found.map(|Membership| Self(workspace)))
+    }
+
+    /// The workspace that an invitation leads into, for whoever holds its link.
+    pub fn by_invitation(
+        view: &View<'_>,
+        workspace: WorkspaceId,
+        invitation: InvitationId,
+    ) -> Result<Option<Self>, Error> {
+        let scope = Self(workspace);
+        Ok(view.get::<Invitation>(&scope, &invitation)?.map(|_| scope))
+    }
+
+    /// The workspace that a host made under this name of its own.
+    pub fn by_host(view: &View<'_>, host: HostId, external: &str) -> Result<Option<Self>, Error> {
+        let found = view.get_global::<HostedWorkspace>(&(host, external.to_owned()))?;
+        Ok(found.map(|row| Self(row.workspace)))
     }
 
     /// Workspaces where a user has a member's row, from the one after `after` on.
@@ -144,9 +165,9 @@ impl Backlog {
     }
 }
 
-/// Every delivery that is armed or unknown, for the engine, which must look at all of them; at most
-/// `SCAN_MAX` of a workspace.
-pub fn in_flight(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
+/// Every delivery that may be out, and those that are held, for the engine, which must look at all of
+/// them; at most `SCAN_MAX` of each in a workspace.
+pub fn in_doubt(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
     let mut found = Vec::new();
     let mut after = None;
     loop {
@@ -155,6 +176,9 @@ pub fn in_flight(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
             let scope = Scope(slug.workspace);
             let rows = view.scan::<Inflight>(&scope, &Span::first(limits::SCAN_MAX))?;
             found.extend(rows.into_iter().map(|((_, delivery), Inflight)| (scope, delivery)));
+            let rows = view.scan::<Attention>(&scope, &Span::last(limits::SCAN_MAX))?;
+            let held = rows.into_iter().filter(|(_, row)| row.state == State::Held);
+            found.extend(held.map(|(delivery, _)| (scope, delivery)));
         }
         match page.into_iter().last() {
             Some((slug, _)) => after = Some(slug),

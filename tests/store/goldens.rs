@@ -16,13 +16,17 @@ use carillon::domain::publish::{
 };
 use carillon::domain::rate::{Purpose, RateLimit, RateLimits};
 use carillon::domain::schedule::Schedule;
+use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
-    KeyHash, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry,
-    Remembered, SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
+    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, KeyHash, MediaTotal, Membership, Meta,
+    ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
+    ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
+use crate::hosts;
+use crate::people;
 use crate::records::Golden;
 use crate::rig::id;
 
@@ -72,6 +76,20 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[Usage { posts: 1 }, Usage { posts: u64::MAX }]),
         Golden::scoped(&members()),
         Golden::global(&[Membership]),
+        Golden::global(&people::users()),
+        Golden::global(&[Email { user: id(27) }]),
+        Golden::global(&people::proofs()),
+        Golden::global(&people::sessions()),
+        Golden::global(&[SessionToken { user: id(27), session: id(30) }]),
+        Golden::global(&people::links()),
+        Golden::scoped(&people::invitations()),
+        Golden::scoped(&[true, false].map(|totp_required| DoorRule { totp_required })),
+        Golden::global(&hosts::hosts()),
+        Golden::global(&[HostKey { host: id(41) }]),
+        Golden::global(&[HostedUser { user: id(27) }]),
+        Golden::global(&[HostedWorkspace { workspace: id(1) }]),
+        Golden::global(&hosts::embed_sessions()),
+        Golden::global(&[EmbedToken { session: id(30) }]),
     ]
 }
 
@@ -137,11 +155,11 @@ fn assets() -> Vec<Asset> {
 }
 
 /// Milliseconds that take all the bytes that today's take.
-fn at(n: u64) -> Timestamp {
+pub fn at(n: u64) -> Timestamp {
     Timestamp::from_millis(1_795_000_000_000 + n)
 }
 
-fn bytes() -> Vec<u8> {
+pub fn bytes() -> Vec<u8> {
     (0..=255).collect()
 }
 
@@ -149,8 +167,14 @@ fn correlation() -> CorrelationId {
     CorrelationId::new(&SeededRng::new(1))
 }
 
-fn actors() -> [Actor; 4] {
-    [Actor::Key(id(3)), Actor::Operator { uid: 1_000 }, Actor::System, Actor::User(id(27))]
+pub fn actors() -> [Actor; 5] {
+    [
+        Actor::Key(id(3)),
+        Actor::Operator { uid: 1_000 },
+        Actor::System,
+        Actor::User(id(27)),
+        Actor::Host(id(41)),
+    ]
 }
 
 fn event(actor: Actor) -> ChainedEvent {
@@ -290,7 +314,8 @@ fn posts() -> Vec<Post> {
             Target { id: id(9), channel: id(4), delivery: None },
         ],
     };
-    let [key, operator, system, user] = actors();
+    // A host writes no posts.
+    let [key, operator, system, user, _] = actors();
     let local = Schedule::At {
         local: "2026-12-01T09:00:00".to_owned(),
         zone: "Europe/Berlin".to_owned(),
@@ -411,7 +436,7 @@ fn deliveries() -> Vec<Delivery> {
 
 // Each of these stops to compile when a variant is added: give it a value above, then name it.
 const _: fn(Actor) = |actor| match actor {
-    Actor::Key(_) | Actor::Operator { .. } | Actor::System | Actor::User(_) => {}
+    Actor::Key(_) | Actor::Operator { .. } | Actor::System | Actor::User(_) | Actor::Host(_) => {}
 };
 const _: fn(ChannelState) = |state| match state {
     ChannelState::Connected

@@ -234,7 +234,7 @@ pub(super) fn cancel(
         Ok(_) => Ok(true),
         Err(Refused::Missing | Refused::Step(Refusal::Finished)) => Ok(false),
         Err(Refused::Step(refusal)) => no(refusal_problem(refusal)),
-        Err(Refused::Lane) => no(Problem::new(Code::Internal)),
+        Err(Refused::Lane | Refused::Paused | Refused::Channel) => no(Problem::new(Code::Internal)),
     }
 }
 

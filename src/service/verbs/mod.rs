@@ -2,10 +2,12 @@
 //! the console's palette read it. Must not render anything.
 
 mod files;
+mod host;
+mod people;
 mod plan;
 mod run;
 
-pub use files::{download, upload};
+pub use files::{Download, download, upload};
 pub use run::run;
 
 /// One thing an operator can do by name.
@@ -66,6 +68,7 @@ const PAGE: &[Arg] = &[
     arg("limit", Optional, "rows of the page, at most 200"),
     arg("cursor", Optional, "where the page before ended"),
 ];
+const HOST: &[&str] = &["id", "name", "origins", "created_at", "revoked_at"];
 const PLAN: &[Arg] = &[
     arg("plan", Word, "free, starter, pro or enterprise; default for that of the installation"),
     arg("channels", Optional, "channels instead of the plan's: a number, or unlimited"),
@@ -81,7 +84,13 @@ const CHANNEL: &[&str] = &["id", "network", "name", "state", "paused", "handle",
 const WORKSPACE: &[&str] = &["id", "slug", "name", "paused"];
 const ASSET: &[&str] = &["id", "name", "type", "bytes", "width", "height", "alt"];
 const ALT: Arg = arg("alt", Optional, "what it shows, for those who do not see it");
+const EVENT: &[&str] = &["sequence", "at", "actor", "kind", "subject"];
+const ACTIVITY: &[&str] = &["sequence", "at", "actor", "kind", "subject", "params"];
 const KEY: &[&str] = &["id", "name", "scopes", "created_at", "expires_at", "revoked_at"];
+
+const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
+const EMAIL: Arg = arg("email", Word, "their e-mail");
+const INVITATION: &[&str] = &["id", "email", "role", "state", "expires_at"];
 
 const fn verb(
     (noun, verb, right): (&'static str, &'static str, &'static str),
@@ -121,6 +130,36 @@ pub const VERBS: &[Verb] = &[
     verb(("plan", "preview", "read"), "What another plan would cut; nothing is changed", PLAN, &[]),
     verb(("plan", "set", "admin"), "Give the workspace a plan. Nothing is deleted: what is over its limits \
         stays and goes out, and more is refused", PLAN, &[]),
+    verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator", &[
+        arg("totp", Required, "required or optional"),
+    ], &[]),
+    verb(("host", "create", ""), "Let a product embed Carillon for its own people; its key is shown once", &[
+        arg("name", Word, "which product"),
+        arg("origin", Many, "where its pages are, such as https://crm.example"),
+    ], HOST),
+    verb(("host", "list", ""), "Products that embed Carillon", &[], HOST),
+    verb(("host", "revoke", ""), "End a product's key and its open pages at once; what it made stays", ID, HOST),
+    verb(("setup-link", "", ""), "A link that makes the first user; for one use, within 30 minutes", &[], &[]),
+    verb(("user", "create", ""), "Make a user, who gets a workspace", &[
+        EMAIL,
+        arg("name", Optional, "their name; what stands before the @ when not given"),
+        arg("admin", Flag, "let them own the workspaces that nobody belongs to yet"),
+        arg("password", Secret, "their password; without one you get a link by which they set it"),
+    ], USER),
+    verb(("user", "list", ""), "All users", PAGE, USER),
+    verb(("user", "show", ""), "One user", &[EMAIL], USER),
+    verb(("user", "disable", ""), "Shut a user out, everywhere and at once", &[EMAIL], USER),
+    verb(("user", "enable", ""), "Let them in again", &[EMAIL], USER),
+    verb(("user", "reset-link", ""), "A link by which they set a new password; for one use, within a day", &[EMAIL], &[]),
+    verb(("user", "reset-totp", ""), "Take off an authenticator that they have lost", &[EMAIL], USER),
+    verb(("user", "sessions", ""), "Where they are signed in", &[EMAIL], &["id", "used_at", "ends_at", "address", "agent"]),
+    verb(("user", "sign-out", ""), "End all their sessions", &[EMAIL], &[]),
+    verb(("invitation", "create", "admin"), "Invite somebody; the link is shown once", &[
+        arg("email", Word, "their e-mail"),
+        arg("role", Required, "owner, admin, editor or viewer"),
+    ], INVITATION),
+    verb(("invitation", "list", "admin"), "The workspace's invitations, newest first", PAGE, INVITATION),
+    verb(("invitation", "revoke", "admin"), "Take an invitation back", ID, INVITATION),
     verb(("key", "create", "admin"), "Make an API key; it is shown once", &[
         arg("name", Word, "what it is for"),
         arg("scope", Many, "read, write, publish, admin or metrics"),
@@ -201,6 +240,24 @@ pub const VERBS: &[Verb] = &[
         arg("url", Optional, "where it is, when it is there"),
     ], DELIVERY),
     verb(("delivery", "acknowledge", "write"), "Say that a failed one was seen: it waits for nobody any more", ID, DELIVERY),
+    verb(("event", "list", "admin"), "The chain of what happened, newest first", &[
+        arg("kind", Optional, "how the kind begins, such as post. or suspicious"),
+        arg("actor", Optional, "who did it, or how that begins, such as key: or operator:1000"),
+        arg("subject", Optional, "the id of what changed"),
+        arg("correlation", Optional, "the correlation id of the request that did it"),
+        arg("from", Optional, "at this instant or later, RFC 3339"),
+        arg("to", Optional, "before this instant"),
+        arg("limit", Optional, "rows of the page, at most 200"),
+        arg("cursor", Optional, "where the page before ended"),
+    ], EVENT),
+    verb(("event", "activity", "read"), "What was changed and what became of posts, newest first", PAGE, ACTIVITY),
+    verb(("event", "show", "admin"), "One event, with its hashes", &[arg("number", Word, "its number")], EVENT),
+    verb(("event", "head", "admin"), "The last event's number and hash, to be noted down elsewhere", &[], &[]),
+    verb(("event", "export", "admin"), "Write the chain to a file that `event verify` checks", &[
+        arg("format", Optional, "jsonl (the default) or csv"),
+        arg("after", Optional, "only those after the event of this number"),
+        arg("to", Into, "a file that is not there yet, or - for standard output"),
+    ], &[]),
 ];
 
 /// Verbs that change nothing but the database, and can be tried with `--dry-run`. Not those that

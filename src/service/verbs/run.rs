@@ -160,11 +160,14 @@ async fn answer(
     }
     let id = call.workspace(workspace).await?;
     match noun {
+        "workspace" if verb == "security" => call.security(id, &words).await,
+        "invitation" => call.invitation(id, verb, &words).await,
         "workspace" | "key" => call.people(id, noun, verb, &words).await,
         "plan" => call.plan(id, verb, &words).await,
         "channel" => call.channel(id, verb, &words).await,
         "post" => call.post(id, verb, &words).await,
         "media" => call.media(id, verb, &words).await,
+        "event" => call.event(id, verb, &words).await,
         _ => call.delivery(id, verb, &words).await,
     }
 }
@@ -188,6 +191,9 @@ impl Caller<'_> {
         let (services, operator) = (self.services, self.operator);
         match (noun, verb) {
             ("status", _) => self.status().await,
+            ("setup-link", _) => shown(services.setup_link(operator).await?),
+            ("user", _) => self.user(verb, words).await,
+            ("host", _) => self.host(verb, words).await,
             ("config", _) => shown((services.controls.reload)()?),
             ("log", _) => {
                 let level = words.word("level")?;

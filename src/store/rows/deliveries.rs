@@ -16,7 +16,8 @@ impl Row for Delivery {
 
 impl Scoped for Delivery {}
 
-/// A delivery that is armed or unknown. At most one of a channel is armed.
+/// A delivery that may be out, and that the program is at: it is armed or unknown, or a repeat under
+/// its key waits. At most one of a channel is armed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inflight;
 

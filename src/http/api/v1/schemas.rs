@@ -5,10 +5,11 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{SchemaFormat, Type};
 
 use crate::base::limits;
-use crate::domain::access::Scope;
+use crate::domain::access::{ChannelGrant, Role, Scope};
 use crate::domain::plan::PlanName;
 use crate::domain::publish::State;
 use crate::networks;
+use crate::service::ExportFormat;
 
 pub fn text(max: usize) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).max_length(Some(max))
@@ -47,6 +48,21 @@ pub fn scopes() -> Schema {
     list(items, Scope::ALL.len()).min_items(Some(1)).description(Some(about)).into()
 }
 
+pub fn email() -> Schema {
+    text(limits::EMAIL_BYTES).min_length(Some(3)).into()
+}
+
+pub fn style() -> Schema {
+    let about = "A CSS value without quotes and semicolons.";
+    let plain = text(100).min_length(Some(1)).pattern(Some("^[A-Za-z0-9 #%(),./-]+$"));
+    plain.description(Some(about)).into()
+}
+
+pub fn export_format() -> Schema {
+    let about = "`jsonl` if not given.";
+    one_of(ExportFormat::WORDS).description(Some(about)).into()
+}
+
 pub fn plan() -> Schema {
     one_of(PlanName::ALL.map(PlanName::word)).into()
 }
@@ -54,6 +70,20 @@ pub fn plan() -> Schema {
 pub fn cap() -> Schema {
     let about = "A number, or `unlimited`.";
     text(15).pattern(Some("^(unlimited|[0-9]{1,15})$")).description(Some(about)).into()
+}
+
+pub fn role() -> Schema {
+    one_of(Role::ALL.map(Role::word)).description(Some("What they will be.")).into()
+}
+
+pub fn grants() -> Schema {
+    let about = "What they may do, by the id of a channel; the others are as good as missing.";
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(one_of(ChannelGrant::ALL.map(ChannelGrant::word))))
+        .max_properties(Some(limits::CHANNELS_PER_POST))
+        .description(Some(about))
+        .into()
 }
 
 pub fn channels() -> Schema {
