@@ -22,6 +22,9 @@ pub const NAME_CHARS: usize = 100;
 pub const SLUG_CHARS: usize = 63;
 pub const URL_BYTES: usize = 2_048;
 pub const TOKEN_BYTES: usize = 4_096;
+/// Live streams at a time, in all and of one caller; they hold a connection each.
+pub const STREAMS: usize = 256;
+pub const STREAMS_EACH: usize = 8;
 /// Rows of one page of a list.
 pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 200;
@@ -35,6 +38,10 @@ pub const EMAIL_BYTES: usize = 254;
 pub const SESSIONS_PER_USER: usize = 50;
 /// What is kept of what a browser calls itself.
 pub const AGENT_CHARS: usize = 200;
+/// The name by which a host knows something of its own.
+pub const EXTERNAL_ID_CHARS: usize = 200;
+/// Products that embed this installation, also those that were revoked.
+pub const HOSTS: usize = 200;
 /// Invitations of a workspace that nobody has answered yet.
 pub const INVITATIONS_OPEN: usize = 200;
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
 use super::{FAILED, USAGE, ask, complete, settings, show};
-use crate::service::{ArgKind, VERBS, Verb};
+use crate::service::{ArgKind, VERBS, Verb, noun_named};
 
 const DRY_RUN: &str = "dry-run";
 
@@ -40,9 +40,12 @@ fn about(noun: &str) -> &'static str {
         "config" => "Show, explain, check and reload settings",
         "backup" => "Make, list, check and restore backups",
         "log" => "Change which lines are logged",
+        "event" => "What happened: list, export and check the chain of events",
         "publishing" => "Pause and resume publishing everywhere",
         "network" => "What each network allows; pause one for everybody",
         "workspace" => "Create, list, pause workspaces",
+        "plan" => "How much a workspace may have, and what it uses",
+        "host" => "Products that embed Carillon for people of their own",
         "key" => "API keys",
         "user" => "People: make, disable, help back in",
         "invitation" => "Invite people into a workspace",
@@ -57,7 +60,7 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
     command = command.about(verb.about);
     for arg in verb.args {
         let mut made = Arg::new(arg.name).help(arg.about);
-        if let Some(noun) = complete::noun_of(verb.noun, arg.name) {
+        if let Some(noun) = noun_named(verb.noun, arg.name) {
             made = complete::named(made, noun);
         }
         command = command.arg(match arg.kind {
@@ -122,7 +125,12 @@ pub(super) fn run(noun: &str, given: &ArgMatches) -> ExitCode {
         Some(socket) => socket.clone(),
         None => match settings(given) {
             Ok(config) => config.server.admin_socket(),
-            Err(code) => return code,
+            Err(code) => {
+                show::talk(
+                    "  do: correct it, or name the server with --socket, which needs no settings",
+                );
+                return code;
+            }
         },
     };
     let args = match words(verb, given) {
@@ -171,19 +179,27 @@ pub(super) fn run(noun: &str, given: &ArgMatches) -> ExitCode {
 
 /// Writes the names of arguments as they are typed.
 fn name_flags(verb: &Verb, problem: &mut Value) {
-    let Some(detail) = problem["detail"].as_str() else { return };
-    let mut detail = detail.to_owned();
     let workspace = (!verb.right.is_empty()).then_some(("workspace", "--workspace".to_owned()));
     let flags = verb.args.iter().filter_map(|arg| match arg.kind {
         ArgKind::Word => None,
         ArgKind::Secret => Some((arg.name, format!("--{}-file", arg.name))),
         _ => Some((arg.name, format!("--{}", arg.name))),
     });
-    for (name, flag) in flags.chain(workspace) {
-        detail = detail.replace(&format!("`{name}`"), &format!("`{flag}`"));
-        detail = detail.replace(&format!("`{name}["), &format!("`{flag}["));
+    // The API asks for lists and objects where a flag is repeated, or there are two of them.
+    let lists = [("parts", "text"), ("channels", "channel"), ("tags", "tag"), ("schedule", "at")];
+    let lists = lists.into_iter().filter(|(_, own)| verb.args.iter().any(|arg| arg.name == *own));
+    let lists = lists.map(|(theirs, own)| (theirs, format!("--{own}")));
+    let named: Vec<(&str, String)> = flags.chain(workspace).chain(lists).collect();
+    for told in ["detail", "remedy"] {
+        let Some(text) = problem[told].as_str() else { continue };
+        let mut text = text.to_owned();
+        for (name, flag) in &named {
+            text = text.replace(&format!("`{name}`"), &format!("`{flag}`"));
+            text = text.replace(&format!("`{name}["), &format!("`{flag}["));
+            text = text.replace(&format!("`{name}."), &format!("`{flag}."));
+        }
+        problem[told] = Value::String(text);
     }
-    problem["detail"] = Value::String(detail);
 }
 
 fn words(verb: &Verb, given: &ArgMatches) -> std::io::Result<Map<String, Value>> {

@@ -3,10 +3,12 @@
 
 pub mod access;
 pub mod capability;
+pub mod chain;
 pub mod channel;
 pub mod circuit;
 pub mod delivery;
 pub mod event;
+pub mod host;
 pub mod media;
 pub mod place;
 pub mod plan;

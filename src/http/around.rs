@@ -62,10 +62,11 @@ pub(super) async fn around(
     let (method, status) = (method.as_str(), response.status().as_u16());
     let took = clock.monotonic().saturating_sub(began);
     face.services.metrics.http_request(face_of(route), method, route, status, took);
-    let (key, user) = match asked.bearer.get() {
-        Some(Bearer::Key(key)) => (Some(key), None),
-        Some(Bearer::User(user)) => (None, Some(user)),
-        None => (None, None),
+    let (key, user, host) = match asked.bearer.get() {
+        Some(Bearer::Key(key)) => (Some(key), None, None),
+        Some(Bearer::User(user)) => (None, Some(user), None),
+        Some(Bearer::Host(host)) => (None, None, Some(host)),
+        None => (None, None, None),
     };
     tracing::info!(
         method,
@@ -75,6 +76,7 @@ pub(super) async fn around(
         correlation_id = %correlation,
         key = key.map(tracing::field::display),
         user = user.map(tracing::field::display),
+        host = host.map(tracing::field::display),
         "request"
     );
     response

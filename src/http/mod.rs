@@ -5,12 +5,16 @@ mod admin;
 mod answer;
 mod api;
 mod around;
+mod cors;
+mod export;
 mod extract;
 mod file;
 mod form;
+mod hosting;
 mod json;
 mod leftover;
 mod limits;
+mod live;
 mod problem;
 mod public;
 mod server;
@@ -27,7 +31,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::base::{Net, limits as bounds};
 use crate::service::Services;
 
-pub use admin::{ask_admin, fetch_admin, send_admin};
+pub use admin::{Consoles, Line, PROTOCOL, ask_admin, fetch_admin, open_console, send_admin};
 pub use limits::Limits;
 pub use server::{Listener, Peer, Server};
 
@@ -38,6 +42,8 @@ pub struct Face {
     pub limits: Limits,
     /// Answers `/health/ready`.
     pub readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
+    /// Takes consoles over.
+    pub consoles: Box<Consoles>,
 }
 
 /// The handle that handlers get.
@@ -68,6 +74,9 @@ pub struct Settings {
     pub requests: usize,
     /// A second, of one key; 0 for no limit.
     pub key_rate: u32,
+    /// Live streams, in all and of one caller; one more is refused.
+    pub streams: usize,
+    pub streams_each: usize,
 }
 
 impl Default for Settings {
@@ -85,6 +94,8 @@ impl Default for Settings {
             proxies: bounds::PROXIES.iter().filter_map(|net| net.parse().ok()).collect(),
             requests: 512,
             key_rate: 1_000,
+            streams: bounds::STREAMS,
+            streams_each: bounds::STREAMS_EACH,
         }
     }
 }
@@ -113,6 +124,7 @@ fn dressed(routes: Router<Shared>, face: &Shared) -> Router {
     routes
         .fallback(problem::no_such_address)
         .method_not_allowed_fallback(problem::wrong_method)
+        .layer(from_fn_with_state(Arc::clone(face), cors::answer))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn_with_state(Arc::clone(face), around::around))
         .with_state(Arc::clone(face))

@@ -6,10 +6,11 @@ use std::marker::PhantomData;
 
 use sha2::{Digest, Sha256};
 
+use super::hosts::EMBED_PREFIX;
 use super::idempotency::Marked;
 use super::users::{SESSION_PREFIX, door_stands_open};
 use super::{Repeat, Services, no, not_found, refused, trouble};
-use crate::base::{Code, CorrelationId, KeyId, Problem, SessionId, UserId, WorkspaceId};
+use crate::base::{Code, CorrelationId, HostId, KeyId, Problem, SessionId, UserId, WorkspaceId};
 use crate::domain::access::{Key, Member, Right, Scope as KeyScope};
 use crate::domain::event::{Actor, Event};
 use crate::store::{Error, Operator, Scope, View};
@@ -24,12 +25,22 @@ pub struct Access<R: Right> {
 }
 
 impl<R: Right> Access<R> {
+    /// That of a host to a workspace which it made.
+    pub(super) fn of_host(scope: Scope, actor: Actor, correlation: CorrelationId) -> Self {
+        Self { scope, actor, correlation, repeat: None, right: PhantomData }
+    }
+
     pub fn correlation(&self) -> CorrelationId {
         self.correlation
     }
 
     pub fn workspace(&self) -> WorkspaceId {
         self.scope.workspace()
+    }
+
+    /// Who it is, as events name them.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     /// The request as its caller may repeat it.
@@ -90,6 +101,7 @@ enum Who {
 pub enum Bearer {
     Key(KeyId),
     User(UserId),
+    Host(HostId),
 }
 
 impl Principal {
@@ -112,7 +124,7 @@ impl Principal {
 
     pub fn user(&self) -> Option<UserId> {
         match self.bearer() {
-            Bearer::Key(_) => None,
+            Bearer::Key(_) | Bearer::Host(_) => None,
             Bearer::User(user) => Some(user),
         }
     }
@@ -142,6 +154,7 @@ impl Principal {
         match self.bearer() {
             Bearer::Key(key) => Actor::Key(key),
             Bearer::User(user) => Actor::User(user),
+            Bearer::Host(host) => Actor::Host(host),
         }
     }
 
@@ -197,7 +210,15 @@ pub(crate) fn key_hash(secret: &str) -> [u8; 32] {
 
 impl Services {
     /// Whose key this is. Unknown, expired and revoked keys look the same.
-    pub async fn authenticate(&self, secret: &str) -> Result<Principal, Problem> {
+    /// `origin` is that of the page that asks, if a browser says one.
+    pub async fn authenticate(
+        &self,
+        secret: &str,
+        origin: Option<&str>,
+    ) -> Result<Principal, Problem> {
+        if secret.starts_with(EMBED_PREFIX) {
+            return self.by_embed(secret, origin);
+        }
         if secret.starts_with(SESSION_PREFIX) {
             let who = self.signed_in(secret).await?;
             return Ok(Principal::of_user(who.user.id, who.session.id));

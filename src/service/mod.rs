@@ -9,10 +9,13 @@ mod credentials;
 mod deliveries;
 mod events;
 mod feeds;
+mod hosts;
 mod idempotency;
+mod jobs;
 mod keys;
 mod media;
 mod members;
+mod overview;
 mod pauses;
 mod planning;
 mod plans;
@@ -44,18 +47,26 @@ use shown::Glance;
 
 pub use access::{Access, Bearer, Principal};
 pub use backups::{
-    BackupError, BackupSettings, BackupShown, Backups, Item, Manifest, MediaMode, Restored,
-    hold_restored, read_backup, verify_backup,
+    BackupError, BackupSettings, BackupShown, Backups, Head as BackupHead, Item, Manifest,
+    MediaMode, Restored, Writer as BackupWriter, hold_restored, list_backups_in, read_archive,
+    read_backup, read_backup_from, verify_backup,
 };
 pub use channels::{Brought, ChannelChange, Grace};
 pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
+pub use events::{
+    ActivityShown, Checked, EventExport, EventFilter, EventShown, ExportFormat, HeadShown,
+    NotAnExport, check_export,
+};
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
+pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
+pub use jobs::{Job, Jobs};
 pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
+pub use overview::{Bounds, Happened, Of, Overview, Waiting, is_by};
 pub use pauses::{Level, Pauses};
 pub use plans::{
     ChannelOver, MonthOver, MonthShown, OverridesShown, PlanPreview, PlanShown, UseShown,
@@ -69,7 +80,8 @@ pub use users::{
     SessionShown, SignedIn, UserShown, Visitor,
 };
 pub use verbs::{
-    Arg, ArgKind, VERBS, Verb, download as download_verb, run as run_verb, upload as upload_verb,
+    Arg, ArgKind, Download, VERBS, Verb, download as download_verb, noun_named, run as run_verb,
+    upload as upload_verb,
 };
 
 /// How far the engine is with what was overdue when it could look again.
@@ -114,6 +126,8 @@ pub struct Services {
     pub people: Arc<People>,
     /// The last look at the disk, and when that was.
     pub looked: Arc<Looked>,
+    /// What the workers are doing.
+    pub jobs: Jobs,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: Arc<str>,
 }

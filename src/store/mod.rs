@@ -1,6 +1,7 @@
 //! The store: one redb file, one writer that commits what waits, handles bound to one workspace.
 //! Must not know what the data means. Nothing else names redb or postcard.
 
+mod chains;
 mod disk;
 mod dump;
 mod fault;
@@ -30,14 +31,15 @@ use crate::base::limits;
 use crate::domain::space::Space;
 use rows::{Meta, TimerKey};
 
-pub use disk::Disk;
+pub use chains::{Chains, Verdicts, verify_database};
+pub use disk::{Disk, Look};
 pub use dump::{Rebuild, put_in_place};
 pub use fault::{FaultDisk, FaultKind, Replay};
 pub use key::{Fixed, Key};
 pub use layout::{Layout, RawRow, Step};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};
-pub use scope::{Backlog, Operator, Scope, in_flight};
+pub use scope::{Backlog, Operator, Scope, in_doubt};
 pub use slots::{Slot, Slots};
 pub use tx::{Span, Tx, View};
 use writer::{Job, Lane, Pending, Shared};
@@ -149,10 +151,10 @@ impl Store {
         self.rehearsal
     }
 
-    /// Looks at a file without writing to it: whether it was closed well. An error when it is not a
-    /// database that this program can open.
-    pub fn look(path: &std::path::Path) -> Result<bool, Error> {
-        disk::is_closed(path, |found| dump::check(found, Layout::CURRENT))
+    /// Looks at a file without writing to it. An error when it is no database, or is in use; its
+    /// layout may be one that this program cannot open.
+    pub fn look(path: &std::path::Path) -> Result<Look, Error> {
+        disk::look_at(path)
     }
 
     /// Grows by one with each start; whatever an older epoch armed is unknown.

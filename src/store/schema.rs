@@ -6,6 +6,7 @@ use redb::TableDefinition;
 use crate::domain::access;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
+use crate::domain::host::{EmbedSession, Host};
 use crate::domain::media::Asset;
 use crate::domain::plan::Entitlement;
 use crate::domain::post::Post;
@@ -15,8 +16,8 @@ use crate::domain::workspace::Workspace;
 use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
 use super::rows::{
-    access as access_rows, assets, channels, deliveries, events, idempotency, installation, limits,
-    plans, posts, staged, timers, users, workspaces,
+    access as access_rows, assets, channels, deliveries, events, hosts, idempotency, installation,
+    limits, plans, posts, staged, timers, users, workspaces,
 };
 
 /// The workspace's id, in front of the keys of scoped tables.
@@ -67,6 +68,12 @@ pub enum Table {
     Links,
     Invitations,
     DoorRules,
+    Hosts,
+    HostKeys,
+    HostedUsers,
+    HostedWorkspaces,
+    EmbedSessions,
+    EmbedTokens,
 }
 
 /// Whose data a table holds.
@@ -133,7 +140,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<Post>("posts", Scoped, "posts, in order of making"),
     row::<posts::CalendarEntry>("calendar", Scoped, "(due, post)").scattered(),
     row::<Delivery>("deliveries", Scoped, "deliveries, in order of making"),
-    row::<deliveries::Inflight>("inflight", Scoped, "(channel, delivery) while armed or unknown: the lane's lock").scattered(),
+    row::<deliveries::Inflight>("inflight", Scoped, "(channel, delivery) while it may be out and is not held: the lane's lock").scattered(),
     row::<deliveries::Attention>("attention", Scoped, "deliveries that are held, partial or failed"),
     row::<deliveries::PublishedEntry>("published", Scoped, "(channel, time, delivery)").scattered(),
     row::<events::ChainedEvent>("events", Scoped, "sequence -> event, hash-chained"),
@@ -161,6 +168,12 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<users::Link>("links", Global, "hash of a link's token -> what it does once"),
     row::<user::Invitation>("invitations", Scoped, "invitations, in order of making"),
     row::<user::DoorRule>("door_rules", Scoped, "() -> what the workspace asks of people"),
+    row::<Host>("hosts", Global, "products that embed this installation, without their keys"),
+    row::<hosts::HostKey>("host_keys", Global, "hash of a host's key -> host"),
+    row::<hosts::HostedUser>("hosted_users", Global, "(host, the host's name) -> user whom it made"),
+    row::<hosts::HostedWorkspace>("hosted_workspaces", Global, "(host, the host's name) -> workspace that it made"),
+    row::<EmbedSession>("embed_sessions", Global, "pages inside hosts, in order of making"),
+    row::<hosts::EmbedToken>("embed_tokens", Global, "hash of a page's bearer -> its session"),
 ];
 
 impl Table {
@@ -197,6 +210,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::DoorRules as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::EmbedTokens as usize + 1);
     }
 }

@@ -10,10 +10,10 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::base::limits;
 
-use super::dump::check;
 use super::key::Key;
 use super::layout::Layout;
 use super::puts::{Changed, Puts};
+use super::record::DecodeError;
 use super::rows::timers::StoredTimer;
 use super::rows::{Meta, TimerKey};
 use super::schema::{CATALOGUE, Table};
@@ -450,7 +450,7 @@ pub(super) fn prepare(database: &Database, layout: Layout) -> Result<(), Error> 
 
 fn open_on(disk: &Disk, options: Options) -> Result<Database, Error> {
     let layout = options.layout;
-    disk.open(options, |database| prepare(database, layout), |found| check(found, layout))
+    disk.open(options, |database| prepare(database, layout), |found| layout.check(found))
 }
 
 /// Makes the tables that the file does not have yet.
@@ -460,9 +460,10 @@ fn touch(tables: &OpenTables<'_>) -> Result<(), Error> {
 
 /// Counts the epoch up. Returns it and the number of the last batch.
 fn begin_epoch(database: &Database, layout: Layout) -> Result<(u64, u64), Error> {
-    check(schema_of(database)?, layout)?;
+    layout.check(schema_of(database)?)?;
     let tables = Tables::of(database)?;
-    let epoch = read_meta(&tables, "epoch")? + 1;
+    let last = Error::Corrupt { table: Table::Meta, cause: DecodeError::Malformed };
+    let epoch = read_meta(&tables, "epoch")?.checked_add(1).ok_or(last)?;
     let batch = read_meta(&tables, "batch")?;
     drop(tables);
     commit(database, |tables| {

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use carillon::base::{
-    CODES, Clock, CorrelationId, DeliveryId, ManualClock, Rng, SeededRng, Timestamp,
+    CODES, Clock, Code, CorrelationId, DeliveryId, ManualClock, Problem, Rng, SeededRng, Timestamp,
 };
 use carillon::domain::event::Actor;
 use carillon::domain::publish::{Event, Moment, Outcome, Receipt, Source, Timing};
@@ -21,7 +21,7 @@ use carillon::outbound::{self, Response, SendError, Transport};
 use carillon::practice::World;
 use carillon::practice::bluesky::Settings as Bluesky;
 use carillon::practice::mastodon::Settings as Mastodon;
-use carillon::service::{Change, Cost, People, Services, run_verb, transition};
+use carillon::service::{Change, Cost, Jobs, People, Services, run_verb, transition};
 use carillon::simulator::InProcess;
 use carillon::store::rows::ChainedEvent;
 use carillon::store::{Disk, FaultDisk, Operator, Options, Scope, Span, Store};
@@ -93,6 +93,7 @@ impl House {
                 let readiness = Arc::clone(&readiness);
                 Box::new(move || *readiness.lock().unwrap())
             },
+            consoles: Box::new(|_, _| Err(Problem::new(Code::Overloaded))),
         });
         let (router, admin) = (public_router(&face), admin_router(&face));
         let (workspace, key) = (String::new(), String::new());
@@ -293,6 +294,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         circuits: Arc::default(),
         people: Arc::new(People::new(Cost { memory_kib: 8, passes: 1 })),
         looked: Arc::default(),
+        jobs: Jobs::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),
     }
@@ -341,8 +343,13 @@ impl Call<'_> {
 pub async fn send(router: &Router, request: Request<Body>) -> Answer {
     let told = format!("{} {}", request.method(), request.uri());
     let response = router.clone().oneshot(request).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
+    let (parts, mut body) = response.into_parts();
+    let endless = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let body = if endless {
+        body.frame().await.unwrap().unwrap().into_data().unwrap()
+    } else {
+        body.collect().await.unwrap().to_bytes()
+    };
     let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
     answer.check(&told);
     answer

@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly and talk")]
 
 mod access;
+mod acknowledge;
 mod bucket;
 mod conditional;
 mod document;
+mod embed;
+mod events;
 mod fields;
 mod harness;
 mod idempotency;
@@ -21,5 +24,6 @@ mod problems;
 mod public;
 mod schemathesis;
 mod socket;
+mod stream;
 mod uploads;
 mod users;

@@ -19,12 +19,13 @@ use carillon::domain::schedule::Schedule;
 use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, Feed,
-    Inflight, KeyHash, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation,
-    PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer,
-    Upload, Usage, WrappedKey,
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
+    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, KeyHash, MediaTotal, Membership, Meta,
+    ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
+    ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
+use crate::hosts;
 use crate::people;
 use crate::records::Golden;
 use crate::rig::id;
@@ -47,7 +48,7 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[CalendarEntry]),
         Golden::scoped(&deliveries()),
         Golden::scoped(&[Inflight]),
-        Golden::scoped(&State::ALL.map(|state| Attention { state })),
+        Golden::scoped(&attention()).since(1, &State::ALL.map(unseen)),
         Golden::scoped(&[PublishedEntry]),
         Golden::scoped(&actors().map(event)),
         Golden::scoped(&[Remembered {
@@ -83,6 +84,12 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&people::links()),
         Golden::scoped(&people::invitations()),
         Golden::scoped(&[true, false].map(|totp_required| DoorRule { totp_required })),
+        Golden::global(&hosts::hosts()),
+        Golden::global(&[HostKey { host: id(41) }]),
+        Golden::global(&[HostedUser { user: id(27) }]),
+        Golden::global(&[HostedWorkspace { workspace: id(1) }]),
+        Golden::global(&hosts::embed_sessions()),
+        Golden::global(&[EmbedToken { session: id(30) }]),
     ]
 }
 
@@ -97,6 +104,15 @@ fn entitlements() -> Vec<Entitlement> {
     let each = PlanName::ALL.map(|plan| [Overrides::default(), own].map(|o| (plan, o)));
     let each = each.into_iter().flatten();
     each.map(|(plan, overrides)| Entitlement { plan, overrides }).collect()
+}
+
+fn unseen(state: State) -> Attention {
+    Attention { state, acknowledged: false }
+}
+
+fn attention() -> Vec<Attention> {
+    let seen = Attention { state: State::Failed, acknowledged: true };
+    State::ALL.map(unseen).into_iter().chain([seen]).collect()
 }
 
 fn rate_limits() -> [RateLimits; 2] {
@@ -151,8 +167,14 @@ fn correlation() -> CorrelationId {
     CorrelationId::new(&SeededRng::new(1))
 }
 
-pub fn actors() -> [Actor; 4] {
-    [Actor::Key(id(3)), Actor::Operator { uid: 1_000 }, Actor::System, Actor::User(id(27))]
+pub fn actors() -> [Actor; 5] {
+    [
+        Actor::Key(id(3)),
+        Actor::Operator { uid: 1_000 },
+        Actor::System,
+        Actor::User(id(27)),
+        Actor::Host(id(41)),
+    ]
 }
 
 fn event(actor: Actor) -> ChainedEvent {
@@ -292,7 +314,8 @@ fn posts() -> Vec<Post> {
             Target { id: id(9), channel: id(4), delivery: None },
         ],
     };
-    let [key, operator, system, user] = actors();
+    // A host writes no posts.
+    let [key, operator, system, user, _] = actors();
     let local = Schedule::At {
         local: "2026-12-01T09:00:00".to_owned(),
         zone: "Europe/Berlin".to_owned(),
@@ -413,7 +436,7 @@ fn deliveries() -> Vec<Delivery> {
 
 // Each of these stops to compile when a variant is added: give it a value above, then name it.
 const _: fn(Actor) = |actor| match actor {
-    Actor::Key(_) | Actor::Operator { .. } | Actor::System | Actor::User(_) => {}
+    Actor::Key(_) | Actor::Operator { .. } | Actor::System | Actor::User(_) | Actor::Host(_) => {}
 };
 const _: fn(ChannelState) = |state| match state {
     ChannelState::Connected

@@ -14,6 +14,7 @@ mod events;
 mod faults;
 mod files;
 mod goldens;
+mod hosts;
 mod keys;
 mod people;
 mod records;

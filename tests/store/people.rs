@@ -62,7 +62,7 @@ pub fn links() -> [Link; 3] {
 }
 
 pub fn invitations() -> Vec<Invitation> {
-    let [key, operator, system, user] = actors();
+    let [key, operator, system, user, _] = actors();
     let all = [
         (key, None),
         (operator, Some(Ended::Accepted { by: id(27), at: at(40) })),

@@ -1,10 +1,11 @@
 //! The admin socket: verbs for whoever may open it. Must not be served anywhere else.
 
 mod client;
+mod console;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -13,18 +14,20 @@ use super::answer::Answer;
 use super::extract::{Correlation, Json};
 use super::json::{self, present};
 use super::problem::Refusal;
-use super::{Peer, Shared, file, form};
+use super::{Peer, Shared, export, file, form};
 use crate::base::{Code, Problem, Wrong, limits};
-use crate::service::{download_verb, run_verb, upload_verb};
+use crate::service::{Download, download_verb, run_verb, upload_verb};
 use crate::store::Operator;
 
-pub use client::{ask_admin, fetch_admin, send_admin};
+pub use client::{ask_admin, fetch_admin, open_console, send_admin};
+pub use console::{Consoles, Line, PROTOCOL};
 
 pub(super) fn router() -> Router<Shared> {
     Router::new()
         .route("/admin/run", post(run))
         .route("/admin/upload", post(upload))
         .route("/admin/download", post(download))
+        .route("/admin/console", get(console::open))
 }
 
 /// A verb as `service` lists it, with the words that come with it.
@@ -96,9 +99,12 @@ async fn download(
     let operator = operator(peer, &asked, &correlation)?;
     not_dry(&asked)?;
     let workspace = asked.workspace.as_deref();
-    let found = download_verb(&face.services, operator, workspace, &asked.args, correlation.0);
-    let (asset, blob) = found.await?;
-    Ok(file.answer(&asset, &blob))
+    let named = (asked.noun.as_str(), asked.verb.as_str());
+    let (services, words) = (&face.services, &asked.args);
+    Ok(match download_verb(services, operator, named, workspace, words, correlation.0).await? {
+        Download::Asset(asset, blob) => file.answer(&asset, &blob),
+        Download::Events(events) => export::answer(events, None),
+    })
 }
 
 /// A file cannot be kept in a rehearsal.

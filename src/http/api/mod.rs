@@ -55,6 +55,13 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::media::thumbnail::read_thumbnail))
         .routes(routes!(v1::media::import::import_asset))
         .merge(uploads())
+        .merge(hosts())
+        .routes(routes!(v1::events::list::list_events))
+        .routes(routes!(v1::events::head::show_event_head))
+        .routes(routes!(v1::events::export::export_events))
+        .routes(routes!(v1::events::show::show_event))
+        .routes(routes!(v1::events::activity::list_activity))
+        .routes(routes!(v1::events::stream::stream_events))
         .routes(routes!(v1::keys::list::list_keys, v1::keys::create::create_key))
         .routes(routes!(v1::keys::revoke::revoke_key))
         .merge(people())
@@ -86,6 +93,16 @@ fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::invitations::revoke::revoke_invitation))
         .routes(routes!(v1::invitations::accept::accept_invitation))
         .routes(routes!(v1::security::show::show_security, v1::security::change::change_security))
+}
+
+/// For products that embed Carillon, by their own keys.
+fn hosts() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(v1::embed::open::open_embed_session))
+        .routes(routes!(v1::embed::show::show_embed_session))
+        .routes(routes!(v1::embed::end::end_embed_session))
+        .routes(routes!(v1::hosted::show::show_hosted_plan, v1::hosted::set::set_hosted_plan))
+        .routes(routes!(v1::hosted::preview::preview_hosted_plan))
 }
 
 /// Uploads in stretches: each answer says that it is of their protocol.

@@ -52,7 +52,7 @@ fn appoints(view: &View<'_>, scope: &Scope, by: &Actor, role: Role) -> Result<bo
         }
         Actor::Key(_) => Some(Role::Admin),
         Actor::Operator { .. } => Some(Role::Owner),
-        Actor::System => None,
+        Actor::System | Actor::Host(_) => None,
     };
     Ok(own.is_some_and(|own| own.appoints(role)))
 }

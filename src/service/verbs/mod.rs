@@ -2,11 +2,12 @@
 //! the console's palette read it. Must not render anything.
 
 mod files;
+mod host;
 mod people;
 mod plan;
 mod run;
 
-pub use files::{download, upload};
+pub use files::{Download, download, upload};
 pub use run::run;
 
 /// One thing an operator can do by name.
@@ -67,6 +68,7 @@ const PAGE: &[Arg] = &[
     arg("limit", Optional, "rows of the page, at most 200"),
     arg("cursor", Optional, "where the page before ended"),
 ];
+const HOST: &[&str] = &["id", "name", "origins", "created_at", "revoked_at"];
 const PLAN: &[Arg] = &[
     arg("plan", Word, "free, starter, pro or enterprise; default for that of the installation"),
     arg("channels", Optional, "channels instead of the plan's: a number, or unlimited"),
@@ -74,12 +76,16 @@ const PLAN: &[Arg] = &[
     arg("allow", Many, "a feature that the plan may lack: evergreen, rss_autopost or ai"),
     arg("deny", Many, "a feature that the plan may have"),
 ];
+const MEDIA: Arg = arg("media", Many, "id of a file (`media list`); N:ID for the N-th text");
 const POST: &[&str] = &["id", "state", "due", "text"];
-const DELIVERY: &[&str] = &["id", "state", "reason", "network", "due", "permalink"];
+const DELIVERY: &[&str] =
+    &["id", "state", "reason", "channel_name", "network", "due", "cause", "permalink"];
 const CHANNEL: &[&str] = &["id", "network", "name", "state", "paused", "handle", "url"];
 const WORKSPACE: &[&str] = &["id", "slug", "name", "paused"];
 const ASSET: &[&str] = &["id", "name", "type", "bytes", "width", "height", "alt"];
 const ALT: Arg = arg("alt", Optional, "what it shows, for those who do not see it");
+const EVENT: &[&str] = &["sequence", "at", "actor", "kind", "subject"];
+const ACTIVITY: &[&str] = &["sequence", "at", "actor", "kind", "subject", "params"];
 const KEY: &[&str] = &["id", "name", "scopes", "created_at", "expires_at", "revoked_at"];
 
 const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
@@ -127,6 +133,12 @@ pub const VERBS: &[Verb] = &[
     verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator", &[
         arg("totp", Required, "required or optional"),
     ], &[]),
+    verb(("host", "create", ""), "Let a product embed Carillon for its own people; its key is shown once", &[
+        arg("name", Word, "which product"),
+        arg("origin", Many, "where its pages are, such as https://crm.example"),
+    ], HOST),
+    verb(("host", "list", ""), "Products that embed Carillon", &[], HOST),
+    verb(("host", "revoke", ""), "End a product's key and its open pages at once; what it made stays", ID, HOST),
     verb(("setup-link", "", ""), "A link that makes the first user; for one use, within 30 minutes", &[], &[]),
     verb(("user", "create", ""), "Make a user, who gets a workspace", &[
         EMAIL,
@@ -182,6 +194,7 @@ pub const VERBS: &[Verb] = &[
     verb(("post", "create", "write"), "Write a post", &[
         arg("channel", Many, "id of a channel; several for several"),
         TEXT,
+        MEDIA,
         AT,
         ZONE,
         NOW,
@@ -192,6 +205,7 @@ pub const VERBS: &[Verb] = &[
         arg("id", Word, "its id"),
         arg("channel", Many, "id of a channel; all that it is to go to"),
         TEXT,
+        MEDIA,
         AT,
         ZONE,
         NOW,
@@ -220,11 +234,30 @@ pub const VERBS: &[Verb] = &[
     ], ASSET),
     verb(("delivery", "list", "read"), "Deliveries, newest first", STATE, DELIVERY),
     verb(("delivery", "show", "read"), "One delivery: attempts, evidence, permalink", ID, DELIVERY),
-    verb(("delivery", "resolve", "write"), "Decide on a held delivery", &[
+    verb(("delivery", "resolve", "write"), "Decide on a held delivery, or try a failed one again", &[
         arg("id", Word, "its id"),
         arg("as", Required, "it_is_there, send_again or drop"),
         arg("url", Optional, "where it is, when it is there"),
     ], DELIVERY),
+    verb(("delivery", "acknowledge", "write"), "Say that a failed one was seen: it waits for nobody any more", ID, DELIVERY),
+    verb(("event", "list", "admin"), "The chain of what happened, newest first", &[
+        arg("kind", Optional, "how the kind begins, such as post. or suspicious"),
+        arg("actor", Optional, "who did it, or how that begins, such as key: or operator:1000"),
+        arg("subject", Optional, "the id of what changed"),
+        arg("correlation", Optional, "the correlation id of the request that did it"),
+        arg("from", Optional, "at this instant or later, RFC 3339"),
+        arg("to", Optional, "before this instant"),
+        arg("limit", Optional, "rows of the page, at most 200"),
+        arg("cursor", Optional, "where the page before ended"),
+    ], EVENT),
+    verb(("event", "activity", "read"), "What was changed and what became of posts, newest first", PAGE, ACTIVITY),
+    verb(("event", "show", "admin"), "One event, with its hashes", &[arg("number", Word, "its number")], EVENT),
+    verb(("event", "head", "admin"), "The last event's number and hash, to be noted down elsewhere", &[], &[]),
+    verb(("event", "export", "admin"), "Write the chain to a file that `event verify` checks", &[
+        arg("format", Optional, "jsonl (the default) or csv"),
+        arg("after", Optional, "only those after the event of this number"),
+        arg("to", Into, "a file that is not there yet, or - for standard output"),
+    ], &[]),
 ];
 
 /// Verbs that change nothing but the database, and can be tried with `--dry-run`. Not those that
@@ -237,8 +270,20 @@ const REHEARSED: &[(&str, &[&str])] = &[
     ("key", &["revoke"]),
     ("channel", &["pause", "resume", "remove"]),
     ("post", &["create", "edit", "cancel"]),
-    ("delivery", &["resolve"]),
+    ("delivery", &["resolve", "acknowledge"]),
 ];
+
+/// The noun that an argument of a verb names: what it can be completed with.
+pub fn noun_named(noun: &str, arg: &str) -> Option<&'static str> {
+    match (noun, arg) {
+        ("channel", "id") | (_, "channel") => Some("channel"),
+        ("post", "id") => Some("post"),
+        ("delivery", "id") => Some("delivery"),
+        ("key", "id") => Some("key"),
+        ("network", "name") | ("channel", "network") => Some("network"),
+        _ => None,
+    }
+}
 
 impl Verb {
     /// Whether it can be tried without writing.

@@ -17,7 +17,7 @@ use crate::base::{
 use crate::domain::access::{Manage, Read, Right, Scope as KeyScope, Write};
 use crate::domain::post::PartDraft;
 use crate::domain::publish::State;
-use crate::store::{Backlog, Operator};
+use crate::store::{Backlog, Layout, Operator};
 
 pub(super) type Answer = Result<Value, Problem>;
 
@@ -167,6 +167,7 @@ async fn answer(
         "channel" => call.channel(id, verb, &words).await,
         "post" => call.post(id, verb, &words).await,
         "media" => call.media(id, verb, &words).await,
+        "event" => call.event(id, verb, &words).await,
         _ => call.delivery(id, verb, &words).await,
     }
 }
@@ -192,6 +193,7 @@ impl Caller<'_> {
             ("status", _) => self.status().await,
             ("setup-link", _) => shown(services.setup_link(operator).await?),
             ("user", _) => self.user(verb, words).await,
+            ("host", _) => self.host(verb, words).await,
             ("config", _) => shown((services.controls.reload)()?),
             ("log", _) => {
                 let level = words.word("level")?;
@@ -260,6 +262,7 @@ impl Caller<'_> {
         let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "schema": Layout::CURRENT.schema(),
             "now": now,
             "epoch": services.store.epoch(),
             "store": if services.store.is_healthy() { "ok" } else { "failing" },
@@ -459,6 +462,10 @@ impl Caller<'_> {
                 let done = services.resolve_delivery(access, words.id("id")?, decision);
                 shown(done.await?.value)
             }
+            "acknowledge" => {
+                let access = self.enter::<Write>(workspace).await?;
+                shown(services.acknowledge_delivery(access, words.id("id")?).await?)
+            }
             "show" => {
                 let access = self.enter::<Read>(workspace).await?;
                 shown(services.delivery(&access, words.id("id")?).await?)
@@ -485,7 +492,21 @@ fn channels(words: &Words<'_>) -> Result<Vec<ChannelId>, Problem> {
 
 fn parts(words: &Words<'_>) -> Result<Vec<PartDraft>, Problem> {
     let part = |text: &str| PartDraft { text: text.to_owned(), ..PartDraft::default() };
-    Ok(words.many("text")?.into_iter().map(part).collect())
+    let mut parts: Vec<PartDraft> = words.many("text")?.into_iter().map(part).collect();
+    let last = parts.len();
+    for given in words.many("media")? {
+        let (number, id) = given.split_once(':').unwrap_or(("1", given));
+        let place = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        match place.and_then(|place| parts.get_mut(place)) {
+            Some(part) => part.media.push(id.to_owned()),
+            None if last == 0 => return Err(Problem::field("text", Wrong::Missing)),
+            None => {
+                let allowed = format!("ID, or N:ID with N from 1 to {last}");
+                return Err(Problem::field("media", Wrong::NotOneOf { allowed }));
+            }
+        }
+    }
+    Ok(parts)
 }
 
 fn when(words: &Words<'_>) -> Result<Option<When>, Problem> {
@@ -515,7 +536,7 @@ fn post_change(words: &Words<'_>) -> Result<PostChange, Problem> {
         }
     };
     Ok(PostChange {
-        parts: given("text").then(|| parts(words)).transpose()?,
+        parts: (given("text") || given("media")).then(|| parts(words)).transpose()?,
         channels: given("channel").then(|| channels(words)).transpose()?,
         when: when(words)?,
         tags: given("tag").then(tags).transpose()?,

@@ -6,6 +6,7 @@ pub(super) mod assets;
 pub(super) mod channels;
 pub(super) mod deliveries;
 pub(super) mod events;
+pub(super) mod hosts;
 pub(super) mod idempotency;
 pub(super) mod installation;
 pub(super) mod limits;
@@ -22,7 +23,8 @@ pub use assets::{
 };
 pub use channels::{Feed, SealedCredential};
 pub use deliveries::{Attention, Inflight, PublishedEntry};
-pub use events::{ChainFault, ChainedEvent, chain_start, verify_chain};
+pub use events::{Chained, ChainedEvent, chain, chain_head, chain_start, verify_chain};
+pub use hosts::{EmbedToken, HostKey, HostedUser, HostedWorkspace};
 pub use idempotency::Remembered;
 pub use installation::{Meta, Pause};
 pub use limits::{ChannelLimits, ServerLimits};

@@ -22,6 +22,8 @@ struct Fixture {
     /// The token of a person's session; used up by what changes it.
     person: Option<String>,
     people: usize,
+    /// The key of a host that has opened a page before.
+    host: String,
 }
 
 impl Fixture {
@@ -33,7 +35,8 @@ impl Fixture {
         let png = support::media::png(4, 3);
         let asset = house.upload("a.png", "image/png", &png, "").await.json();
         let asset = asset["id"].as_str().unwrap().to_owned();
-        Self { house, feed, post, asset, held: None, person: None, people: 0 }
+        let host = super::host(&house).await;
+        Self { house, feed, post, asset, held: None, person: None, people: 0, host }
     }
 
     async fn held(&mut self) -> String {
@@ -124,10 +127,13 @@ impl Fixture {
             "create_key" => {
                 json!({ "name": "k", "scopes": ["read"], "expires_at": "2028-01-01T00:00:00Z" })
             }
-            "preview_plan" => json!({ "plan": "free", "overrides": {
-                "channels": "12", "posts_a_month": "unlimited",
-                "evergreen": true, "rss_autopost": false, "ai": true,
-            } }),
+            "preview_plan" | "set_hosted_plan" | "preview_hosted_plan" => plan(),
+            "open_embed_session" => {
+                let mut page = super::page();
+                page["plan"] = plan();
+                page["theme"] = json!({ "accent": "#c2185b", "radius": "6px", "font": "serif" });
+                page
+            }
             "import_asset" => json!({ "url": PICTURE, "alt": "A red bicycle" }),
             "change_asset" => json!({ "alt": "A red bicycle" }),
             "resolve_delivery" => {
@@ -142,7 +148,8 @@ impl Fixture {
             .replace("{workspace}", &self.house.workspace)
             .replace("{channel}", &self.feed)
             .replace("{post}", &self.post)
-            .replace("{asset}", &self.asset);
+            .replace("{asset}", &self.asset)
+            .replace("{external}", "a-1");
         if path.contains("{delivery}") {
             path = path.replace("{delivery}", &self.held().await);
         }
@@ -153,6 +160,7 @@ impl Fixture {
             Some(token) => call.key(&token),
             // Somebody with a token accepts as who they are.
             None if path == "/api/v1/invitations/accept" => call,
+            None if super::is_for_hosts(&path) => call.key(&self.host),
             None => call.key(&self.house.key),
         }
     }
@@ -166,6 +174,13 @@ impl Fixture {
         }
         answer
     }
+}
+
+fn plan() -> Value {
+    json!({ "plan": "free", "overrides": {
+        "channels": "12", "posts_a_month": "unlimited",
+        "evergreen": true, "rss_autopost": false, "ai": true,
+    } })
 }
 
 /// A body with one value changed.

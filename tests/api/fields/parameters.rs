@@ -114,12 +114,20 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
         .replace("{post}", post["id"].as_str().unwrap())
         .replace("{delivery}", post["targets"][0]["delivery"].as_str().unwrap())
         .replace("{asset}", asset["id"].as_str().unwrap())
+        .replace("{event}", "1")
         .replace("{key}", "01890a5d-ac96-774b-bcce-b302099a8057")
         .replace("{session}", "01890a5d-ac96-774b-bcce-b302099a8057")
+        .replace("{external}", "a-1")
         .replace("{invitation}", "01890a5d-ac96-774b-bcce-b302099a8057");
     let body = !operation["requestBody"].is_null();
     let own = ["/api/v1/me", "/api/v1/sessions"].iter().any(|start| path.starts_with(start));
-    let bearer = if own { Person::new(&house, ANN).await.token } else { house.key.clone() };
+    let bearer = if own {
+        Person::new(&house, ANN).await.token
+    } else if super::is_for_hosts(&path) {
+        super::host(&house).await
+    } else {
+        house.key.clone()
+    };
     Target { house, path, method: method.clone(), body, bearer }
 }
 
@@ -171,6 +179,9 @@ async fn in_path(target: &Target, path: &str, id: &str, name: &str, schema: &Val
     let mut cases = 0;
     for (value, _) in values(schema) {
         let mut pieces: Vec<&str> = target.path.split('/').collect();
+        if schema["type"] == "integer" && value == "1" {
+            continue; // a number that there is
+        }
         pieces[at] = &value;
         let answer = target.send(&pieces.join("/"), None).await;
         assert_eq!(answer.said(), "404 not_found", "{id}: {name}={value}");

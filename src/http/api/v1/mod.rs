@@ -2,6 +2,9 @@
 
 pub mod channels;
 pub mod deliveries;
+pub mod embed;
+pub mod events;
+pub mod hosted;
 pub mod invitations;
 pub mod keys;
 pub mod me;
