@@ -82,7 +82,7 @@ async fn the_first_page_makes_user_and_workspace_and_the_next_finds_them() {
         })
     );
 
-    let mut again = body.clone();
+    let mut again = body;
     again["user"]["name"] = json!("Ann B.");
     again["theme"] = json!({ "accent": "#c2185b" });
     let again = opened(&house, &key, &again).await;
@@ -322,15 +322,11 @@ async fn an_email_of_a_host_is_nobodys_account() {
     let house = House::new().await;
     let (_, key) = host(&house, "CRM", CRM).await;
     let new = json!({ "email": "ann@acme.example", "password": "correct horse battery 9" });
-    let ann_here = house.verb(("user", "create"), None, new.clone()).await;
+    let ann_here = house.verb(("user", "create"), None, new).await;
     let session = opened(&house, &key, &ann("owner", CRM)).await;
     assert_ne!(session["user"], ann_here["id"]);
     let shown = house.verb(("user", "show"), None, json!({ "email": "ann@acme.example" })).await;
-    assert_eq!(shown, {
-        let mut it = ann_here.clone();
-        it.as_object_mut().unwrap().remove("link");
-        it
-    });
+    assert_eq!(shown, ann_here);
     let mut bob = ann("owner", CRM);
     bob["user"] = json!({ "id": "u-2", "email": "bob@acme.example", "name": "Bob" });
     let hosted = opened(&house, &key, &bob).await;
