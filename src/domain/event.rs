@@ -37,11 +37,17 @@ pub struct Event {
 }
 
 /// Steps on a delivery's way; what comes of them is told by another event.
-const STEPS: &[&str] =
-    &["delivery.scheduled", "delivery.preparing", "delivery.armed", "delivery.unknown"];
+const STEPS: &[&str] = &[
+    "delivery.scheduled",
+    "delivery.preparing",
+    "delivery.armed",
+    "delivery.unknown",
+    "user.signed_in",
+    "user.signed_out",
+];
 
 /// Nouns of events that come of looking and of being let in, not of a change.
-const NOISE: &[&str] = &["access", "event", "operator", "session"];
+const NOISE: &[&str] = &["access", "event", "operator", "session", "sign_in"];
 
 /// Whether people want to read of it: a change that somebody made, or what became of a post.
 pub fn is_activity(kind: &str) -> bool {

@@ -17,6 +17,8 @@ pub mod publish;
 pub mod rate;
 pub mod schedule;
 pub mod space;
+pub mod suspicion;
+pub mod tally;
 pub mod text;
 pub mod user;
 pub mod workspace;

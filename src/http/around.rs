@@ -14,9 +14,9 @@ use tracing::Instrument;
 
 use super::api::STRETCH;
 use super::problem::{self, Refusal};
-use super::{Face, Shared, leftover};
-use crate::base::{Code, CorrelationId, Problem};
-use crate::service::Bearer;
+use super::{Face, Shared, foreign, leftover};
+use crate::base::{Code, CorrelationId, Problem, WorkspaceId};
+use crate::service::{Bearer, Principal};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -26,6 +26,8 @@ pub(super) struct Asked {
     pub correlation: CorrelationId,
     /// Set by whoever finds out.
     pub bearer: Arc<OnceLock<Bearer>>,
+    /// Whom the address's workspace let in.
+    pub entered: Arc<OnceLock<(Principal, WorkspaceId)>>,
 }
 
 pub(super) async fn around(
@@ -36,7 +38,8 @@ pub(super) async fn around(
     let clock = &face.services.clock;
     let began = clock.monotonic();
     let correlation = CorrelationId::new(face.services.rng.as_ref());
-    let asked = Asked { correlation, bearer: Arc::default() };
+    let asked = Asked { correlation, bearer: Arc::default(), entered: Arc::default() };
+    let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(asked.clone());
@@ -50,6 +53,9 @@ pub(super) async fn around(
     let mut response =
         bounded(&face, request, limit, async |request| next.run(request).instrument(span).await)
             .await;
+    if let (404, Some(route)) = (response.status().as_u16(), &route) {
+        foreign::look(&face, route.as_str(), &path, &asked).await;
+    }
     problem::write(&mut response, correlation);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {

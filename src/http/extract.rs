@@ -73,6 +73,7 @@ impl<R: Right> FromRequestParts<Shared> for Authorized<R> {
         let Caller { principal, correlation } = Caller::from_request_parts(parts, face).await?;
         let workspace: WorkspaceId = id_in_path(parts).await?;
         let access = face.services.access::<R>(&principal, workspace, correlation).await?;
+        drop(asked(parts)?.entered.set((principal, workspace)));
         let repeat = repeat(parts, &[])?;
         Ok(Self { access: access.repeatable(repeat) })
     }

@@ -75,7 +75,7 @@ impl Watch {
         let services = &self.face.services;
         let Presented { secret, origin } = &self.presented;
         let principal = services.authenticate(secret.reveal(), origin.as_deref()).await.ok()?;
-        services.access::<R>(&principal, self.workspace, self.correlation).await.ok()
+        services.still::<R>(&principal, self.workspace, self.correlation)
     }
 }
 

@@ -9,6 +9,7 @@ mod cors;
 mod export;
 mod extract;
 mod file;
+mod foreign;
 mod form;
 mod hosting;
 mod json;

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use sha2::{Digest, Sha256};
 
+use super::attempts::Attempt;
 use super::hosts::EMBED_PREFIX;
 use super::idempotency::Marked;
 use super::users::{SESSION_PREFIX, door_stands_open};
@@ -266,36 +267,40 @@ impl Services {
             Some(Entry { scope, lacks: None }) => {
                 Ok(Access { scope, actor, correlation, repeat: None, right: PhantomData })
             }
-            Some(Entry { lacks: Some((what, word)), .. }) => {
-                Err(Problem::new(Code::Forbidden).with(what, word))
+            Some(Entry { scope, lacks: Some(lacks) }) => {
+                let denied = Attempt::Denied { lacks };
+                self.note_attempt(Some(scope), actor, denied, correlation).await?;
+                Err(Problem::new(Code::Forbidden).with(lacks.0, lacks.1))
             }
             None => {
-                self.note_cross_tenant(principal, workspace, correlation).await?;
+                let home = self.store.read_now(|view| principal.home(view)).map_err(trouble)?;
+                let attempt = Attempt::of_workspace(workspace);
+                self.note_attempt(home, actor, attempt, correlation).await?;
                 Err(not_found())
             }
         }
     }
 
-    async fn note_cross_tenant(
+    /// The access as it is now, for who goes on reading; `None` when it was lost. No attempt: it
+    /// was a right once.
+    pub fn still<R: Right>(
         &self,
         principal: &Principal,
         workspace: WorkspaceId,
         correlation: CorrelationId,
-    ) -> Result<(), Problem> {
-        let event = Event {
-            at: self.now(),
-            actor: principal.actor(),
-            kind: "access.cross_tenant".to_owned(),
-            subject: workspace.to_string(),
-            data: BTreeMap::new(),
-            correlation,
-        };
-        let principal = principal.clone();
-        let noted = self.store.write(move |tx| match principal.home(&tx.view())? {
-            Some(home) => Ok(tx.append_event(&home, event.clone())?),
-            None => Ok(()),
+    ) -> Option<Access<R>> {
+        let entered = self.store.read_now(|view| {
+            let Some(entry) = principal.enter::<R>(view, workspace)? else { return Ok(None) };
+            let open = match &principal.0 {
+                Who::User { user, .. } => door_stands_open(view, &entry.scope, *user)?,
+                _ => true,
+            };
+            Ok(Some(entry).filter(|_| open))
         });
-        noted.await.map_err(refused)
+        let entered = entered.ok()??;
+        let actor = principal.actor();
+        let Entry { scope, lacks: None } = entered else { return None };
+        Some(Access { scope, actor, correlation, repeat: None, right: PhantomData })
     }
 
     /// An operator's access: any workspace, every right, and an event that names the `verb`.

@@ -2,6 +2,7 @@
 //! right, decides in one transaction, and leaves an event. Must not know HTTP or terminals.
 
 mod access;
+mod attempts;
 mod backups;
 mod channels;
 mod controls;
@@ -21,6 +22,7 @@ mod planning;
 mod plans;
 mod posts;
 pub mod shown;
+mod suspicion;
 mod traffic;
 mod transition;
 mod usage;

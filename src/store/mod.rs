@@ -109,11 +109,19 @@ impl Default for Options {
 }
 
 /// What a commit changed, for those who wait for it. A hint: the rows are the truth.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Changes {
     /// Timers put (`true`) and deleted.
     pub timers: Vec<(TimerKey, bool)>,
     pub tables: BTreeSet<Table>,
+    /// Workspaces with new events; `None` when it is not known which.
+    pub eventful: Option<BTreeSet<Scope>>,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { timers: Vec::new(), tables: BTreeSet::new(), eventful: Some(BTreeSet::new()) }
+    }
 }
 
 /// Counts since the start.

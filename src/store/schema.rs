@@ -10,6 +10,7 @@ use crate::domain::host::{EmbedSession, Host};
 use crate::domain::media::Asset;
 use crate::domain::plan::Entitlement;
 use crate::domain::post::Post;
+use crate::domain::tally::Tally;
 use crate::domain::user;
 use crate::domain::workspace::Workspace;
 
@@ -17,7 +18,7 @@ use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
 use super::rows::{
     access as access_rows, assets, channels, deliveries, events, hosts, idempotency, installation,
-    limits, plans, posts, staged, timers, users, workspaces,
+    limits, plans, posts, staged, tallies, timers, users, workspaces,
 };
 
 /// The workspace's id, in front of the keys of scoped tables.
@@ -74,6 +75,8 @@ pub enum Table {
     HostedWorkspaces,
     EmbedSessions,
     EmbedTokens,
+    Tallies,
+    Judged,
 }
 
 /// Whose data a table holds.
@@ -174,6 +177,8 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<hosts::HostedWorkspace>("hosted_workspaces", Global, "(host, the host's name) -> workspace that it made"),
     row::<EmbedSession>("embed_sessions", Global, "pages inside hosts, in order of making"),
     row::<hosts::EmbedToken>("embed_tokens", Global, "hash of a page's bearer -> its session"),
+    row::<Tally>("tallies", Scoped, "what is counted, and for whom -> how often lately"),
+    row::<tallies::Judged>("judged", Scoped, "() -> the last event that was looked at for what is suspicious"),
 ];
 
 impl Table {
@@ -210,6 +215,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::EmbedTokens as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Judged as usize + 1);
     }
 }

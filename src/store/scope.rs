@@ -106,6 +106,34 @@ impl Scope {
         Ok(page.into_iter().map(|(slug, row)| (slug, Self(row.workspace))).collect())
     }
 
+    /// A workspace that somebody asked for who may not, so that the attempt is on record there.
+    /// Nothing of it may be told.
+    pub fn aimed_at(view: &View<'_>, workspace: WorkspaceId) -> Result<Option<Self>, Error> {
+        let scope = Self::of(workspace);
+        Ok(view.get::<Workspace>(&scope, &())?.map(|_| scope))
+    }
+
+    /// The workspace that holds what `has` looks for, for the same purpose. Looks in all of them, so
+    /// that how long it takes tells nothing.
+    pub fn holder(
+        view: &View<'_>,
+        has: impl Fn(&Self) -> Result<bool, Error>,
+    ) -> Result<Option<Self>, Error> {
+        let (mut found, mut after) = (None, None);
+        loop {
+            let page = Self::rounds(view, after.as_ref(), limits::PAGE_MAX)?;
+            for (_, scope) in &page {
+                if has(scope)? {
+                    found = Some(*scope);
+                }
+            }
+            match page.into_iter().last() {
+                Some((slug, _)) => after = Some(slug),
+                None => return Ok(found),
+            }
+        }
+    }
+
     /// The workspace of an asset, for whoever holds a signed address of it.
     pub fn by_asset(view: &View<'_>, asset: AssetId) -> Result<Option<Self>, Error> {
         Ok(view.get_global::<AssetHome>(&asset)?.map(|row| Self(row.workspace)))

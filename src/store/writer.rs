@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use redb::Database;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::base::limits;
+use crate::base::{WorkspaceId, limits};
 
 use super::key::Key;
 use super::layout::Layout;
@@ -22,7 +22,7 @@ use super::source::{OpenTables, Tables, io};
 use super::stage::{Over, Stage, Waiting};
 use super::tx::{Range, Source, Tx, View, Visit};
 use super::upgrade::{schema_of, upgrade};
-use super::{Changes, Disk, Error, Options, WriteError};
+use super::{Changes, Disk, Error, Options, Scope, WriteError};
 
 const QUEUE: usize = 4_096;
 const FEED: usize = 1_024;
@@ -339,7 +339,7 @@ impl Shared {
 /// What changed is not known any more: everybody must look for themselves.
 fn unknown_changes() -> Changes {
     let tables = CATALOGUE.iter().map(|row| row.table).collect();
-    Changes { timers: Vec::new(), tables }
+    Changes { timers: Vec::new(), tables, eventful: None }
 }
 
 /// The writer's thread.
@@ -423,6 +423,12 @@ impl Batch {
                     && let Some(timer) = StoredTimer::from_bytes(&key).map(TimerKey::of_stored)
                 {
                     self.changes.timers.push((timer, put.is_some()));
+                }
+                if table == Table::Events
+                    && let Some(eventful) = &mut self.changes.eventful
+                    && let Some((workspace, _)) = key.split_first_chunk::<16>()
+                {
+                    eventful.insert(Scope::of(WorkspaceId::from_bytes(*workspace)));
                 }
                 if table.row().scattered {
                     self.staged.insert(table, key, put);

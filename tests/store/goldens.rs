@@ -16,12 +16,13 @@ use carillon::domain::publish::{
 };
 use carillon::domain::rate::{Purpose, RateLimit, RateLimits};
 use carillon::domain::schedule::Schedule;
+use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
-    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, KeyHash, MediaTotal, Membership, Meta,
-    ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
+    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal, Membership,
+    Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
     ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
@@ -90,7 +91,16 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[HostedWorkspace { workspace: id(1) }]),
         Golden::global(&hosts::embed_sessions()),
         Golden::global(&[EmbedToken { session: id(30) }]),
+        Golden::scoped(&tallies()),
+        Golden::scoped(&[Judged { sequence: u64::MAX }]),
     ]
+}
+
+fn tallies() -> [Tally; 2] {
+    let mut tally = Tally::default();
+    tally.add(at(1), 300);
+    tally.raised_at = Some(at(2));
+    [Tally::default(), tally]
 }
 
 fn entitlements() -> Vec<Entitlement> {

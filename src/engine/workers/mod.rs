@@ -5,6 +5,7 @@ mod disk;
 mod media;
 mod sessions;
 mod stage;
+mod suspicion;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &Cancella
     spawner(Box::pin(media::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(sessions::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(stage::run(Arc::clone(services), stop.clone())));
+    spawner(Box::pin(suspicion::run(Arc::clone(services), stop.clone())));
 }
 
 /// Waits between two rounds of the worker with this name; `false` when it is time to stop.
