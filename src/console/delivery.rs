@@ -230,7 +230,7 @@ pub fn decide(model: &Model, rows: &[Row]) -> Act {
     let there: Vec<Command> = all.iter().map(|of| resolve(of, "it_is_there")).collect();
     let mut options = vec![
         ('2', "it is not there: send it again".to_owned(), again(model, rows)),
-        ('3', "drop it: it is not to go out".to_owned(), dropped(model, rows)),
+        ('3', "let it go: it is not to go out".to_owned(), dropped(model, rows)),
     ];
     // What was refused is certainly not there.
     if all.iter().all(|of| of.it.delivery.state == "held") {
@@ -274,12 +274,23 @@ pub fn again(model: &Model, rows: &[Row]) -> Act {
     })
 }
 
-/// Drops it, after a question.
+/// Takes off the list what failed and was seen; drops what is held, after a question.
 pub fn dropped(model: &Model, rows: &[Row]) -> Act {
     let all = match held(model, rows) {
         Ok(all) => all,
         Err(act) => return act,
     };
+    if all.iter().all(|of| of.it.delivery.state != "held") {
+        let command = |of: &&Of<Waiting>| {
+            let mut command = Command::new(("delivery", "acknowledge"), "taken off this list");
+            command.workspace = Some(of.workspace.to_string());
+            command.with("id", of.it.delivery.id.clone())
+        };
+        return Act::Run(all.iter().map(command).collect());
+    }
+    if all.iter().any(|of| of.it.delivery.state != "held") {
+        return nothing("some are held and some have failed: choose one kind");
+    }
     let commands: Vec<Command> = all.iter().map(|of| resolve(of, "drop")).collect();
     let mut lines = listed(&all);
     lines.extend([String::new(), "They do not go out any more. This cannot be undone.".to_owned()]);

@@ -161,8 +161,10 @@ fn read(
             }
         }
         let room = bounds.deliveries.saturating_sub(all.attention.len());
-        for (id, Attention { .. }) in view.scan::<Attention>(scope, &Span::last(room))? {
-            all.attention.extend(reader.waiting(id)?);
+        for (id, seen) in view.scan::<Attention>(scope, &Span::last(room))? {
+            if !seen.acknowledged {
+                all.attention.extend(reader.waiting(id)?);
+            }
         }
         for (number, row) in view.scan::<ChainedEvent>(scope, &Span::last(events_each))? {
             all.events.push(reader.of(Happened { number, event: row.event }));

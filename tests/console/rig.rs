@@ -110,7 +110,7 @@ pub fn delivery(
         post: id(2_000 + n),
         target: id(3_000 + n),
         channel: id(101),
-        channel_name: None,
+        channel_name: Some("Acme news".to_owned()),
         acknowledged: false,
         network: network.to_owned(),
         state: state.to_owned(),

@@ -387,13 +387,15 @@ fn read(
 }
 
 fn decide(flow: &mut Flow, at: Moment, decision: Decision) -> Result<Next, Refusal> {
-    // Refused for good: it is certainly not there, so a person may only let it try again, or go.
+    // Refused for good: it is certainly not there, so a person may only let it try again.
     let refused = !flow.cancelled
         && flow.current_part().is_some_and(|part| matches!(part.phase, Phase::Failed(_)));
     if flow.is_over() && !refused {
         return Err(Refusal::Finished);
     }
-    if flow.hold.is_none() && (!refused || matches!(decision, Decision::ItIsThere { .. })) {
+    if flow.hold.is_none()
+        && (!refused || matches!(decision, Decision::ItIsThere { .. } | Decision::Drop))
+    {
         return Err(Refusal::NotHeld);
     }
     let index = flow.current().ok_or(Refusal::Finished)?;

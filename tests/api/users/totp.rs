@@ -43,7 +43,8 @@ async fn a_code_is_asked_for_and_good_once() {
     );
     house.clock.advance(STEP);
     let fits = code(&house, &secret, 0);
-    let with_space = format!("{} {}", &fits[..3], &fits[3..]);
+    let (front, back) = fits.split_at(3);
+    let with_space = format!("{front} {back}");
     assert_eq!(sign_in(&house, &body(&with_space)).await.status, 201);
     assert_eq!(sign_in(&house, &body(&fits)).await.said(), "401 sign_in_refused", "once");
     house.clock.advance(STEP * 3);
