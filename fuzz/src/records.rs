@@ -4,14 +4,17 @@
 use carillon::domain::access::{Key, Member};
 use carillon::domain::channel::Channel;
 use carillon::domain::delivery::Delivery;
+use carillon::domain::host::{EmbedSession, Host};
 use carillon::domain::media::Asset;
 use carillon::domain::plan::Entitlement;
 use carillon::domain::post::Post;
+use carillon::domain::user::{DoorRule, Invitation, Proofs, Session, User};
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
-    KeyHash, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry,
-    Remembered, SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
+    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, KeyHash, Link, MediaTotal, Membership,
+    Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
+    ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 use carillon::store::{Row, Table, decode, encode};
 
@@ -59,6 +62,20 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<Usage>(),
         row::<Member>(),
         row::<Membership>(),
+        row::<User>(),
+        row::<Email>(),
+        row::<Proofs>(),
+        row::<Session>(),
+        row::<SessionToken>(),
+        row::<Link>(),
+        row::<Invitation>(),
+        row::<DoorRule>(),
+        row::<Host>(),
+        row::<HostKey>(),
+        row::<HostedUser>(),
+        row::<HostedWorkspace>(),
+        row::<EmbedSession>(),
+        row::<EmbedToken>(),
     ]
 }
 
