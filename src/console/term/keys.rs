@@ -28,6 +28,8 @@ pub enum Key {
 
 /// Bytes of one sequence or paste; a longer one is forgotten.
 const LONGEST: usize = 64 * 1024;
+/// Bytes that come at once when a key is pressed, at most.
+const TYPED: usize = 16;
 
 /// A terminal's input so far.
 #[derive(Default)]
@@ -37,12 +39,18 @@ pub struct Input {
     unfinished: usize,
     /// The last byte may be the key Esc, or begin a sequence.
     escape: bool,
+    /// The rest of what was too long is not taken for keys, until a hand types again.
+    forgetting: bool,
 }
 
 impl Input {
     /// The keys that these bytes complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Key> {
         let mut keys = Vec::new();
+        if std::mem::take(&mut self.forgetting) && bytes.len() > TYPED {
+            self.forgetting = true;
+            return keys;
+        }
         let mut rest = bytes;
         // Two Escs in a row are two keys; the parser would take the second for text.
         while let Some(at) = rest.windows(2).position(|pair| pair == b"\x1b\x1b") {
@@ -76,7 +84,7 @@ impl Input {
             keys.extend(key(event));
         }
         if self.unfinished > LONGEST {
-            *self = Self::default();
+            *self = Self { forgetting: true, ..Self::default() };
         }
     }
 }
