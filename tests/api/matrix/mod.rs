@@ -8,6 +8,7 @@ mod table;
 use std::collections::BTreeSet;
 
 use carillon::domain::access::Scope;
+use carillon::media::{self, Blobs};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -25,6 +26,8 @@ struct Street {
     feed: String,
     theirs: Things,
     cast: Vec<Actor>,
+    /// Of the media: uploads in stretches need a disk.
+    _folder: tempfile::TempDir,
 }
 
 /// One of everything in the neighbour's workspace, and a key to it.
@@ -36,11 +39,14 @@ struct Things {
     asset: String,
     upload: String,
     key_id: String,
+    invitation: String,
 }
 
 impl Street {
     async fn new() -> Self {
-        let house = House::new().await;
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::on_disk(folder.path(), media::Settings::default()).unwrap();
+        let house = House::keeping(blobs).await;
         let neighbour = house.new_workspace("Neighbours").await;
         let feed = house.new_feed().await;
         let key = house.new_key(&neighbour, &["admin"]).await;
@@ -51,13 +57,14 @@ impl Street {
             asset: at.make("asset").await,
             upload: at.make("upload").await,
             key_id: at.make("key").await,
+            invitation: at.make("invitation").await,
             delivery: post["targets"][0]["delivery"].as_str().unwrap().to_owned(),
             post: post["id"].as_str().unwrap().to_owned(),
             key: key.clone(),
             channel,
         };
         let cast = cast::all(&house, &neighbour, &feed).await;
-        Self { neighbour, feed, theirs, cast, house }
+        Self { neighbour, feed, theirs, cast, house, _folder: folder }
     }
 
     fn home(&self) -> At<'_> {
@@ -73,6 +80,7 @@ impl Street {
             "asset" => self.theirs.asset.clone(),
             "upload" => self.theirs.upload.clone(),
             "key" => self.theirs.key_id.clone(),
+            "invitation" => self.theirs.invitation.clone(),
             // Events are numbers; a number that is not there is as far away.
             "event" => "99999".to_owned(),
             _ => MISSING.to_owned(),
@@ -210,13 +218,14 @@ fn want(row: &Row, actor: &Actor, about: About) -> Want {
         Need::Scope(need) => scope != Scope::Metrics && scope >= need,
     };
     let may = match (row.who, actor.is) {
-        (Who::Open | Who::Page | Who::Cookie, _) => return Want::In,
+        (Who::Open | Who::Either | Who::Page | Who::Cookie, _) => return Want::In,
         (Who::Signed | Who::Socket, _) => return Want::Status(404),
         (_, Is::Nobody) => return Want::Status(401),
         (Who::Metrics, Is::Key(scope)) | (Who::Caller, Is::Key(scope)) => enough(scope),
         (Who::Metrics, _) => false,
         (Who::Caller, _) => true,
         (Who::Host, _) => return Want::Status(401),
+        (Who::Embed, _) => return Want::Status(404),
         (Who::Person, Is::Key(_) | Is::Stranger(Kind::Key)) => false,
         (Who::Person, _) => true,
         (Who::Member(_), Is::Stranger(_)) => return Want::Status(404),
@@ -352,7 +361,7 @@ async fn everybody_gets_what_the_table_says() {
     let street = Street::new().await;
     let (mut cells, mut breaches) = (0, Vec::new());
     for row in table::rows() {
-        if matches!(row.who, Who::Open | Who::Page | Who::Cookie) {
+        if matches!(row.who, Who::Open | Who::Either | Who::Page | Who::Cookie) {
             continue;
         }
         let (seen, found) = street.breaches(&row, None).await;
@@ -369,7 +378,7 @@ async fn everybody_gets_what_the_table_says() {
 async fn what_is_open_is_the_same_for_everybody() {
     let street = Street::new().await;
     let rows = table::rows();
-    let open = |row: &&Row| matches!(row.who, Who::Open | Who::Page | Who::Cookie);
+    let open = |row: &&Row| matches!(row.who, Who::Open | Who::Either | Who::Page | Who::Cookie);
     for row in rows.iter().filter(open) {
         let mut path = row.address.replace("{workspace}", &street.house.workspace);
         path = path.replace("{channel}", &street.feed).replace("{delivery}", MISSING);
@@ -377,8 +386,14 @@ async fn what_is_open_is_the_same_for_everybody() {
         let call = street.house.bare(row.method.clone(), &path);
         let told = call.clone().send().await;
         let refused = [401, 403, 405].contains(&told.status);
-        assert!(told.status < 500 && (!refused || row.who != Who::Open), "{}", row.name());
+        let open = matches!(row.who, Who::Open | Who::Either);
+        assert!(told.status < 500 && (!refused || !open), "{}", row.name());
         assert!(told.status >= 300 || row.who != Who::Cookie, "{}", row.name());
+        if row.who == Who::Either {
+            let wrong = call.clone().key("ck_nonsense").send().await;
+            assert_eq!(wrong.status, 401, "{}", row.name());
+            continue;
+        }
         for actor in street.cast.iter().filter_map(|actor| actor.bearer.as_ref()) {
             let answer = call.clone().key(actor).send().await;
             assert_eq!(answer.status, told.status, "{}", row.name());
@@ -406,6 +421,7 @@ fn forgets_the_workspace<'c>(street: &Street, mut call: Call<'c>) -> Call<'c> {
         &theirs.asset,
         &theirs.upload,
         &theirs.key_id,
+        &theirs.invitation,
     ];
     if things.iter().any(|id| call.path.contains(id.as_str())) {
         call.path = call.path.replace(&street.house.workspace, &street.neighbour);

@@ -10,12 +10,14 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Who {
     Open,
+    Either,
     Signed,
     Metrics,
     Socket,
     Caller,
     Person,
     Host,
+    Embed,
     Page,
     Cookie,
     Member(Role),
@@ -66,12 +68,14 @@ impl Row {
         let [who, need, method, address, rest @ ..] = words.as_slice() else { panic!("{line}") };
         let who = match *who {
             "open" => Who::Open,
+            "either" => Who::Either,
             "signed" => Who::Signed,
             "metrics" => Who::Metrics,
             "socket" => Who::Socket,
             "caller" => Who::Caller,
             "person" => Who::Person,
             "host" => Who::Host,
+            "embed" => Who::Embed,
             "page" => Who::Page,
             "cookie" => Who::Cookie,
             role => Who::Member(Role::from_word(role).unwrap_or_else(|| panic!("{line}"))),
