@@ -210,6 +210,7 @@ impl Want {
 }
 
 /// The one rule that all answers follow.
+#[expect(clippy::match_same_arms, reason = "in the order in which a request is looked at")]
 fn want(row: &Row, actor: &Actor, about: About) -> Want {
     let enough = |scope: Scope| match row.need {
         Need::Any => true,
@@ -221,7 +222,7 @@ fn want(row: &Row, actor: &Actor, about: About) -> Want {
         (Who::Open | Who::Either | Who::Page | Who::Cookie, _) => return Want::In,
         (Who::Signed | Who::Socket, _) => return Want::Status(404),
         (_, Is::Nobody) => return Want::Status(401),
-        (Who::Metrics, Is::Key(scope)) | (Who::Caller, Is::Key(scope)) => enough(scope),
+        (Who::Metrics | Who::Caller, Is::Key(scope)) => enough(scope),
         (Who::Metrics, _) => false,
         (Who::Caller, _) => true,
         (Who::Host, _) => return Want::Status(401),
@@ -257,7 +258,7 @@ impl Street {
         }
     }
 
-    async fn call(&self, row: &Row, about: About, id: &str) -> Call<'_> {
+    fn call(&self, row: &Row, about: About, id: &str) -> Call<'_> {
         let workspace =
             if about == About::Elsewhere { &self.neighbour } else { &self.house.workspace };
         let mut path = row.address.replace("{workspace}", workspace);
@@ -320,7 +321,7 @@ impl Street {
                 if row.who == Who::Person && person && row.method != Method::GET {
                     continue;
                 }
-                let mut call = self.call(row, about, &id).await;
+                let mut call = self.call(row, about, &id);
                 if let Some(bearer) = &actor.bearer {
                     call = call.key(bearer);
                 }

@@ -49,11 +49,11 @@ impl Row {
 
     /// The thing that it names last, such as `post`.
     pub fn noun(&self) -> Option<&str> {
-        let names = self
+        let mut names = self
             .address
             .split('/')
             .filter_map(|piece| piece.strip_prefix('{').and_then(|piece| piece.strip_suffix('}')));
-        names.filter(|name| *name != "workspace").last()
+        names.rfind(|name| *name != "workspace")
     }
 
     fn read(line: &str) -> Self {
@@ -148,10 +148,10 @@ fn methods(rest: &str) -> Vec<String> {
         depth += i32::from(c == '(') - i32::from(c == ')');
         depth == 0
     });
-    let call = &rest[..end.unwrap()];
+    let (call, _) = rest.split_at(end.unwrap());
     let known = |method: &&str| {
         call.match_indices(&format!("{method}(")).any(|(at, _)| {
-            !call[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+            !call.split_at(at).0.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
         })
     };
     METHODS.into_iter().filter(known).map(str::to_uppercase).collect()
