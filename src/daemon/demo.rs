@@ -16,12 +16,12 @@ use super::signals::Signals;
 use super::{Error, build};
 use crate::base::{ChannelId, Clock, CorrelationId, Live, Problem, Secret, Timestamp, WorkspaceId};
 use crate::config::Config;
-use crate::domain::access::{Manage, Read, Scope as KeyScope, Write};
+use crate::domain::access::{Grants, Manage, Read, Scope as KeyScope, Write};
 use crate::domain::event::Event;
 use crate::domain::post::PartDraft;
 use crate::practice::mastodon::Settings;
 use crate::practice::{Act, Fault, Matcher, World, bluesky};
-use crate::service::{Access, Brought, Controls, NewPost, Services, When};
+use crate::service::{Access, Brought, Controls, NewKey, NewPost, Services, When};
 use crate::store::{Operator, Table};
 use crate::telemetry::log;
 
@@ -192,7 +192,9 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
     let workspace = parse(&made.await?.id)?;
     let manage = || services.operate::<Manage>(operator, workspace, "demo", correlation);
     let scopes = [KeyScope::Admin, KeyScope::Metrics].into();
-    let key = services.create_key(manage().await?, "demo", scopes, None).await?;
+    let (name, channels) = ("demo".to_owned(), Grants::All);
+    let new = NewKey { name, scopes, expires_at: None, channels };
+    let key = services.create_key(manage().await?, new).await?;
     let feed = Brought {
         network: "feed".to_owned(),
         name: "Bakery news".to_owned(),

@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use super::idempotency::Marked;
 use super::{Repeat, Services, no, not_found, refused, trouble};
 use crate::base::{Code, CorrelationId, KeyId, Problem, SessionId, UserId, WorkspaceId};
-use crate::domain::access::{Key, Member, Right, Scope as KeyScope};
+use crate::domain::access::{Key, Member, Publish, Reach, Right, Scope as KeyScope, Write};
 use crate::domain::event::{Actor, Event};
-use crate::store::{Error, Operator, Scope, View};
+use crate::store::{Error, Holder, Operator, Scope, View};
 
 /// Proof that somebody may do what right `R` allows, in one workspace.
 pub struct Access<R: Right> {
@@ -66,6 +66,19 @@ impl<R: Right> Access<R> {
             subject: subject.to_owned(),
             data: BTreeMap::new(),
             correlation: self.correlation,
+        }
+    }
+}
+
+impl Access<Publish> {
+    /// Who decides what goes out may write it, too.
+    pub fn to_write(&self) -> Access<Write> {
+        Access {
+            scope: self.scope,
+            actor: self.actor.clone(),
+            correlation: self.correlation,
+            repeat: self.repeat.clone(),
+            right: PhantomData,
         }
     }
 }
@@ -160,16 +173,17 @@ impl Principal {
                     Some(needed) => Some(("scope", needed.word())),
                     None => Some(("role", R::ROLE.word())),
                 };
-                Ok(Some(Entry { scope: *scope, lacks }))
+                Ok(Some(Entry { scope: held(*scope, &key.reach(), Holder::Key(key.id)), lacks }))
             }
             Who::User { user, .. } | Who::Embed { user, .. } => {
                 let Some(scope) = Scope::by_member(view, *user, workspace)? else {
                     return Ok(None);
                 };
                 let member = view.get::<Member>(&scope, user)?.filter(Member::is_active);
-                let lacks =
-                    |member: &Member| (member.role < R::ROLE).then(|| ("role", R::ROLE.word()));
-                Ok(member.map(|member| Entry { scope, lacks: lacks(&member) }))
+                Ok(member.map(|member| Entry {
+                    scope: held(scope, &member.reach(), Holder::Member(*user)),
+                    lacks: (member.role < R::ROLE).then(|| ("role", R::ROLE.word())),
+                }))
             }
         }
     }
@@ -182,6 +196,11 @@ impl Principal {
             Who::User { user, .. } => Ok(Scope::of_user(view, *user, None, 1)?.into_iter().next()),
         }
     }
+}
+
+/// The scope of whoever is limited; others need not be looked up with each row.
+fn held(scope: Scope, reach: &Reach, holder: Holder) -> Scope {
+    if reach.is_whole() { scope } else { scope.held_by(holder) }
 }
 
 struct Entry {

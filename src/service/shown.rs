@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::OpenCircuit;
+use super::members::{GrantShown, grants};
 use super::pauses::Pauses;
 use super::waits::{self, RateLimitShown, WaitShown};
 use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
@@ -273,6 +274,8 @@ pub struct KeyShown {
     pub created_at: String,
     pub expires_at: Option<String>,
     pub revoked_at: Option<String>,
+    /// The channels that it is limited to; null for every one.
+    pub channels: Option<Vec<GrantShown>>,
     /// The key itself: shown when it is made, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -579,6 +582,7 @@ pub(super) fn key(key: &Key) -> KeyShown {
         scopes: key.scopes.iter().map(|scope| scope.word().to_owned()).collect(),
         created_at: key.created_at.to_string(),
         expires_at: key.expires_at.map(|at| at.to_string()),
+        channels: grants(&key.channels),
         revoked_at: key.revoked_at.map(|at| at.to_string()),
         key: None,
     }

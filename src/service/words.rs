@@ -1,8 +1,10 @@
 //! Words that come as text from every face: ids, instants, states, limits, decisions. Each problem
 //! names the field that the face calls it by.
 
-use crate::base::{Id, Kind, Problem, Timestamp, Wrong, limits};
-use crate::domain::access::Scope;
+use std::collections::BTreeMap;
+
+use crate::base::{ChannelId, Check, Id, Kind, Problem, Timestamp, Wrong, limits};
+use crate::domain::access::{ChannelGrant, Grants, Role, Scope};
 use crate::domain::plan::{Cap, Feature, PlanName};
 use crate::domain::publish::{Decision, State};
 
@@ -30,6 +32,32 @@ pub fn scope(field: &str, word: &str) -> Result<Scope, Problem> {
     let allowed = || Scope::ALL.map(Scope::word).join(", ");
     let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
     Scope::from_word(word).ok_or_else(bad)
+}
+
+pub fn role(field: &str, word: &str) -> Result<Role, Problem> {
+    let allowed = || Role::ALL.map(Role::word).join(", ");
+    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
+    Role::from_word(word).ok_or_else(bad)
+}
+
+pub fn grant(field: &str, word: &str) -> Result<ChannelGrant, Problem> {
+    let allowed = || ChannelGrant::ALL.map(ChannelGrant::word).join(", ");
+    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
+    ChannelGrant::from_word(word).ok_or_else(bad)
+}
+
+/// Grants in the order they were given, each channel once.
+pub fn grants(field: &str, given: Vec<(ChannelId, ChannelGrant)>) -> Result<Grants, Problem> {
+    let (max, actual) = (limits::CHANNELS_GRANTED, given.len());
+    if actual > max {
+        return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "channels" }));
+    }
+    let (mut channels, mut check) = (BTreeMap::new(), Check::default());
+    for (i, (channel, grant)) in given.into_iter().enumerate() {
+        let fresh = channels.insert(channel, grant).is_none();
+        check.that(fresh, format!("{field}[{i}]"), Wrong::Twice);
+    }
+    check.finish().map(|()| Grants::Only(channels))
 }
 
 /// A plan.

@@ -9,7 +9,7 @@ use super::ledger::{Told, host_of};
 use super::play::{Answer, Play};
 use super::script::{Event, Level, Server, Token, Word};
 use crate::base::{ChannelId, Secret};
-use crate::domain::access::{Manage, Write};
+use crate::domain::access::{Manage, Publish, Write};
 use crate::domain::delivery::Delivery;
 use crate::domain::post::PartDraft;
 use crate::domain::publish::Decision;
@@ -38,9 +38,9 @@ impl Play<'_> {
             });
             let made = made.and_then(Result::ok).and_then(|shown| shown.id.parse().ok());
             let id = made.ok_or("no workspace")?;
-            let write = self.sim.access::<Write>(id).map_err(|problem| problem.to_string())?;
+            let publish = self.sim.access::<Publish>(id).map_err(|problem| problem.to_string())?;
             let manage = self.sim.access::<Manage>(id).map_err(|problem| problem.to_string())?;
-            self.access.push((write, manage));
+            self.access.push((publish, manage));
             self.pictures.push(None);
         }
         for n in 0..script.channels.len() {
@@ -91,7 +91,11 @@ impl Play<'_> {
     }
 
     fn write(&self, workspace: usize) -> Option<Access<Write>> {
-        self.access.get(workspace).map(|(write, _)| write.again())
+        self.access.get(workspace).map(|(publish, _)| publish.to_write())
+    }
+
+    fn publish(&self, workspace: usize) -> Option<Access<Publish>> {
+        self.access.get(workspace).map(|(publish, _)| publish.again())
     }
 
     fn manage(&self, workspace: usize) -> Option<Access<Manage>> {
@@ -218,8 +222,10 @@ impl Play<'_> {
 
     fn take_back(&mut self, post: u32, delete: bool) -> Option<()> {
         let told = *self.ledger.posts.get(&post)?;
-        let (services, access) = (self.sim.services.clone(), self.write(self.home_of(post)?)?);
+        let home = self.home_of(post)?;
+        let services = self.sim.services.clone();
         if delete {
+            let access = self.write(home)?;
             let answer = self.ask(async move { services.delete_post(access, told.id, None).await });
             if let Answer::Done(_) = answer {
                 // The answer is empty: the least that the revision can be by now.
@@ -227,6 +233,7 @@ impl Play<'_> {
                 self.ledger.posts.insert(post, Told { revision, deleted: true, ..told });
             }
         } else {
+            let access = self.publish(home)?;
             let answer = self.ask(async move { services.cancel_post(access, told.id, None).await });
             if let Answer::Done(done) = answer {
                 self.told(post, &done.value, false);
@@ -299,7 +306,7 @@ impl Play<'_> {
         if decision == Decision::SendAgain {
             self.ledger.forced.insert(id);
         }
-        let (services, access) = (self.sim.services.clone(), self.write(home)?);
+        let (services, access) = (self.sim.services.clone(), self.publish(home)?);
         // What it came to is in the row's revision, which never goes back.
         drop(self.ask(async move { services.resolve_delivery(access, id, decision).await }));
         Some(())

@@ -16,9 +16,10 @@ fn needs(operation: &str) -> Option<Scope> {
         "list_workspaces" | "show_workspace" | "list_channels" | "show_channel" | "list_posts"
         | "show_post" | "list_deliveries" | "show_delivery" | "list_assets" | "show_asset"
         | "read_asset" | "read_thumbnail" | "show_plan" | "preview_plan" => Scope::Read,
-        "create_post" | "change_post" | "delete_post" | "cancel_post" | "resolve_delivery"
-        | "upload_asset" | "import_asset" | "create_upload" | "show_upload" | "write_upload"
-        | "stop_upload" | "change_asset" | "delete_asset" => Scope::Write,
+        "cancel_post" | "resolve_delivery" => Scope::Publish,
+        "create_post" | "change_post" | "delete_post" | "upload_asset" | "import_asset"
+        | "create_upload" | "show_upload" | "write_upload" | "stop_upload" | "change_asset"
+        | "delete_asset" => Scope::Write,
         "create_channel" | "change_channel" | "remove_channel" | "test_channel" | "list_keys"
         | "create_key" | "revoke_key" => Scope::Admin,
         other => panic!("say which scope {other} needs"),

@@ -8,6 +8,7 @@ mod bucket;
 mod conditional;
 mod document;
 mod fields;
+mod grants;
 mod harness;
 mod idempotency;
 mod limits;

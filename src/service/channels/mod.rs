@@ -105,12 +105,13 @@ impl Services {
         let scope = access.scope;
         let after = cursor.map(shown::cursor_key::<ChannelId>).transpose()?;
         let span = Span::first(limit).after(after.as_ref());
-        let rows = self.store.read(move |view| view.scan::<Channel>(&scope, &span)).await;
+        let rows = self.store.read(move |view| view.page::<Channel>(&scope, &span)).await;
         let rows = rows.map_err(trouble)?;
         let next = rows.last().filter(|_| rows.len() == limit);
         let next = next.map(|(id, _)| shown::cursor_of(id.as_bytes()));
         let there = |c: &&Channel| !matches!(c.state, ChannelState::Removed { .. });
-        let items = rows.iter().map(|(_, c)| c).filter(there).map(shown::channel).collect();
+        let items =
+            rows.iter().filter_map(|(_, c)| c.as_ref()).filter(there).map(shown::channel).collect();
         Ok(Page { items, next })
     }
 

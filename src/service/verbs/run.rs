@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::super::backups::restored_from;
 use super::super::{
-    Access, AssetChange, Brought, ChannelChange, DeliveryFilter, MediaMode, NewImport, NewPost,
-    PostChange, PostFilter, Services, When, words,
+    Access, AssetChange, Brought, ChannelChange, DeliveryFilter, MediaMode, NewImport, NewKey,
+    NewPost, PostChange, PostFilter, Services, When, words,
 };
 use super::Verb;
 use crate::base::{
     ChannelId, Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits,
 };
-use crate::domain::access::{Manage, Read, Right, Scope as KeyScope, Write};
+use crate::domain::access::{Manage, Publish, Read, Right, Scope as KeyScope, Write};
 use crate::domain::post::PartDraft;
 use crate::domain::publish::State;
 use crate::store::{Backlog, Operator};
@@ -161,6 +161,7 @@ async fn answer(
     let id = call.workspace(workspace).await?;
     match noun {
         "workspace" | "key" => call.people(id, noun, verb, &words).await,
+        "member" => call.member(id, verb, &words).await,
         "plan" => call.plan(id, verb, &words).await,
         "channel" => call.channel(id, verb, &words).await,
         "post" => call.post(id, verb, &words).await,
@@ -300,8 +301,10 @@ impl Caller<'_> {
                 let scopes = scopes(&words.many("scope")?)?;
                 let expires = words.maybe("expires")?;
                 let expires = expires.map(|text| words::instant("expires", text)).transpose()?;
-                let name = words.word("name")?;
-                shown(self.services.create_key(access, name, scopes, expires).await?.value)
+                let name = words.word("name")?.to_owned();
+                let channels = super::members::grants(words)?;
+                let new = NewKey { name, scopes, expires_at: expires, channels };
+                shown(self.services.create_key(access, new).await?.value)
             }
             (_, "revoke") => shown(self.services.revoke_key(access, words.id("id")?).await?.value),
             _ => shown(self.services.keys(&access, None, limits::PAGE_MAX).await?),
@@ -326,7 +329,7 @@ impl Caller<'_> {
         if verb == "decide" {
             let word = words.word("as")?.replace('-', "_");
             let decision = words::decision("as", &word, None)?;
-            let access = self.enter::<Write>(workspace).await?;
+            let access = self.enter::<Publish>(workspace).await?;
             return shown(services.decide_restored(access, words.id("id")?, decision).await?);
         }
         let access = self.enter::<Manage>(workspace).await?;
@@ -379,7 +382,7 @@ impl Caller<'_> {
                 shown(services.change_post(access, words.id("id")?, change).await?.value)
             }
             "cancel" => {
-                let access = self.enter::<Write>(workspace).await?;
+                let access = self.enter::<Publish>(workspace).await?;
                 shown(services.cancel_post(access, words.id("id")?, None).await?.value)
             }
             "show" => {
@@ -451,7 +454,7 @@ impl Caller<'_> {
                 // Typed by hand: `it-is-there` is as good.
                 let word = words.word("as")?.replace('-', "_");
                 let decision = words::decision("as", &word, words.maybe("url")?)?;
-                let access = self.enter::<Write>(workspace).await?;
+                let access = self.enter::<Publish>(workspace).await?;
                 let done = services.resolve_delivery(access, words.id("id")?, decision);
                 shown(done.await?.value)
             }

@@ -2,8 +2,10 @@
 
 pub mod channels;
 pub mod deliveries;
+mod grants;
 pub mod keys;
 pub mod media;
+pub mod members;
 pub mod networks;
 pub mod plan;
 pub mod posts;

@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{SchemaFormat, Type};
 
 use crate::base::limits;
-use crate::domain::access::Scope;
+use crate::domain::access::{ChannelGrant, Role, Scope};
 use crate::domain::plan::PlanName;
 use crate::domain::publish::State;
 use crate::networks;
@@ -54,6 +54,18 @@ pub fn plan() -> Schema {
 pub fn cap() -> Schema {
     let about = "A number, or `unlimited`.";
     text(15).pattern(Some("^(unlimited|[0-9]{1,15})$")).description(Some(about)).into()
+}
+
+pub fn role() -> Schema {
+    one_of(Role::ALL.map(Role::word)).into()
+}
+
+pub fn grant() -> Schema {
+    one_of(ChannelGrant::ALL.map(ChannelGrant::word)).into()
+}
+
+pub fn id() -> Schema {
+    text(36).format(Some(SchemaFormat::Custom("uuid".to_owned()))).into()
 }
 
 pub fn channels() -> Schema {

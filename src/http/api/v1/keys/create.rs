@@ -7,6 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::problems::WriteProblems;
+use super::super::grants::{Grant, grants};
 use super::super::schemas;
 use crate::base::{Problem, Wrong};
 use crate::domain::access::{Manage, Scope};
@@ -16,7 +17,7 @@ use crate::http::extract::{Authorized, Body, Repeatable};
 use crate::http::json::present;
 use crate::http::problem::Refusal;
 use crate::service::shown::KeyShown;
-use crate::service::words;
+use crate::service::{self, words};
 
 /// A key to make.
 #[derive(Deserialize, ToSchema)]
@@ -32,6 +33,10 @@ pub struct NewKey {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, format = DateTime, max_length = 64)]
     expires_at: Option<String>,
+    /// The channels that it is limited to, and what it may do there; without it, every channel.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, max_items = 200)]
+    channels: Option<Vec<Grant>>,
 }
 
 fn scopes(given: &[String]) -> Result<BTreeSet<Scope>, Problem> {
@@ -68,7 +73,9 @@ pub async fn create_key(
     let scopes = scopes(&new.scopes)?;
     let instant = |text: &str| words::instant("expires_at", text);
     let expires = new.expires_at.as_deref().map(instant).transpose()?;
-    let done = face.services.create_key(access, &new.name, scopes, expires).await?;
+    let channels = grants(new.channels)?;
+    let new = service::NewKey { name: new.name, scopes, expires_at: expires, channels };
+    let done = face.services.create_key(access, new).await?;
     let location = format!("{keys}/{}", done.value.id);
     Ok(Answer::created(&done.value, &location).replayed(done.replayed))
 }

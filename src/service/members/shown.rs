@@ -1,0 +1,52 @@
+//! The shape of members and grants, for every face.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::base::ChannelId;
+use crate::domain::access::{ChannelGrant, Grants, Member};
+
+/// What may be done on one channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct GrantShown {
+    #[schema(format = "uuid")]
+    pub channel: String,
+    /// read, draft or publish.
+    pub grant: String,
+}
+
+/// Somebody who belongs to the workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MemberShown {
+    #[schema(format = "uuid")]
+    pub user: String,
+    /// Grows with every change; the `ETag`.
+    pub revision: u64,
+    /// viewer, editor, admin or owner.
+    pub role: String,
+    /// The channels that they are limited to; null for every one.
+    pub channels: Option<Vec<GrantShown>>,
+    pub joined_at: String,
+    /// Since when they get nothing at all.
+    pub suspended_at: Option<String>,
+}
+
+pub(super) fn member(member: &Member) -> MemberShown {
+    MemberShown {
+        user: member.user.to_string(),
+        revision: member.revision,
+        role: member.role.word().to_owned(),
+        channels: grants(&member.channels),
+        joined_at: member.joined_at.to_string(),
+        suspended_at: member.suspended_at.map(|at| at.to_string()),
+    }
+}
+
+pub(in crate::service) fn grants(grants: &Grants) -> Option<Vec<GrantShown>> {
+    let Grants::Only(channels) = grants else { return None };
+    let shown = |(channel, grant): (&ChannelId, &ChannelGrant)| GrantShown {
+        channel: channel.to_string(),
+        grant: grant.word().to_owned(),
+    };
+    Some(channels.iter().map(shown).collect())
+}
