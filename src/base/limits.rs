@@ -25,8 +25,6 @@ pub const TOKEN_BYTES: usize = 4_096;
 /// Rows of one page of a list.
 pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 200;
-/// Channels that a member or a key can be limited to.
-pub const CHANNELS_GRANTED: usize = 200;
 /// Rows that one list request may look at while filtering; past it the page ends with a cursor.
 pub const SCAN_MAX: usize = 10_000;
 /// Rows that one request may change on the side, such as deliveries of a channel that goes.

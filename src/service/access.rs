@@ -170,8 +170,8 @@ impl Principal {
             Who::Key { scope, key } => {
                 let lacks = match R::SCOPE {
                     Some(needed) if key.allows(needed) => None,
-                    Some(needed) => Some(("scope", needed.word())),
-                    None => Some(("role", R::ROLE.word())),
+                    Some(needed) => Some(forbidden("scope", needed.word())),
+                    None => Some(Problem::new(Code::PersonNeeded)),
                 };
                 Ok(Some(Entry { scope: held(*scope, &key.reach(), Holder::Key(key.id)), lacks }))
             }
@@ -182,7 +182,7 @@ impl Principal {
                 let member = view.get::<Member>(&scope, user)?.filter(Member::is_active);
                 Ok(member.map(|member| Entry {
                     scope: held(scope, &member.reach(), Holder::Member(*user)),
-                    lacks: (member.role < R::ROLE).then(|| ("role", R::ROLE.word())),
+                    lacks: (member.role < R::ROLE).then(|| forbidden("role", R::ROLE.word())),
                 }))
             }
         }
@@ -203,9 +203,14 @@ fn held(scope: Scope, reach: &Reach, holder: Holder) -> Scope {
     if reach.is_whole() { scope } else { scope.held_by(holder) }
 }
 
+fn forbidden(what: &'static str, word: &str) -> Problem {
+    Problem::new(Code::Forbidden).with(what, word)
+}
+
 struct Entry {
     scope: Scope,
-    lacks: Option<(&'static str, &'static str)>,
+    /// Why it does not have the right.
+    lacks: Option<Problem>,
 }
 
 /// How a key's secret is stored. It has 256 random bits, so one round of a fast hash is enough.
@@ -246,9 +251,7 @@ impl Services {
             Some(Entry { scope, lacks: None }) => {
                 Ok(Access { scope, actor, correlation, repeat: None, right: PhantomData })
             }
-            Some(Entry { lacks: Some((what, word)), .. }) => {
-                Err(Problem::new(Code::Forbidden).with(what, word))
-            }
+            Some(Entry { lacks: Some(problem), .. }) => Err(problem),
             None => {
                 self.note_cross_tenant(principal, workspace, correlation).await?;
                 Err(not_found())

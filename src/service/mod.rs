@@ -57,7 +57,7 @@ pub use keys::NewKey;
 pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
-pub use members::{GrantShown, MemberChange, MemberShown};
+pub use members::{MemberChange, MemberShown};
 pub use pauses::{Level, Pauses};
 pub use plans::{
     ChannelOver, MonthOver, MonthShown, OverridesShown, PlanPreview, PlanShown, UseShown,

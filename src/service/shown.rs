@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::OpenCircuit;
-use super::members::{GrantShown, grants};
+use super::members::grants;
 use super::pauses::Pauses;
 use super::waits::{self, RateLimitShown, WaitShown};
 use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
@@ -274,8 +274,9 @@ pub struct KeyShown {
     pub created_at: String,
     pub expires_at: Option<String>,
     pub revoked_at: Option<String>,
-    /// The channels that it is limited to; null for every one.
-    pub channels: Option<Vec<GrantShown>>,
+    /// What it may do on the channels that it is limited to; null for every one.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub channels: Option<BTreeMap<String, &'static str>>,
     /// The key itself: shown when it is made, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,

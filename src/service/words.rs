@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{ChannelId, Check, Id, Kind, Problem, Timestamp, Wrong, limits};
+use crate::base::{Id, Kind, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::{ChannelGrant, Grants, Role, Scope};
 use crate::domain::plan::{Cap, Feature, PlanName};
 use crate::domain::publish::{Decision, State};
@@ -34,32 +34,6 @@ pub fn scope(field: &str, word: &str) -> Result<Scope, Problem> {
     Scope::from_word(word).ok_or_else(bad)
 }
 
-pub fn role(field: &str, word: &str) -> Result<Role, Problem> {
-    let allowed = || Role::ALL.map(Role::word).join(", ");
-    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
-    Role::from_word(word).ok_or_else(bad)
-}
-
-pub fn grant(field: &str, word: &str) -> Result<ChannelGrant, Problem> {
-    let allowed = || ChannelGrant::ALL.map(ChannelGrant::word).join(", ");
-    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
-    ChannelGrant::from_word(word).ok_or_else(bad)
-}
-
-/// Grants in the order they were given, each channel once.
-pub fn grants(field: &str, given: Vec<(ChannelId, ChannelGrant)>) -> Result<Grants, Problem> {
-    let (max, actual) = (limits::CHANNELS_GRANTED, given.len());
-    if actual > max {
-        return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "channels" }));
-    }
-    let (mut channels, mut check) = (BTreeMap::new(), Check::default());
-    for (i, (channel, grant)) in given.into_iter().enumerate() {
-        let fresh = channels.insert(channel, grant).is_none();
-        check.that(fresh, format!("{field}[{i}]"), Wrong::Twice);
-    }
-    check.finish().map(|()| Grants::Only(channels))
-}
-
 /// A plan.
 pub fn plan(field: &str, word: &str) -> Result<PlanName, Problem> {
     let allowed = || PlanName::ALL.map(PlanName::word).join(", ");
@@ -83,6 +57,29 @@ pub fn cap(field: &str, word: &str) -> Result<Cap, Problem> {
     let bad = || Problem::field(field, Wrong::BadFormat { expected: expected() });
     let plain = word.len() <= 15 && word.bytes().all(|byte| byte.is_ascii_digit());
     word.parse().ok().filter(|_| plain).map(Cap::AtMost).ok_or_else(bad)
+}
+
+/// A role by its word.
+pub fn role(field: &str, word: &str) -> Result<Role, Problem> {
+    let allowed = || Role::ALL.map(Role::word).join(", ");
+    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
+    Role::from_word(word).ok_or_else(bad)
+}
+
+/// What may be done on which channels; all of them when none are named.
+pub fn grants(field: &str, given: Option<&BTreeMap<String, String>>) -> Result<Grants, Problem> {
+    let Some(given) = given else { return Ok(Grants::All) };
+    let (max, actual) = (limits::CHANNELS_PER_POST, given.len());
+    if actual > max {
+        return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "channels" }));
+    }
+    let one = |(channel, word): (&String, &String)| {
+        let field = format!("{field}.{channel}");
+        let allowed = || ChannelGrant::ALL.map(ChannelGrant::word).join(", ");
+        let bad = || Problem::field(&field, Wrong::NotOneOf { allowed: allowed() });
+        Ok((id(&field, channel)?, ChannelGrant::from_word(word).ok_or_else(bad)?))
+    };
+    Ok(Grants::Only(given.iter().map(one).collect::<Result<_, Problem>>()?))
 }
 
 /// A delivery's state, in the field `state`.

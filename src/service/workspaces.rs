@@ -90,13 +90,13 @@ impl Services {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<WorkspaceShown>, Problem> {
+        let after = cursor.map(shown::cursor_key::<WorkspaceId>).transpose()?;
         if let Some(own) = principal.only_workspace() {
             let access: Access<Read> = self.access(principal, own, correlation).await?;
             let items = vec![self.workspace(&access).await?];
             return Ok(Page { items, next: None });
         }
         let Some(user) = principal.user() else { return Err(super::not_found()) };
-        let after = cursor.map(shown::cursor_key::<WorkspaceId>).transpose()?;
         let found = self.store.read(move |view| {
             let scopes = Scope::of_user(view, user, after, limit)?;
             let mut items = Vec::new();

@@ -1,14 +1,16 @@
 //! Keys that are limited to channels: what they see, and what they may write.
 
+use std::time::Duration;
+
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::harness::{Answer, House};
 
 /// A key with a grant for each of these channels.
 async fn limited(house: &House, scope: &str, grants: &[(&str, &str)]) -> String {
-    let grant = |(channel, grant): &(&str, &str)| json!({ "channel": channel, "grant": grant });
-    let channels: Vec<Value> = grants.iter().map(grant).collect();
+    let channels: Map<String, Value> =
+        grants.iter().map(|(channel, grant)| ((*channel).to_owned(), json!(grant))).collect();
     let body = json!({ "name": "limited", "scopes": [scope], "channels": channels });
     let made = house.post("/keys", &body).await;
     assert_eq!(made.status, 201, "{}", made.text());
@@ -44,12 +46,13 @@ struct Feeds {
 }
 
 async fn feeds(house: &House) -> (Feeds, String) {
-    let feeds = Feeds {
-        publish: house.new_feed().await,
-        draft: house.new_feed().await,
-        read: house.new_feed().await,
-        hidden: house.new_feed().await,
+    // Ids of one instant come in no order.
+    let new = async || {
+        house.clock.advance(Duration::from_millis(1));
+        house.new_feed().await
     };
+    let feeds =
+        Feeds { publish: new().await, draft: new().await, read: new().await, hidden: new().await };
     let grants = [(&*feeds.publish, "publish"), (&*feeds.draft, "draft"), (&*feeds.read, "read")];
     let key = limited(house, "publish", &grants).await;
     (feeds, key)
@@ -62,6 +65,7 @@ async fn a_channel_that_is_not_granted_is_as_good_as_missing() {
     let at = json!({ "at": "2026-12-01T09:00", "zone": "Europe/Berlin" });
     let mut posts = Vec::new();
     for feed in [&feeds.publish, &feeds.draft, &feeds.read, &feeds.hidden] {
+        house.clock.advance(Duration::from_millis(1));
         posts.push(house.new_post(feed, at.clone()).await);
     }
     let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
@@ -175,7 +179,8 @@ async fn of_a_post_for_many_only_the_granted_channels_are_seen_and_nothing_is_lo
     // Its words are not only theirs to change. What is not seen is not named.
     for (method, body) in [
         (Method::PATCH, Some(json!({ "parts": [{ "text": "Else" }] }))),
-        (Method::PATCH, Some(json!({ "channels": [feeds.publish] }))),
+        (Method::PATCH, Some(json!({ "channels": [feeds.draft] }))),
+        (Method::PATCH, Some(json!({ "draft": true }))),
         (Method::DELETE, None),
     ] {
         let answer = ask(&house, &key, method, &path, body.as_ref()).await;
@@ -216,22 +221,20 @@ async fn limits_of_keys_are_shown_and_checked() {
     let house = House::new().await;
     let feed = house.new_feed().await;
     let body = |scope: &str, channels: Value| json!({ "name": "k", "scopes": [scope], "channels": channels });
-    let grant = |grant: &str| json!([{ "channel": feed, "grant": grant }]);
+    let grant = |grant: &str| json!({ feed.clone(): grant });
     let made = house.post("/keys", &body("write", grant("draft"))).await.json();
     assert_eq!(made["channels"], grant("draft"));
-    let none = house.post("/keys", &body("write", json!([]))).await;
-    assert_eq!(none.json()["channels"], json!([]), "{}", none.text());
+    let none = house.post("/keys", &body("write", json!({}))).await;
+    assert_eq!(none.json()["channels"], json!({}), "{}", none.text());
     let key = none.json()["key"].as_str().unwrap().to_owned();
     assert_eq!(ids(&ask(&house, &key, Method::GET, "/channels", None).await), [""; 0]);
-    let twice =
-        json!([{ "channel": feed, "grant": "read" }, { "channel": feed, "grant": "draft" }]);
-    let missing = json!([{ "channel": "01890a5d-ac96-774b-bcce-b302099a8057", "grant": "read" }]);
+    let missing = "01890a5d-ac96-774b-bcce-b302099a8057";
     for (channels, said) in [
-        (grant("own"), "422 invalid_field channels[0].grant"),
-        (json!([{ "channel": "x", "grant": "read" }]), "422 invalid_field channels[0].channel"),
-        (twice, "422 invalid_field channels[1]"),
-        (missing, "422 invalid_field channels[0]"),
-        (json!(null), "422 invalid_field channels"),
+        (grant("own"), format!("422 invalid_field channels.{feed}")),
+        (json!({ "x": "read" }), "422 invalid_field channels.x".to_owned()),
+        (json!({ missing: "read" }), format!("422 invalid_field channels.{missing}")),
+        (json!(null), "422 invalid_field channels".to_owned()),
+        (json!([]), "422 invalid_field channels".to_owned()),
     ] {
         assert_eq!(house.post("/keys", &body("read", channels)).await.said(), said);
     }

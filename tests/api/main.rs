@@ -16,6 +16,7 @@ mod lists;
 mod log;
 mod media;
 mod media_formats;
+mod members;
 mod operations;
 mod plans;
 mod problems;

@@ -15,8 +15,8 @@ use crate::domain::event::{Actor, Event};
 use crate::store::rows::Membership;
 use crate::store::{Error, Scope, Span, Tx, WriteError};
 
+pub use shown::MemberShown;
 pub(super) use shown::grants;
-pub use shown::{GrantShown, MemberShown};
 
 /// What changes of a member; `None` leaves it as it is.
 #[derive(Clone, Debug, Default)]
@@ -326,7 +326,7 @@ fn before_and_after(before: &Member, after: Option<&Member>) -> BTreeMap<String,
 }
 
 fn only_people() -> Problem {
-    Problem::new(Code::Forbidden).with("who", "a person who is signed in")
+    Problem::new(Code::PersonNeeded)
 }
 
 /// Makes somebody a member, by whoever asked them in; refuses who is one already. Their right to
@@ -367,10 +367,10 @@ pub(super) fn known_channels(
 ) -> Result<(), WriteError<Problem>> {
     let Grants::Only(channels) = grants else { return Ok(()) };
     let mut check = Check::default();
-    for (i, id) in channels.keys().enumerate() {
+    for id in channels.keys() {
         let channel = tx.get::<Channel>(scope, id)?;
         let there = channel.is_some_and(|c| !matches!(c.state, ChannelState::Removed { .. }));
-        check.that(there, format!("{field}[{i}]"), Wrong::NotFound);
+        check.that(there, format!("{field}.{id}"), Wrong::NotFound);
     }
     check.finish().map_err(WriteError::Refused)
 }

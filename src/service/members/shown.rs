@@ -1,19 +1,12 @@
 //! The shape of members and grants, for every face.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::base::ChannelId;
 use crate::domain::access::{ChannelGrant, Grants, Member};
-
-/// What may be done on one channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct GrantShown {
-    #[schema(format = "uuid")]
-    pub channel: String,
-    /// read, draft or publish.
-    pub grant: String,
-}
 
 /// Somebody who belongs to the workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -24,8 +17,9 @@ pub struct MemberShown {
     pub revision: u64,
     /// viewer, editor, admin or owner.
     pub role: String,
-    /// The channels that they are limited to; null for every one.
-    pub channels: Option<Vec<GrantShown>>,
+    /// What they may do on the channels that they are limited to; null for every one.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub channels: Option<BTreeMap<String, &'static str>>,
     pub joined_at: String,
     /// Since when they get nothing at all.
     pub suspended_at: Option<String>,
@@ -42,11 +36,9 @@ pub(super) fn member(member: &Member) -> MemberShown {
     }
 }
 
-pub(in crate::service) fn grants(grants: &Grants) -> Option<Vec<GrantShown>> {
+/// By the id of a channel; `None` for every one.
+pub(in crate::service) fn grants(grants: &Grants) -> Option<BTreeMap<String, &'static str>> {
     let Grants::Only(channels) = grants else { return None };
-    let shown = |(channel, grant): (&ChannelId, &ChannelGrant)| GrantShown {
-        channel: channel.to_string(),
-        grant: grant.word().to_owned(),
-    };
+    let shown = |(channel, grant): (&ChannelId, &ChannelGrant)| (channel.to_string(), grant.word());
     Some(channels.iter().map(shown).collect())
 }

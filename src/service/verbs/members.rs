@@ -1,5 +1,7 @@
 //! Verbs on members, and the words for what a member or key may do on which channels.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::super::{MemberChange, words};
@@ -48,17 +50,14 @@ impl Caller<'_> {
 
 /// `CHANNEL:GRANT` each in `channel`; without any, every channel.
 pub(super) fn grants(words: &Words<'_>) -> Result<Grants, Problem> {
-    let given = words.many("channel")?;
-    if given.is_empty() {
-        return Ok(Grants::All);
-    }
-    let pair = |(i, text): (usize, &&str)| {
-        let field = format!("channel[{i}]");
+    let mut named = BTreeMap::new();
+    for text in words.many("channel")? {
         let expected = || "a channel and what it is for, such as ID:publish".to_owned();
-        let bad = || Problem::field(&field, Wrong::BadFormat { expected: expected() });
+        let bad = || Problem::field("channel", Wrong::BadFormat { expected: expected() });
         let (channel, grant) = text.split_once(':').ok_or_else(bad)?;
-        Ok((words::id(&field, channel)?, words::grant(&field, grant)?))
-    };
-    let pairs = given.iter().enumerate().map(pair).collect::<Result<Vec<_>, Problem>>()?;
-    words::grants("channel", pairs)
+        if named.insert(channel.to_owned(), grant.to_owned()).is_some() {
+            return Err(Problem::field("channel", Wrong::Twice));
+        }
+    }
+    words::grants("channel", Some(&named).filter(|named| !named.is_empty()))
 }

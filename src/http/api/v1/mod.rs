@@ -2,7 +2,6 @@
 
 pub mod channels;
 pub mod deliveries;
-mod grants;
 pub mod keys;
 pub mod media;
 pub mod members;

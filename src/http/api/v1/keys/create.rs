@@ -7,14 +7,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::problems::WriteProblems;
-use super::super::grants::{Grant, grants};
 use super::super::schemas;
 use crate::base::{Problem, Wrong};
 use crate::domain::access::{Manage, Scope};
 use crate::http::Shared;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, Body, Repeatable};
-use crate::http::json::present;
+use crate::http::json::{UniqueMap, present};
 use crate::http::problem::Refusal;
 use crate::service::shown::KeyShown;
 use crate::service::{self, words};
@@ -35,8 +34,8 @@ pub struct NewKey {
     expires_at: Option<String>,
     /// The channels that it is limited to, and what it may do there; without it, every channel.
     #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false, max_items = 200)]
-    channels: Option<Vec<Grant>>,
+    #[schema(schema_with = schemas::grants, required = false)]
+    channels: Option<UniqueMap<String>>,
 }
 
 fn scopes(given: &[String]) -> Result<BTreeSet<Scope>, Problem> {
@@ -73,7 +72,7 @@ pub async fn create_key(
     let scopes = scopes(&new.scopes)?;
     let instant = |text: &str| words::instant("expires_at", text);
     let expires = new.expires_at.as_deref().map(instant).transpose()?;
-    let channels = grants(new.channels)?;
+    let channels = words::grants("channels", new.channels.map(|map| map.0).as_ref())?;
     let new = service::NewKey { name: new.name, scopes, expires_at: expires, channels };
     let done = face.services.create_key(access, new).await?;
     let location = format!("{keys}/{}", done.value.id);

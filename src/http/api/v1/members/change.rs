@@ -5,14 +5,13 @@ use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::super::super::problems::WriteProblems;
-use super::super::grants::{Grant, grants};
 use super::super::schemas;
-use crate::base::kind;
-use crate::domain::access::Manage;
+use crate::base::{Problem, kind};
+use crate::domain::access::{Grants, Manage};
 use crate::http::Shared;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, Body, IfMatch, Named, Repeatable};
-use crate::http::json::present;
+use crate::http::json::{UniqueMap, present};
 use crate::http::problem::Refusal;
 use crate::service::{MemberChange, MemberShown, words};
 
@@ -27,8 +26,8 @@ pub struct MemberPatch {
     /// The channels that they are limited to; null for every one. Only viewers and editors are
     /// limited: who becomes more loses the limit.
     #[serde(default, deserialize_with = "channels")]
-    #[schema(value_type = Option<Vec<Grant>>, max_items = 200)]
-    channels: Option<Option<Vec<Grant>>>,
+    #[schema(schema_with = schemas::grants_or_null, required = false)]
+    channels: Option<Option<UniqueMap<String>>>,
     /// Whether they get nothing at all until it is taken back.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
@@ -36,8 +35,14 @@ pub struct MemberPatch {
 }
 
 /// Null is not the same as absent: it lifts the limit.
-fn channels<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<Vec<Grant>>>, D::Error> {
+fn channels<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Option<Option<UniqueMap<String>>>, D::Error> {
     Option::deserialize(d).map(Some)
+}
+
+fn grants(given: Option<UniqueMap<String>>) -> Result<Grants, Problem> {
+    words::grants("channels", given.map(|map| map.0).as_ref())
 }
 
 /// Change a member
