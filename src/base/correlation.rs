@@ -1,6 +1,7 @@
 //! The id that ties a request to its delivery and to each network call. Must not carry meaning.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,16 @@ pub struct CorrelationId(u64);
 impl CorrelationId {
     pub fn new(rng: &dyn Rng) -> Self {
         Self(rng.next_u64())
+    }
+}
+
+impl FromStr for CorrelationId {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = digits.then(|| u64::from_str_radix(text, 16).ok()).flatten();
+        number.map(Self).ok_or("a correlation id has 16 hex digits")
     }
 }
 

@@ -22,6 +22,9 @@ pub const NAME_CHARS: usize = 100;
 pub const SLUG_CHARS: usize = 63;
 pub const URL_BYTES: usize = 2_048;
 pub const TOKEN_BYTES: usize = 4_096;
+/// Live streams at a time, in all and of one caller; they hold a connection each.
+pub const STREAMS: usize = 256;
+pub const STREAMS_EACH: usize = 8;
 /// Rows of one page of a list.
 pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 200;

@@ -7,6 +7,7 @@ mod change;
 mod complete;
 mod config;
 mod doctor;
+mod event;
 mod paper;
 mod show;
 mod simulate;
@@ -72,6 +73,7 @@ fn parse_and_run() -> ExitCode {
         Some(("man", given)) => paper::man(given, command()),
         Some(("config", given)) => config::run(given),
         Some(("backup", given)) => backup::run(given),
+        Some(("event", given)) => event::run(given),
         Some((noun, given)) => verbs::run(noun, given),
         None => {
             show::written(command().print_help());
@@ -127,7 +129,10 @@ fn command() -> Command {
         command = command.subcommand(noun);
     }
     // The server's part of these is verbs; the rest works without one.
-    command.mut_subcommand("config", config::commands).mut_subcommand("backup", backup::commands)
+    command
+        .mut_subcommand("config", config::commands)
+        .mut_subcommand("backup", backup::commands)
+        .mut_subcommand("event", event::commands)
 }
 
 fn config_arg() -> Arg {

@@ -40,6 +40,7 @@ fn about(noun: &str) -> &'static str {
         "config" => "Show, explain, check and reload settings",
         "backup" => "Make, list, check and restore backups",
         "log" => "Change which lines are logged",
+        "event" => "What happened: list, export and check the chain of events",
         "publishing" => "Pause and resume publishing everywhere",
         "network" => "What each network allows; pause one for everybody",
         "workspace" => "Create, list, pause workspaces",

@@ -24,7 +24,7 @@ use crate::{media, outbound, service, store, telemetry, vault};
 pub use demo::DemoOptions;
 pub use doctor::{Finding, Level, doctor};
 pub use reload::Source;
-pub use restore::{RestoreOptions, RestoreReport, restore, verify};
+pub use restore::{RestoreOptions, RestoreReport, restore, verify, verify_events};
 
 /// Why the program cannot start, or ended badly.
 #[derive(Debug, thiserror::Error)]

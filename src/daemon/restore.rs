@@ -52,6 +52,12 @@ pub fn verify(file: &Path, identity: &Path) -> Result<Manifest, Error> {
     verify_backup(file, &identity).map_err(told)
 }
 
+/// Checks the chains of events of a database that no server has open; nothing is written.
+pub fn verify_events(database: &Path) -> Result<store::Verdicts, Error> {
+    let told = |source| Error::Store { path: database.to_owned(), source };
+    store::verify_database(database).map_err(told)
+}
+
 /// Restores into the folder of the data. At every instant the old database is there, or the new.
 pub fn restore(
     config: &Config,

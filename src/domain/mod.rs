@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod capability;
+pub mod chain;
 pub mod channel;
 pub mod circuit;
 pub mod delivery;

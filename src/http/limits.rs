@@ -18,6 +18,33 @@ pub struct Limits {
     /// The least time between two requests of a key, in the long run; zero for no limit.
     step: Duration,
     keys: Mutex<Keys>,
+    streams: Streams,
+}
+
+/// Live streams, by the word of who reads them.
+#[derive(Clone)]
+struct Streams {
+    open: Arc<Mutex<BTreeMap<String, usize>>>,
+    all: usize,
+    each: usize,
+}
+
+/// A place for one live stream; given back when it is dropped.
+pub(super) struct Reader {
+    open: Arc<Mutex<BTreeMap<String, usize>>>,
+    who: String,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.who) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.who);
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -36,7 +63,24 @@ impl Limits {
     pub fn new(settings: &Settings) -> Self {
         let step = WINDOW.checked_div(settings.key_rate).unwrap_or_default();
         let places = Semaphore::new(settings.requests.min(Semaphore::MAX_PERMITS));
-        Self { places, step, keys: Mutex::default() }
+        let (all, each) = (settings.streams, settings.streams_each);
+        let streams = Streams { open: Arc::default(), all, each };
+        Self { places, step, keys: Mutex::default(), streams }
+    }
+
+    /// A place for one live stream of `who`; the bound that is reached when there is none.
+    pub(super) fn reader(&self, who: String) -> Result<Reader, usize> {
+        let Streams { open, all, each } = &self.streams;
+        let mut counts = open.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.values().sum::<usize>() >= *all {
+            return Err(*all);
+        }
+        let count = counts.entry(who.clone()).or_default();
+        if *count >= *each {
+            return Err(*each);
+        }
+        *count += 1;
+        Ok(Reader { open: Arc::clone(open), who })
     }
 
     /// A place for one request, while it is answered; `None` when all are taken.
@@ -158,6 +202,22 @@ mod tests {
             assert!(limits.counts(key(n), MS(n)));
         }
         assert!(limits.keys.lock().unwrap().busy_until.len() <= 2 * SWEEP_AT);
+    }
+
+    #[test]
+    fn streams_are_bounded_for_each_and_for_all() {
+        let settings = Settings { streams: 3, streams_each: 2, ..Settings::default() };
+        let limits = Limits::new(&settings);
+        let read = |who: &str| limits.reader(who.to_owned());
+        let ann = [read("ann"), read("ann")];
+        assert!(ann.iter().all(Result::is_ok));
+        assert_eq!(read("ann").err(), Some(2));
+        let bob = read("bob");
+        assert!(bob.is_ok());
+        assert_eq!(read("eve").err(), Some(3));
+        drop((ann, bob));
+        assert!(limits.streams.open.lock().unwrap().is_empty(), "nothing is left of who went");
+        assert!(read("ann").is_ok());
     }
 
     #[test]

@@ -5,12 +5,14 @@ mod admin;
 mod answer;
 mod api;
 mod around;
+mod export;
 mod extract;
 mod file;
 mod form;
 mod json;
 mod leftover;
 mod limits;
+mod live;
 mod problem;
 mod public;
 mod server;
@@ -66,6 +68,9 @@ pub struct Settings {
     pub requests: usize,
     /// A second, of one key; 0 for no limit.
     pub key_rate: u32,
+    /// Live streams, in all and of one caller; one more is refused.
+    pub streams: usize,
+    pub streams_each: usize,
 }
 
 impl Default for Settings {
@@ -83,6 +88,8 @@ impl Default for Settings {
             proxies: bounds::PROXIES.iter().filter_map(|net| net.parse().ok()).collect(),
             requests: 512,
             key_rate: 1_000,
+            streams: bounds::STREAMS,
+            streams_each: bounds::STREAMS_EACH,
         }
     }
 }

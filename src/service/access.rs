@@ -31,6 +31,11 @@ impl<R: Right> Access<R> {
         self.scope.workspace()
     }
 
+    /// Who it is, as events name them.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// The request as its caller may repeat it.
     #[must_use]
     pub fn repeatable(mut self, repeat: Option<Repeat>) -> Self {

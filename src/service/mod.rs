@@ -51,6 +51,10 @@ pub use channels::{Brought, ChannelChange, Grace};
 pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
+pub use events::{
+    ActivityShown, Checked, EventExport, EventFilter, EventShown, ExportFormat, HeadShown,
+    NotAnExport, check_export,
+};
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use idempotency::{Done, Repeat};
 pub use keys::NewKey;
@@ -66,7 +70,8 @@ pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
 pub use verbs::{
-    Arg, ArgKind, VERBS, Verb, download as download_verb, run as run_verb, upload as upload_verb,
+    Arg, ArgKind, Download, VERBS, Verb, download as download_verb, run as run_verb,
+    upload as upload_verb,
 };
 
 /// How far the engine is with what was overdue when it could look again.

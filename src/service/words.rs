@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{Id, Kind, Problem, Timestamp, Wrong, limits};
+use crate::base::{CorrelationId, Id, Kind, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::{ChannelGrant, Grants, Role, Scope};
 use crate::domain::plan::{Cap, Feature, PlanName};
 use crate::domain::publish::{Decision, State};
@@ -12,6 +12,37 @@ use crate::domain::publish::{Decision, State};
 pub fn id<K: Kind>(field: &str, text: &str) -> Result<Id<K>, Problem> {
     let expected = || format!("a {} id (a hyphenated UUID)", K::WORD);
     text.parse().map_err(|_| Problem::field(field, Wrong::BadFormat { expected: expected() }))
+}
+
+/// A number that counts from 0.
+pub fn number(field: &str, text: Option<&str>) -> Result<Option<u64>, Problem> {
+    let max = 9_007_199_254_740_991;
+    let bad = || Problem::field(field, Wrong::OutOfRange { min: 0, max });
+    let within = |n: &u64| i64::try_from(*n).is_ok_and(|n| n <= max);
+    text.map(|text| text.parse().ok().filter(within).ok_or_else(bad)).transpose()
+}
+
+/// A word of visible ASCII, of so many characters at most.
+pub fn short(field: &str, text: Option<String>, max: usize) -> Result<Option<String>, Problem> {
+    if text.as_ref().is_some_and(String::is_empty) {
+        return Err(Problem::field(field, Wrong::Empty));
+    }
+    let actual = text.as_ref().map_or(0, |text| text.chars().count());
+    if actual > max {
+        return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "characters" }));
+    }
+    if text.as_ref().is_some_and(|text| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
+        let expected = "visible ASCII characters without spaces".to_owned();
+        return Err(Problem::field(field, Wrong::BadFormat { expected }));
+    }
+    Ok(text)
+}
+
+/// A correlation id, in the field `correlation`.
+pub fn correlation(text: &str) -> Result<CorrelationId, Problem> {
+    let expected = || "16 hex digits, as `correlation_id` has them".to_owned();
+    let bad = |_| Problem::field("correlation", Wrong::BadFormat { expected: expected() });
+    text.parse().map_err(bad)
 }
 
 pub fn instant(field: &str, text: &str) -> Result<Timestamp, Problem> {

@@ -1,6 +1,7 @@
 //! The store: one redb file, one writer that commits what waits, handles bound to one workspace.
 //! Must not know what the data means. Nothing else names redb or postcard.
 
+mod chains;
 mod disk;
 mod dump;
 mod fault;
@@ -31,6 +32,7 @@ use crate::domain::access::Lack;
 use crate::domain::space::Space;
 use rows::{Meta, TimerKey};
 
+pub use chains::{Chains, Verdicts, verify_database};
 pub use disk::Disk;
 pub use dump::{Rebuild, put_in_place};
 pub use fault::{FaultDisk, FaultKind, Replay};

@@ -49,6 +49,11 @@ impl Scope {
         Self { holder: Some(holder), ..self }
     }
 
+    /// Whether it is used on behalf of somebody who is limited.
+    pub fn is_held(&self) -> bool {
+        self.holder.is_some()
+    }
+
     pub(super) fn holder(&self) -> Option<Holder> {
         self.holder
     }

@@ -360,7 +360,7 @@ impl<'a> Tx<'a> {
             last = Some((sequence.unwrap_or(0), Sha256::digest(value).into()));
             ControlFlow::Break(())
         })?;
-        let (sequence, previous) = last.unwrap_or_else(|| (0, chain_start(scope)));
+        let (sequence, previous) = last.unwrap_or_else(|| (0, chain_start(scope.workspace()).hash));
         self.put(scope, &(sequence + 1), &ChainedEvent { previous, event })
     }
 

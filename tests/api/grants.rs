@@ -92,6 +92,12 @@ async fn a_channel_that_is_not_granted_is_as_good_as_missing() {
         }
         assert_eq!(all, ids(&get(list).await), "{list}");
     }
+    // So does the activity: nothing there is about what is not seen.
+    let (activity, all) = (get("/activity").await, house.get("/activity").await);
+    for id in [&feeds.hidden, &id(&posts[3]), &delivery(&posts[3])] {
+        assert!(!activity.text().contains(id.as_str()), "{}", activity.text());
+    }
+    assert!(all.text().contains(&id(&posts[3])) && activity.text().contains(&id(&posts[0])));
     // Each thing of it is missing, whatever is asked of it.
     let none = "01890a5d-ac96-774b-bcce-b302099a8057";
     let hidden = &posts[3];

@@ -331,8 +331,13 @@ impl Call<'_> {
 pub async fn send(router: &Router, request: Request<Body>) -> Answer {
     let told = format!("{} {}", request.method(), request.uri());
     let response = router.clone().oneshot(request).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
+    let (parts, mut body) = response.into_parts();
+    let endless = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let body = if endless {
+        body.frame().await.unwrap().unwrap().into_data().unwrap()
+    } else {
+        body.collect().await.unwrap().to_bytes()
+    };
     let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
     answer.check(&told);
     answer

@@ -275,3 +275,57 @@ async fn the_peer_of_a_socket_is_known() {
     drop(admin);
     server.stop().await;
 }
+
+/// One who asks for a stream and does not read it holds its place for as long as connections have
+/// patience, whatever there is to tell.
+#[tokio::test]
+async fn a_stream_that_nobody_reads_is_dropped() {
+    let settings = Settings { keep_alive: SOON, streams_each: 1, ..Settings::default() };
+    let house = House::with(settings.clone()).await;
+    let scope = house.scope();
+    let event = carillon::domain::event::Event {
+        at: house.clock.now(),
+        actor: carillon::domain::event::Actor::System,
+        kind: "post.changed".to_owned(),
+        subject: "x".to_owned(),
+        data: [("text".to_owned(), "x".repeat(60_000))].into(),
+        correlation: carillon::base::CorrelationId::new(house.services.rng.as_ref()),
+    };
+    // More than the buffers of both ends take.
+    for _ in 0..8 {
+        let event = event.clone();
+        let written = house.services.store.write(move |tx| {
+            for _ in 0..50 {
+                tx.append_event(&scope, event.clone())?;
+            }
+            Ok::<_, carillon::store::WriteError<()>>(())
+        });
+        written.await.unwrap();
+    }
+    let server = Server::start(&house.router, settings, clock()).await;
+    let path = format!("/api/v1/workspaces/{}/stream?after=0", house.workspace);
+    let bearer = format!("Authorization: Bearer {}", house.key);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{bearer}\r\n\r\n");
+    let mut stuck = server.connect().await;
+    stuck.write_all(request.as_bytes()).await.unwrap();
+    let mut head = [0; 15];
+    stuck.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    let full = ask(&mut server.connect().await, &request).await;
+    assert_eq!(full.0, 503, "its place is taken: {}", full.1);
+    let again = async {
+        loop {
+            let mut socket = server.connect().await;
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let mut head = [0; 12];
+            socket.read_exact(&mut head).await.unwrap();
+            if &head == b"HTTP/1.1 200" {
+                return;
+            }
+            clock().sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within("the place is not given back", again).await;
+    drop(stuck);
+    server.stop().await;
+}

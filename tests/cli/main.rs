@@ -11,6 +11,7 @@ mod completions;
 mod connect;
 mod decisions;
 mod demo;
+mod events;
 mod files;
 mod folder;
 mod import;

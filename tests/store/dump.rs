@@ -123,7 +123,7 @@ fn a_database_made_of_it_is_the_same_in_an_epoch_of_its_own() {
     let scope = carillon::store::Scope::rounds;
     let (_, scope) = again.read_now(|view| scope(view, None, 1)).unwrap().remove(0);
     let events = again.read_now(|view| carillon::store::rows::verify_chain(view, &scope)).unwrap();
-    assert_eq!(events, Ok(40));
+    assert_eq!(events.map(|head| head.sequence), Ok(40));
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Script {
         let mut events = 0;
         for scope in self.0 {
             match store.read_now(|view| verify_chain(view, &scope)).unwrap() {
-                Ok(rows) => events += rows,
+                Ok(head) => events += head.sequence,
                 Err(_) => return false,
             }
         }

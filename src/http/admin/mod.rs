@@ -13,9 +13,9 @@ use super::answer::Answer;
 use super::extract::{Correlation, Json};
 use super::json::{self, present};
 use super::problem::Refusal;
-use super::{Peer, Shared, file, form};
+use super::{Peer, Shared, export, file, form};
 use crate::base::{Code, Problem, Wrong, limits};
-use crate::service::{download_verb, run_verb, upload_verb};
+use crate::service::{Download, download_verb, run_verb, upload_verb};
 use crate::store::Operator;
 
 pub use client::{ask_admin, fetch_admin, send_admin};
@@ -96,9 +96,12 @@ async fn download(
     let operator = operator(peer, &asked, &correlation)?;
     not_dry(&asked)?;
     let workspace = asked.workspace.as_deref();
-    let found = download_verb(&face.services, operator, workspace, &asked.args, correlation.0);
-    let (asset, blob) = found.await?;
-    Ok(file.answer(&asset, &blob))
+    let named = (asked.noun.as_str(), asked.verb.as_str());
+    let (services, words) = (&face.services, &asked.args);
+    Ok(match download_verb(services, operator, named, workspace, words, correlation.0).await? {
+        Download::Asset(asset, blob) => file.answer(&asset, &blob),
+        Download::Events(events) => export::answer(events, None),
+    })
 }
 
 /// A file cannot be kept in a rehearsal.

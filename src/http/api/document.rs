@@ -33,6 +33,7 @@ const TAGS: &[(&str, &str)] = &[
     ("posts", "What is to be said, where and when."),
     ("deliveries", "One post to one channel, and what became of it."),
     ("media", "Images and videos that posts show."),
+    ("events", "What happened, in a chain that shows what was tampered with."),
     ("keys", "API keys; shown once, stored as hashes."),
 ];
 

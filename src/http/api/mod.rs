@@ -63,6 +63,12 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::media::thumbnail::read_thumbnail))
         .routes(routes!(v1::media::import::import_asset))
         .merge(uploads())
+        .routes(routes!(v1::events::list::list_events))
+        .routes(routes!(v1::events::head::show_event_head))
+        .routes(routes!(v1::events::export::export_events))
+        .routes(routes!(v1::events::show::show_event))
+        .routes(routes!(v1::events::activity::list_activity))
+        .routes(routes!(v1::events::stream::stream_events))
         .routes(routes!(v1::keys::list::list_keys, v1::keys::create::create_key))
         .routes(routes!(v1::keys::revoke::revoke_key))
 }

@@ -6,7 +6,7 @@ mod members;
 mod plan;
 mod run;
 
-pub use files::{download, upload};
+pub use files::{Download, download, upload};
 pub use run::run;
 
 /// One thing an operator can do by name.
@@ -80,6 +80,8 @@ const CHANNEL: &[&str] = &["id", "network", "name", "state", "paused", "handle",
 const WORKSPACE: &[&str] = &["id", "slug", "name", "paused"];
 const ASSET: &[&str] = &["id", "name", "type", "bytes", "width", "height", "alt"];
 const ALT: Arg = arg("alt", Optional, "what it shows, for those who do not see it");
+const EVENT: &[&str] = &["sequence", "at", "actor", "kind", "subject"];
+const ACTIVITY: &[&str] = &["sequence", "at", "actor", "kind", "subject", "params"];
 const USER: &[Arg] = &[arg("user", Word, "the person's id")];
 const GRANTED: Arg = arg(
     "channel",
@@ -224,6 +226,24 @@ pub const VERBS: &[Verb] = &[
         arg("as", Required, "it_is_there, send_again or drop"),
         arg("url", Optional, "where it is, when it is there"),
     ], DELIVERY),
+    verb(("event", "list", "admin"), "The chain of what happened, newest first", &[
+        arg("kind", Optional, "how the kind begins, such as post. or suspicious"),
+        arg("actor", Optional, "who did it, or how that begins, such as key: or operator:1000"),
+        arg("subject", Optional, "the id of what changed"),
+        arg("correlation", Optional, "the correlation id of the request that did it"),
+        arg("from", Optional, "at this instant or later, RFC 3339"),
+        arg("to", Optional, "before this instant"),
+        arg("limit", Optional, "rows of the page, at most 200"),
+        arg("cursor", Optional, "where the page before ended"),
+    ], EVENT),
+    verb(("event", "activity", "read"), "What was changed and what became of posts, newest first", PAGE, ACTIVITY),
+    verb(("event", "show", "admin"), "One event, with its hashes", &[arg("number", Word, "its number")], EVENT),
+    verb(("event", "head", "admin"), "The last event's number and hash, to be noted down elsewhere", &[], &[]),
+    verb(("event", "export", "admin"), "Write the chain to a file that `event verify` checks", &[
+        arg("format", Optional, "jsonl (the default) or csv"),
+        arg("after", Optional, "only those after the event of this number"),
+        arg("to", Into, "a file that is not there yet, or - for standard output"),
+    ], &[]),
 ];
 
 /// Verbs that change nothing but the database, and can be tried with `--dry-run`. Not those that

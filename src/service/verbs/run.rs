@@ -166,6 +166,7 @@ async fn answer(
         "channel" => call.channel(id, verb, &words).await,
         "post" => call.post(id, verb, &words).await,
         "media" => call.media(id, verb, &words).await,
+        "event" => call.event(id, verb, &words).await,
         _ => call.delivery(id, verb, &words).await,
     }
 }

@@ -4,15 +4,17 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::base::WorkspaceId;
+use crate::domain::chain::{Check, Fault, Hash, Head, Link};
 use crate::domain::event::Event;
-use crate::store::record::{Row, Scoped};
+use crate::store::record::{self, DecodeError, Row, Scoped};
 use crate::store::schema::Table;
 use crate::store::{Error, Scope, Span, View};
 
 /// An event and the hash of the row before it; for the first, see [`chain_start`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainedEvent {
-    pub previous: [u8; 32],
+    pub previous: Hash,
     pub event: Event,
 }
 
@@ -25,34 +27,61 @@ impl Row for ChainedEvent {
 
 impl Scoped for ChainedEvent {}
 
+impl ChainedEvent {
+    /// What the row after it holds: the hash of its bytes as they are stored.
+    pub fn hash(&self) -> Result<Hash, DecodeError> {
+        record::encode(self).map(|bytes| Sha256::digest(bytes).into())
+    }
+}
+
+/// A row with its number, and the hash of its bytes as they are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chained {
+    pub sequence: u64,
+    pub row: ChainedEvent,
+    pub hash: Hash,
+}
+
+impl Chained {
+    pub fn link(&self) -> Link {
+        let (previous, hash) = (self.row.previous, self.hash);
+        Link { sequence: self.sequence, previous, hash, sound: true }
+    }
+}
+
 /// What stands before the first row: the hash of the workspace's id, so that a whole chain cannot
 /// be moved to another workspace.
-pub fn chain_start(scope: &Scope) -> [u8; 32] {
-    Sha256::digest(scope.workspace().as_bytes()).into()
+pub fn chain_start(workspace: WorkspaceId) -> Head {
+    Head { sequence: 0, hash: Sha256::digest(workspace.as_bytes()).into() }
 }
 
-/// The first row that does not fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChainFault {
-    pub sequence: u64,
+/// Rows of a workspace's chain.
+pub fn chain(view: &View<'_>, scope: &Scope, span: &Span) -> Result<Vec<Chained>, Error> {
+    let rows = view.scan_hashed::<ChainedEvent>(scope, span)?;
+    let whole = |(sequence, (row, hash))| Chained { sequence, row, hash };
+    Ok(rows.into_iter().map(whole).collect())
 }
 
-/// Walks a workspace's whole chain; the number of rows, or the first fault.
-pub fn verify_chain(view: &View<'_>, scope: &Scope) -> Result<Result<u64, ChainFault>, Error> {
+/// The last row of a workspace's chain, or what stands before the first.
+pub fn chain_head(view: &View<'_>, scope: &Scope) -> Result<Head, Error> {
+    let last = chain(view, scope, &Span::last(1))?.pop();
+    let head = last.map(|Chained { sequence, hash, .. }| Head { sequence, hash });
+    Ok(head.unwrap_or_else(|| chain_start(scope.workspace())))
+}
+
+/// Walks a workspace's whole chain; its head, or what is wrong with it.
+pub fn verify_chain(view: &View<'_>, scope: &Scope) -> Result<Result<Head, Fault>, Error> {
     const STEP: usize = 1_000;
-    let (mut count, mut hash) = (0, chain_start(scope));
+    let mut check = Check::after(chain_start(scope.workspace()), None);
+    let mut last = None;
     loop {
-        let span = Span::first(STEP).after((count > 0).then_some(&count));
-        let rows = view.scan_hashed::<ChainedEvent>(scope, &span)?;
-        let done = rows.len() < STEP;
-        for (sequence, (row, own)) in rows {
-            if sequence != count + 1 || row.previous != hash {
-                return Ok(Err(ChainFault { sequence: count + 1 }));
-            }
-            (count, hash) = (sequence, own);
+        let rows = chain(view, scope, &Span::first(STEP).after(last.as_ref()))?;
+        for row in &rows {
+            check.push(&row.link());
         }
-        if done {
-            return Ok(Ok(count));
+        match rows.last() {
+            Some(row) if rows.len() == STEP => last = Some(row.sequence),
+            _ => return Ok(check.finish()),
         }
     }
 }

@@ -21,7 +21,7 @@ pub use assets::{
 };
 pub use channels::{Feed, SealedCredential};
 pub use deliveries::{Attention, Inflight, PublishedEntry};
-pub use events::{ChainFault, ChainedEvent, chain_start, verify_chain};
+pub use events::{Chained, ChainedEvent, chain, chain_head, chain_start, verify_chain};
 pub use idempotency::Remembered;
 pub use installation::{Meta, Pause};
 pub use limits::{ChannelLimits, ServerLimits};

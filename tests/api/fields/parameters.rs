@@ -114,6 +114,7 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
         .replace("{post}", post["id"].as_str().unwrap())
         .replace("{delivery}", post["targets"][0]["delivery"].as_str().unwrap())
         .replace("{asset}", asset["id"].as_str().unwrap())
+        .replace("{event}", "1")
         .replace("{user}", missing)
         .replace("{key}", missing);
     let body = !operation["requestBody"].is_null();
@@ -168,6 +169,9 @@ async fn in_path(target: &Target, path: &str, id: &str, name: &str, schema: &Val
     let mut cases = 0;
     for (value, _) in values(schema) {
         let mut pieces: Vec<&str> = target.path.split('/').collect();
+        if schema["type"] == "integer" && value == "1" {
+            continue; // a number that there is
+        }
         pieces[at] = &value;
         let answer = target.send(&pieces.join("/"), None).await;
         assert_eq!(answer.said(), "404 not_found", "{id}: {name}={value}");

@@ -2,6 +2,7 @@
 
 pub mod channels;
 pub mod deliveries;
+pub mod events;
 pub mod keys;
 pub mod media;
 pub mod members;

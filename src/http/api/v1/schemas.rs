@@ -9,6 +9,7 @@ use crate::domain::access::{ChannelGrant, Role, Scope};
 use crate::domain::plan::PlanName;
 use crate::domain::publish::State;
 use crate::networks;
+use crate::service::ExportFormat;
 
 pub fn text(max: usize) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).max_length(Some(max))
@@ -45,6 +46,11 @@ pub fn scopes() -> Schema {
     let about = "Each of `read`, `write`, `publish`, `admin` includes those before it.";
     let items = one_of(Scope::ALL.map(Scope::word));
     list(items, Scope::ALL.len()).min_items(Some(1)).description(Some(about)).into()
+}
+
+pub fn export_format() -> Schema {
+    let about = "`jsonl` if not given.";
+    one_of(ExportFormat::WORDS).description(Some(about)).into()
 }
 
 pub fn plan() -> Schema {
