@@ -185,7 +185,6 @@ async fn of_a_post_for_many_only_the_granted_channels_are_seen_and_nothing_is_lo
     // Its words are not only theirs to change. What is not seen is not named.
     for (method, body) in [
         (Method::PATCH, Some(json!({ "parts": [{ "text": "Else" }] }))),
-        (Method::PATCH, Some(json!({ "channels": [feeds.draft] }))),
         (Method::PATCH, Some(json!({ "draft": true }))),
         (Method::DELETE, None),
     ] {
