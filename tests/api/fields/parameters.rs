@@ -46,7 +46,8 @@ const HOSTILE: &[&str] = &[
 fn values(schema: &Value) -> Vec<(String, bool)> {
     let mut values: Vec<(String, bool)> = vec![(String::new(), true)];
     let strict = schema.get("enum").is_some() || schema["type"] == "integer";
-    values.extend(HOSTILE.iter().map(|text| (encoded(text), strict)));
+    let wrong = |text: &str| strict && (text != "0" || schema["minimum"] != 0);
+    values.extend(HOSTILE.iter().map(|text| (encoded(text), wrong(text))));
     values.extend([("%FF".to_owned(), true), ("%C3%28".to_owned(), true)]);
     values.push(("x".repeat(10_000), true));
     if let Some(max) = schema["maxLength"].as_u64() {
