@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use carillon::base::{ChannelId, DeliveryId, Problem, Secret, Timestamp, WorkspaceId};
-use carillon::domain::access::{Manage, Read, Write};
+use carillon::domain::access::{Manage, Publish, Read, Write};
 use carillon::domain::post::PartDraft;
 use carillon::domain::publish::{Decision, Timing};
 use carillon::practice::mastodon::Settings;
@@ -201,7 +201,7 @@ impl Stage {
 
     pub fn resolve(&mut self, id: &str, decision: Decision) -> Result<DeliveryShown, Problem> {
         let id: DeliveryId = id.parse().unwrap();
-        let access = self.sim.access::<Write>(self.workspace)?;
+        let access = self.sim.access::<Publish>(self.workspace)?;
         let services = self.sim.services.clone();
         let done =
             self.sim.run(async move { services.resolve_delivery(access, id, decision).await });
