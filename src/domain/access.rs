@@ -224,6 +224,8 @@ pub trait Right: Send + Sync + 'static {
     const ROLE: Role;
     /// The scope of a key that has it; `None`: no key.
     const SCOPE: Option<Scope>;
+    /// Whether a person must have proved a moment ago who they are.
+    const FRESH: bool = false;
 }
 
 /// See everything of the workspace.
@@ -234,6 +236,8 @@ pub struct Write;
 pub struct Publish;
 /// Channels, keys, webhooks, members, settings.
 pub struct Manage;
+/// Make keys, connect and disconnect accounts: what whoever finds a session open must not do.
+pub struct Entrust;
 /// Delete or transfer the workspace, appoint owners.
 pub struct Own;
 
@@ -253,9 +257,15 @@ impl Right for Manage {
     const ROLE: Role = Role::Admin;
     const SCOPE: Option<Scope> = Some(Scope::Admin);
 }
+impl Right for Entrust {
+    const ROLE: Role = Role::Admin;
+    const SCOPE: Option<Scope> = Some(Scope::Admin);
+    const FRESH: bool = true;
+}
 impl Right for Own {
     const ROLE: Role = Role::Owner;
     const SCOPE: Option<Scope> = None;
+    const FRESH: bool = true;
 }
 
 /// An API key, without its secret: that was shown once and only its hash is kept.
@@ -313,6 +323,7 @@ mod tests {
         assert_eq!(roles::<Write>(), ["editor", "admin", "owner"]);
         assert_eq!(roles::<Publish>(), ["editor", "admin", "owner"]);
         assert_eq!(roles::<Manage>(), ["admin", "owner"]);
+        assert_eq!(roles::<Entrust>(), ["admin", "owner"]);
         assert_eq!(roles::<Own>(), ["owner"]);
     }
 

@@ -3,15 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::idempotency::Marked;
 use super::{Repeat, Services, no, not_found, refused, trouble};
-use crate::base::{Code, CorrelationId, KeyId, Problem, SessionId, UserId, WorkspaceId};
-use crate::domain::access::{Key, Member, Publish, Reach, Right, Scope as KeyScope, Write};
+use crate::base::{Code, CorrelationId, KeyId, Problem, SessionId, Timestamp, UserId, WorkspaceId};
+use crate::domain::access::{
+    Entrust, Key, Manage, Member, Publish, Reach, Right, Scope as KeyScope, Write,
+};
 use crate::domain::event::{Actor, Event};
 use crate::store::{Error, Holder, Operator, Scope, View};
+
+/// How long a proof of who one is counts for what asks for a fresh one.
+pub const FRESH: Duration = Duration::from_mins(10);
 
 /// Proof that somebody may do what right `R` allows, in one workspace.
 pub struct Access<R: Right> {
@@ -19,6 +25,8 @@ pub struct Access<R: Right> {
     pub(crate) actor: Actor,
     pub(crate) correlation: CorrelationId,
     pub(crate) repeat: Option<Marked>,
+    /// Whether a person has proved a moment ago who they are; others are not asked.
+    fresh: bool,
     right: PhantomData<fn() -> R>,
 }
 
@@ -54,13 +62,23 @@ impl<R: Right> Access<R> {
 
     /// The same proof, for a second look in the same request.
     pub(crate) fn again(&self) -> Self {
-        Self {
+        self.turned()
+    }
+
+    fn turned<L: Right>(&self) -> Access<L> {
+        Access {
             scope: self.scope,
             actor: self.actor.clone(),
             correlation: self.correlation,
             repeat: self.repeat.clone(),
+            fresh: self.fresh,
             right: PhantomData,
         }
+    }
+
+    /// Refuses a person whose proof of who they are is too long ago.
+    pub(crate) fn proved(&self) -> Result<(), Problem> {
+        if self.fresh { Ok(()) } else { Err(step_up()) }
     }
 
     pub(crate) fn event(&self, services: &Services, kind: &str, subject: &str) -> Event {
@@ -78,14 +96,19 @@ impl<R: Right> Access<R> {
 impl Access<Publish> {
     /// Who decides what goes out may write it, too.
     pub fn to_write(&self) -> Access<Write> {
-        Access {
-            scope: self.scope,
-            actor: self.actor.clone(),
-            correlation: self.correlation,
-            repeat: self.repeat.clone(),
-            right: PhantomData,
-        }
+        self.turned()
     }
+}
+
+impl Access<Entrust> {
+    /// Who may connect accounts may manage them, too.
+    pub fn to_manage(&self) -> Access<Manage> {
+        self.turned()
+    }
+}
+
+fn step_up() -> Problem {
+    Problem::new(Code::StepUpNeeded).with("minutes", FRESH.as_secs() / 60)
 }
 
 /// Who asks: proved by a secret, which is not kept.
@@ -97,7 +120,7 @@ enum Who {
     /// A live key, and the workspace it belongs to.
     Key { scope: Scope, key: Box<Key> },
     /// A person, by a session of theirs: in every workspace where they are a member.
-    User { user: UserId, session: SessionId },
+    User { user: UserId, session: SessionId, proved_at: Timestamp },
     /// A person in a page that a host embeds: in one workspace.
     Embed { user: UserId, session: SessionId, workspace: WorkspaceId },
 }
@@ -110,9 +133,9 @@ pub enum Bearer {
 }
 
 impl Principal {
-    /// The person whose live session it is; `users` says so.
-    pub fn of_user(user: UserId, session: SessionId) -> Self {
-        Self(Who::User { user, session })
+    /// The person whose live session it is, and when they last proved in it who they are.
+    pub fn of_user(user: UserId, session: SessionId, proved_at: Timestamp) -> Self {
+        Self(Who::User { user, session, proved_at })
     }
 
     /// The person whom a host lets into one workspace.
@@ -193,6 +216,15 @@ impl Principal {
         }
     }
 
+    /// Whether whoever asks has proved a moment ago who they are. Keys are not asked, nor is a person
+    /// whom a host vouches for: that lives no longer than a proof does.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        match &self.0 {
+            Who::User { proved_at, .. } => now < proved_at.plus(FRESH),
+            Who::Key { .. } | Who::Embed { .. } => true,
+        }
+    }
+
     /// A workspace of its own, where its attempts at others are on record.
     fn home(&self, view: &View<'_>) -> Result<Option<Scope>, Error> {
         match &self.0 {
@@ -253,8 +285,12 @@ impl Services {
         let entered = self.store.read_now(|view| principal.enter::<R>(view, workspace));
         let actor = principal.actor();
         match entered.map_err(trouble)? {
+            Some(Entry { lacks: None, .. }) if R::FRESH && !principal.is_fresh(self.now()) => {
+                Err(step_up())
+            }
             Some(Entry { scope, lacks: None }) => {
-                Ok(Access { scope, actor, correlation, repeat: None, right: PhantomData })
+                let fresh = principal.is_fresh(self.now());
+                Ok(Access { scope, actor, correlation, repeat: None, fresh, right: PhantomData })
             }
             Some(Entry { lacks: Some(problem), .. }) => Err(problem),
             None => {
@@ -311,6 +347,6 @@ impl Services {
             .await
             .map_err(refused)?;
         let actor = operator.actor();
-        Ok(Access { scope, actor, correlation, repeat: None, right: PhantomData })
+        Ok(Access { scope, actor, correlation, repeat: None, fresh: true, right: PhantomData })
     }
 }

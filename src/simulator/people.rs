@@ -9,7 +9,7 @@ use super::ledger::{Told, host_of};
 use super::play::{Answer, Play};
 use super::script::{Event, Level, Server, Token, Word};
 use crate::base::{ChannelId, Secret};
-use crate::domain::access::{Manage, Publish, Write};
+use crate::domain::access::{Entrust, Manage, Publish, Write};
 use crate::domain::delivery::Delivery;
 use crate::domain::post::PartDraft;
 use crate::domain::publish::Decision;
@@ -39,8 +39,8 @@ impl Play<'_> {
             let made = made.and_then(Result::ok).and_then(|shown| shown.id.parse().ok());
             let id = made.ok_or("no workspace")?;
             let publish = self.sim.access::<Publish>(id).map_err(|problem| problem.to_string())?;
-            let manage = self.sim.access::<Manage>(id).map_err(|problem| problem.to_string())?;
-            self.access.push((publish, manage));
+            let entrust = self.sim.access::<Entrust>(id).map_err(|problem| problem.to_string())?;
+            self.access.push((publish, entrust));
             self.pictures.push(None);
         }
         for n in 0..script.channels.len() {
@@ -62,7 +62,7 @@ impl Play<'_> {
             url: (network == "webhook").then(|| format!("{url}/in")),
             token: (network != "feed").then_some(token),
         };
-        let (services, access) = (self.sim.services.clone(), self.manage(workspace)?);
+        let (services, access) = (self.sim.services.clone(), self.entrust(workspace)?);
         let added = self.sim.run(async move { services.add_channel(access, brought).await });
         added?.ok()?.value.id.parse().ok()
     }
@@ -99,7 +99,11 @@ impl Play<'_> {
     }
 
     fn manage(&self, workspace: usize) -> Option<Access<Manage>> {
-        self.access.get(workspace).map(|(_, manage)| manage.again())
+        self.access.get(workspace).map(|(_, entrust)| entrust.to_manage())
+    }
+
+    fn entrust(&self, workspace: usize) -> Option<Access<Entrust>> {
+        self.access.get(workspace).map(|(_, entrust)| entrust.again())
     }
 
     fn home(&self, channel: usize) -> usize {
@@ -323,7 +327,7 @@ impl Play<'_> {
 
     fn remove(&mut self, n: usize) -> Option<()> {
         let id = (*self.ledger.channels.get(n)?)?;
-        let (services, access) = (self.sim.services.clone(), self.manage(self.home(n))?);
+        let (services, access) = (self.sim.services.clone(), self.entrust(self.home(n))?);
         let answer = self.ask(async move { services.remove_channel(access, id).await });
         if let Answer::Done(_) = answer {
             self.ledger.removed.insert(id);

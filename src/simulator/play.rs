@@ -9,7 +9,7 @@ use super::ledger::{Copies, Ledger, Picture, alias_of, host_of};
 use super::script::{Cut, Event, Script, Server, Timed};
 use super::{Carrier, Died, Simulation};
 use crate::base::{Problem, Timestamp};
-use crate::domain::access::{Manage, Publish};
+use crate::domain::access::{Entrust, Publish};
 use crate::domain::publish::{State, Timing};
 use crate::domain::space::Space;
 use crate::practice::{Act, World, bluesky, mastodon};
@@ -81,7 +81,7 @@ pub(super) struct Play<'a> {
     pub copies: Copies,
     pub picture: Picture,
     /// Rights in each workspace.
-    pub access: Vec<(Access<Publish>, Access<Manage>)>,
+    pub access: Vec<(Access<Publish>, Access<Entrust>)>,
     /// An asset of each workspace that has one.
     pub pictures: Vec<Option<String>>,
     pub tokens: u32,

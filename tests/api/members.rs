@@ -1,16 +1,20 @@
 //! Members through the real use cases: what each role may do to whom, the last owner, and that who
 //! is suspended or removed has nothing at the next request.
 
-use carillon::base::{CorrelationId, Problem, SessionId, UserId, WorkspaceId};
+use std::time::Duration;
+
+use carillon::base::{
+    ChannelId, CorrelationId, Problem, Secret, SessionId, Timestamp, UserId, WorkspaceId,
+};
 use carillon::domain::access::{
-    ChannelGrant, Grants, Manage, Own, Publish, Read, Right, Role, Write,
+    ChannelGrant, Entrust, Grants, Manage, Own, Publish, Read, Right, Role, Write,
 };
 use carillon::domain::event::Actor;
-use carillon::service::{Access, MemberChange, Principal};
+use carillon::service::{Access, ChannelChange, MemberChange, Principal};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::harness::House;
+use super::harness::{House, START};
 
 /// A person with an account; who they are is proved elsewhere.
 struct Person {
@@ -18,9 +22,14 @@ struct Person {
     principal: Principal,
 }
 
+/// Somebody who has just proved who they are.
 fn person(n: u8) -> Person {
+    proved(n, Timestamp::parse(START).unwrap())
+}
+
+fn proved(n: u8, at: Timestamp) -> Person {
     let user = UserId::from_bytes([n; 16]);
-    Person { user, principal: Principal::of_user(user, SessionId::from_bytes([n; 16])) }
+    Person { user, principal: Principal::of_user(user, SessionId::from_bytes([n; 16]), at) }
 }
 
 impl Person {
@@ -315,4 +324,38 @@ async fn members_are_listed_shown_and_changed_over_http() {
     let again = remove.send().await;
     assert_eq!((again.status, again.header("idempotency-replayed")), (204, "true"));
     assert_eq!(house.get(&path).await.said(), "404 not_found");
+}
+
+#[tokio::test]
+async fn keys_connections_and_the_workspace_itself_ask_for_a_fresh_proof() {
+    let house = House::new().await;
+    let [owner, admin, editor, _] = staff(&house).await;
+    let feed = house.new_feed().await;
+    assert_eq!(said(owner.enter::<Entrust>(&house).await), "ok");
+    house.clock.advance(Duration::from_secs(10 * 60 - 1));
+    assert_eq!(said(admin.enter::<Entrust>(&house).await), "ok");
+    house.clock.advance(Duration::from_secs(1));
+    let stale = "step_up_needed:minutes=10";
+    assert_eq!(said(owner.enter::<Entrust>(&house).await), stale);
+    assert_eq!(said(owner.enter::<Own>(&house).await), stale);
+    assert_eq!(said(admin.enter::<Entrust>(&house).await), stale);
+    // Who may not at all is told that, and no more.
+    assert_eq!(said(editor.enter::<Entrust>(&house).await), "forbidden:role=admin");
+    // The rest goes on; of a channel, only what brings a credential asks.
+    assert_eq!(owner.change(&house, &editor, role(Role::Viewer)).await, "ok");
+    let id: ChannelId = feed.parse().unwrap();
+    let change = async |change: ChannelChange| {
+        let access = owner.enter::<Manage>(&house).await.unwrap();
+        said(house.services.change_channel(access, id, change).await)
+    };
+    let paused = ChannelChange { paused: Some(true), ..ChannelChange::default() };
+    assert_eq!(change(paused).await, "ok");
+    let token = Some(Secret::new("t".to_owned()));
+    assert_eq!(change(ChannelChange { token, ..ChannelChange::default() }).await, stale);
+    // A new proof, and keys and operators, who are not asked.
+    let again = proved(1, Timestamp::parse("2026-11-22T09:10:00Z").unwrap());
+    assert_eq!(said(again.enter::<Entrust>(&house).await), "ok");
+    let body = json!({ "name": "k", "scopes": ["read"] });
+    assert_eq!(house.post("/keys", &body).await.status, 201);
+    house.new_feed().await;
 }

@@ -10,7 +10,7 @@ use super::idempotency::recall;
 use super::shown::{self, ChannelShown, NetworkShown, OptionShown, Page};
 use super::{Access, Done, Found, Limits, Services, no, not_found, refused, trouble, waits};
 use crate::base::{ChannelId, Code, CorrelationId, DeliveryId, Problem, Secret, Wrong, limits};
-use crate::domain::access::{Manage, Read, Right};
+use crate::domain::access::{Read, Right};
 use crate::domain::capability::Takes;
 use crate::domain::channel::{Account, Channel, ChannelState};
 use crate::domain::delivery::Delivery;
@@ -78,9 +78,9 @@ impl Services {
         }
     }
 
-    async fn done_before(
+    async fn done_before<R: Right>(
         &self,
-        access: &Access<Manage>,
+        access: &Access<R>,
     ) -> Result<Option<Done<ChannelShown>>, Problem> {
         if access.repeat.is_none() {
             return Ok(None);

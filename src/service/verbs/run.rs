@@ -14,7 +14,7 @@ use super::Verb;
 use crate::base::{
     ChannelId, Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits,
 };
-use crate::domain::access::{Manage, Publish, Read, Right, Scope as KeyScope, Write};
+use crate::domain::access::{Entrust, Manage, Publish, Read, Right, Scope as KeyScope, Write};
 use crate::domain::post::PartDraft;
 use crate::domain::publish::State;
 use crate::store::{Backlog, Operator};
@@ -293,19 +293,20 @@ impl Caller<'_> {
         verb: &str,
         words: &Words<'_>,
     ) -> Answer {
+        if (noun, verb) == ("key", "create") {
+            let scopes = scopes(&words.many("scope")?)?;
+            let expires = words.maybe("expires")?;
+            let expires_at = expires.map(|text| words::instant("expires", text)).transpose()?;
+            let name = words.word("name")?.to_owned();
+            let channels = super::members::grants(words)?;
+            let access = self.enter::<Entrust>(workspace).await?;
+            let new = NewKey { name, scopes, expires_at, channels };
+            return shown(self.services.create_key(access, new).await?.value);
+        }
         let access = self.enter::<Manage>(workspace).await?;
         match (noun, verb) {
             ("workspace", _) => {
                 shown(self.services.pause_workspace(access, verb == "pause").await?)
-            }
-            (_, "create") => {
-                let scopes = scopes(&words.many("scope")?)?;
-                let expires = words.maybe("expires")?;
-                let expires = expires.map(|text| words::instant("expires", text)).transpose()?;
-                let name = words.word("name")?.to_owned();
-                let channels = super::members::grants(words)?;
-                let new = NewKey { name, scopes, expires_at: expires, channels };
-                shown(self.services.create_key(access, new).await?.value)
             }
             (_, "revoke") => shown(self.services.revoke_key(access, words.id("id")?).await?.value),
             _ => shown(self.services.keys(&access, None, limits::PAGE_MAX).await?),
@@ -333,25 +334,27 @@ impl Caller<'_> {
             let access = self.enter::<Publish>(workspace).await?;
             return shown(services.decide_restored(access, words.id("id")?, decision).await?);
         }
+        if verb == "add" {
+            let brought = Brought {
+                network: words.word("network")?.to_owned(),
+                name: words.word("name")?.to_owned(),
+                instance: words.maybe("instance")?.map(str::to_owned),
+                identifier: words.maybe("identifier")?.map(str::to_owned),
+                url: words.maybe("url")?.map(str::to_owned),
+                token: words.secret("token")?,
+            };
+            let access = self.enter::<Entrust>(workspace).await?;
+            return shown(services.add_channel(access, brought).await?.value);
+        }
+        if verb == "remove" {
+            let id = words.id("id")?;
+            let access = self.enter::<Entrust>(workspace).await?;
+            let cancelled = services.remove_channel(access, id).await?.value;
+            return Ok(json!({ "id": id, "state": "removed", "cancelled": cancelled }));
+        }
         let access = self.enter::<Manage>(workspace).await?;
         let change = match verb {
-            "add" => {
-                let brought = Brought {
-                    network: words.word("network")?.to_owned(),
-                    name: words.word("name")?.to_owned(),
-                    instance: words.maybe("instance")?.map(str::to_owned),
-                    identifier: words.maybe("identifier")?.map(str::to_owned),
-                    url: words.maybe("url")?.map(str::to_owned),
-                    token: words.secret("token")?,
-                };
-                return shown(services.add_channel(access, brought).await?.value);
-            }
             "test" => return shown(services.test_channel(access, words.id("id")?).await?),
-            "remove" => {
-                let id = words.id("id")?;
-                let cancelled = services.remove_channel(access, id).await?.value;
-                return Ok(json!({ "id": id, "state": "removed", "cancelled": cancelled }));
-            }
             "connect" => {
                 let (token, code) = (words.secret("token")?, words.secret("code")?);
                 if token.is_none() && code.is_none() {
