@@ -26,6 +26,7 @@ pub mod service;
 pub mod engine;
 
 // Faces, and the networks that are played here.
+pub mod console;
 pub mod http;
 pub mod practice;
 

@@ -23,6 +23,13 @@ impl<'d> Given<'d> {
         String::from_utf8_lossy(self.line()).into_owned()
     }
 
+    /// The next bytes, as many as there are of so many.
+    pub fn take(&mut self, length: usize) -> &'d [u8] {
+        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
     /// All that is left.
     pub fn rest(&mut self) -> &'d [u8] {
         std::mem::take(&mut self.0)

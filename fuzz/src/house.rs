@@ -104,6 +104,8 @@ fn services(folder: &Path) -> Services {
         backups: Arc::default(),
         looked: Arc::default(),
         circuits: Arc::default(),
+        people: Arc::default(),
+        jobs: carillon::service::Jobs::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: "https://carillon.example".into(),
     }
@@ -119,6 +121,7 @@ impl House {
             limits: Limits::new(&Settings { key_rate: 0, ..Settings::default() }),
             settings: Settings::default(),
             readiness: Box::new(|| Readiness::Ready),
+            consoles: Box::new(|_, _| Ok(())),
         });
         let text = |made: &Value, name: &str| made[name].as_str().unwrap().to_owned();
         let made = verb(&services, ("workspace", "create"), None, json!({ "name": "A" })).await;

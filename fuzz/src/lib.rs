@@ -2,6 +2,7 @@
 //! targets and `cargo test` (tests/fuzz) run the same. Must not know how the bytes are made.
 
 pub mod api;
+pub mod backup;
 pub mod config;
 pub mod given;
 pub mod guard;
@@ -21,6 +22,7 @@ pub type Check = fn(&[u8]);
 /// Every check, by the name of its target and of its folder of seeds.
 pub const CHECKS: &[(&str, Check)] = &[
     ("api", api::check),
+    ("backup", backup::check),
     ("config", config::check),
     ("guard", guard::check),
     ("keys", keys::check),

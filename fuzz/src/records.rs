@@ -1,16 +1,20 @@
 //! Stored records: whatever bytes decode are the bytes of that record again, or of one equal to it;
 //! nothing else than an error comes of the others.
 
-use carillon::domain::access::Key;
+use carillon::domain::access::{Key, Member};
 use carillon::domain::channel::Channel;
 use carillon::domain::delivery::Delivery;
+use carillon::domain::host::{EmbedSession, Host};
 use carillon::domain::media::Asset;
+use carillon::domain::plan::Entitlement;
 use carillon::domain::post::Post;
+use carillon::domain::user::{DoorRule, Invitation, Proofs, Session, User};
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
-    KeyHash, MediaTotal, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, WrappedKey,
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
+    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, KeyHash, Link, MediaTotal, Membership,
+    Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
+    ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 use carillon::store::{Row, Table, decode, encode};
 
@@ -54,6 +58,24 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<Upload>(),
         row::<ChannelLimits>(),
         row::<ServerLimits>(),
+        row::<Entitlement>(),
+        row::<Usage>(),
+        row::<Member>(),
+        row::<Membership>(),
+        row::<User>(),
+        row::<Email>(),
+        row::<Proofs>(),
+        row::<Session>(),
+        row::<SessionToken>(),
+        row::<Link>(),
+        row::<Invitation>(),
+        row::<DoorRule>(),
+        row::<Host>(),
+        row::<HostKey>(),
+        row::<HostedUser>(),
+        row::<HostedWorkspace>(),
+        row::<EmbedSession>(),
+        row::<EmbedToken>(),
     ]
 }
 
@@ -65,7 +87,9 @@ pub fn check(data: &[u8]) {
     let (table, again) = all[usize::from(*which) % all.len()];
     let Some(canonical) = again(bytes) else { return };
     assert_eq!(again(&canonical).as_ref(), Some(&canonical), "{table:?}");
-    assert!(canonical.len() <= bytes.len(), "{table:?} grows");
+    // One of an older version may have less in it.
+    let older = bytes.first() != canonical.first();
+    assert!(older || canonical.len() <= bytes.len(), "{table:?} grows");
     let longer = [canonical.as_slice(), &[0]].concat();
     assert_eq!(again(&longer), None, "{table:?} with a byte behind it");
 }

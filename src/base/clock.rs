@@ -19,6 +19,11 @@ pub trait Clock: Send + Sync + 'static {
     /// Time since some fixed start; never goes back.
     fn monotonic(&self) -> Duration;
 
+    /// How long the machine has been up; `None` where that cannot be known.
+    fn boot(&self) -> Option<Boot> {
+        None
+    }
+
     /// Resolves once [`Clock::monotonic`] has reached `at`.
     fn sleep_until(&self, at: Duration) -> BoxFuture<'static, ()>;
 
@@ -28,15 +33,36 @@ pub trait Clock: Send + Sync + 'static {
     }
 }
 
+/// How long the machine has been up, asleep or awake, and which of its starts that was. Unlike the
+/// monotonic clock of a process, a later process can compare it; nobody can set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// Of this start of the machine, and of no other.
+    pub id: u64,
+    pub since: Duration,
+}
+
 /// The machine's clock; sleeping needs a tokio runtime with time enabled.
 pub struct SystemClock {
     start: Instant,
+    /// Which start of the machine it is; `None` when the kernel does not say.
+    boot: Option<u64>,
+}
+
+/// Linux's name for this start of the machine: a random UUID.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// The first half of the name, in which all but four bits are random.
+fn boot_id() -> Option<u64> {
+    let name = std::fs::read_to_string(BOOT_ID).ok()?;
+    let digits: String = name.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+    u64::from_str_radix(&digits, 16).ok()
 }
 
 impl SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self { start: Instant::now(), boot: boot_id() }
     }
 }
 
@@ -55,6 +81,11 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn boot(&self) -> Option<Boot> {
+        let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Some(Boot { id: self.boot?, since: Duration::try_from(since).ok()? })
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]

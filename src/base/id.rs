@@ -32,6 +32,7 @@ pub mod kind {
     pub struct User;
     pub struct Session;
     pub struct Invitation;
+    pub struct Host;
 
     impl Kind for Workspace {
         const WORD: &'static str = "workspace";
@@ -66,6 +67,9 @@ pub mod kind {
     impl Kind for Session {
         const WORD: &'static str = "session";
     }
+    impl Kind for Host {
+        const WORD: &'static str = "host";
+    }
     impl Kind for Invitation {
         const WORD: &'static str = "invitation";
     }
@@ -87,6 +91,7 @@ pub type AssetId = Id<kind::Asset>;
 pub type UserId = Id<kind::User>;
 pub type SessionId = Id<kind::Session>;
 pub type InvitationId = Id<kind::Invitation>;
+pub type HostId = Id<kind::Host>;
 
 impl<K: Kind> Id<K> {
     /// A new id whose first 48 bits are `now`, so that ids sort by time of making.

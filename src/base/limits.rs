@@ -32,6 +32,18 @@ pub const PAGE_MAX: usize = 200;
 pub const SCAN_MAX: usize = 10_000;
 /// Rows that one request may change on the side, such as deliveries of a channel that goes.
 pub const SWEEP_MAX: usize = 10_000;
+/// An address that mail goes to (RFC 5321, 4.5.3.1.3, without its brackets).
+pub const EMAIL_BYTES: usize = 254;
+/// Where one person is signed in at a time; one more ends the one that was used least.
+pub const SESSIONS_PER_USER: usize = 50;
+/// What is kept of what a browser calls itself.
+pub const AGENT_CHARS: usize = 200;
+/// The name by which a host knows something of its own.
+pub const EXTERNAL_ID_CHARS: usize = 200;
+/// Products that embed this installation, also those that were revoked.
+pub const HOSTS: usize = 200;
+/// Invitations of a workspace that nobody has answered yet.
+pub const INVITATIONS_OPEN: usize = 200;
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
 /// Attempts and readings kept with a delivery; older ones are in the events.

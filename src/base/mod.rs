@@ -5,6 +5,7 @@ mod backoff;
 mod clock;
 mod code;
 mod correlation;
+mod hidden;
 mod id;
 pub mod limits;
 mod live;
@@ -16,12 +17,13 @@ mod spawn;
 mod time;
 
 pub use backoff::{jitter, retry_wait};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Boot, Clock, ManualClock, SystemClock};
 pub use code::{CODES, Code, CodeRow};
 pub use correlation::CorrelationId;
+pub use hidden::is_hidden;
 pub use id::{
-    AssetId, ChannelId, CredentialId, DeliveryId, Id, InvitationId, KeyId, Kind, PartId, PostId,
-    SessionId, TargetId, UserId, WorkspaceId, kind,
+    AssetId, ChannelId, CredentialId, DeliveryId, HostId, Id, InvitationId, KeyId, Kind, PartId,
+    PostId, SessionId, TargetId, UserId, WorkspaceId, kind,
 };
 pub use live::Live;
 pub use net::Net;

@@ -63,16 +63,19 @@ fn no_file(path: &Path, error: &io::Error) -> Value {
     })
 }
 
+/// Nobody answers there.
+pub(super) fn unreachable(socket: &Path, why: &str) -> Value {
+    let row = Code::Unreachable.row();
+    serde_json::json!({
+        "code": row.word,
+        "title": row.title,
+        "detail": format!("{}: {}: {why}", row.title, socket.display()),
+        "remedy": row.remedy,
+    })
+}
+
 fn told(socket: &Path, asked: impl Future<Output = io::Result<(u16, Bytes)>>) -> Told {
-    let unreachable = |why: String| {
-        let row = Code::Unreachable.row();
-        serde_json::json!({
-            "code": row.word,
-            "title": row.title,
-            "detail": format!("{}: {}: {why}", row.title, socket.display()),
-            "remedy": row.remedy,
-        })
-    };
+    let unreachable = |why: String| unreachable(socket, &why);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -40,18 +40,6 @@ pub(super) fn named(arg: Arg, noun: &'static str) -> Arg {
     arg.add(ArgValueCompleter::new(move |current: &OsStr| candidates(noun, current)))
 }
 
-/// The noun that an argument of a verb names.
-pub(super) fn noun_of(verb: &str, arg: &str) -> Option<&'static str> {
-    match (verb, arg) {
-        ("channel", "id") | (_, "channel") => Some("channel"),
-        ("post", "id") => Some("post"),
-        ("delivery", "id") => Some("delivery"),
-        ("key", "id") => Some("key"),
-        ("network", "name") | ("channel", "network") => Some("network"),
-        _ => None,
-    }
-}
-
 fn candidates(noun: &str, current: &OsStr) -> Vec<CompletionCandidate> {
     let line = Line::typed();
     let typed = current.to_string_lossy().to_lowercase();

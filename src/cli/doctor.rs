@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{FAILED, ask, settings, show, with_flags};
 use crate::base::SystemClock;
-use crate::daemon::{Level, doctor};
+use crate::config::Config;
+use crate::daemon::{Finding, Level, doctor};
 
 /// Something fails; warnings alone are [`FAILED`].
 const FAILS: u8 = 2;
@@ -19,18 +20,28 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(given: &ArgMatches) -> ExitCode {
-    let config = match settings(given) {
-        Ok(config) => config,
-        Err(code) => return code,
-    };
+    match settings(given) {
+        Ok(config) => {
+            let found = doctor(&config, status(&config).as_ref(), &SystemClock::new());
+            shown(&found, given.get_flag("json"))
+        }
+        Err(code) => code,
+    }
+}
+
+/// What the running server says of itself, if one answers.
+pub(super) fn status(config: &Config) -> Option<Value> {
     let question = json!({ "noun": "status", "verb": "", "args": {} });
-    let status = ask::ask(&config.server.admin_socket(), &question).ok();
-    let found = doctor(&config, status.as_ref(), &SystemClock::new());
+    ask::ask(&config.server.admin_socket(), &question).ok()
+}
+
+/// Shows findings; the worst gives the exit code.
+pub(super) fn shown(found: &[Finding], json: bool) -> ExitCode {
     let worst = found.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok);
-    if given.get_flag("json") {
+    if json {
         show::line(&json!({ "level": worst, "items": found }).to_string());
     } else {
-        for finding in &found {
+        for finding in found {
             let word = match finding.level {
                 Level::Ok => "ok",
                 Level::Warn => "warn",

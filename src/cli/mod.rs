@@ -6,12 +6,14 @@ mod backup;
 mod change;
 mod complete;
 mod config;
+mod console;
 mod doctor;
 mod event;
 mod paper;
 mod show;
 mod simulate;
 mod table;
+mod upgrade;
 mod verbs;
 
 use std::net::SocketAddr;
@@ -67,7 +69,10 @@ fn parse_and_run() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", given)) => serve(given),
         Some(("demo", given)) => demo(given),
+        Some(("console", given)) => console::run(given),
+        Some(("connect", given)) => console::connect(given),
         Some(("doctor", given)) => doctor::run(given),
+        Some(("upgrade", given)) => upgrade::run(given),
         Some(("simulate", given)) => simulate::run(given),
         Some(("completions", given)) => paper::completions(given),
         Some(("man", given)) => paper::man(given, command()),
@@ -118,12 +123,17 @@ fn command() -> Command {
         )
         .subcommand(demo_command())
         .subcommand(serve_command())
+        .subcommands(console::commands())
         .subcommand(doctor::command())
+        .subcommand(upgrade::command())
         .subcommand(simulate::command())
         .subcommands(paper::commands())
         .after_help(
             "Examples:\n  carillon demo\n  carillon serve --data /var/lib/carillon\n  \
-             carillon workspace create Acme\n  carillon delivery list --workspace acme --state held",
+             carillon workspace create Acme\n  carillon delivery list --workspace acme --state held\n\n\
+             Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 not allowed, 5 it conflicts \
+             with\nwhat is there, 6 the server does not answer. doctor and upgrade check: 0 all is \
+             well,\n1 warnings, 2 failures",
         );
     for noun in verbs::commands() {
         command = command.subcommand(noun);
@@ -162,10 +172,16 @@ fn demo_command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("End when all due posts are published"),
         )
+        .arg(console_flag().conflicts_with("once"))
 }
 
 fn serve_command() -> Command {
-    with_flags(Command::new("serve").about("Run the server in the foreground"))
+    with_flags(Command::new("serve").about("Run the server in the foreground").arg(console_flag()))
+}
+
+fn console_flag() -> Arg {
+    let help = "Show the console in this terminal, in place of the log";
+    Arg::new("console").long("console").action(ArgAction::SetTrue).help(help)
 }
 
 /// The flags that are settings.
@@ -219,7 +235,7 @@ fn serve(given: &ArgMatches) -> ExitCode {
         Err(error) => return unusable(&error),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    ended(daemon::serve(&loaded, source, &clock))
+    ended(daemon::serve(&loaded, source, &clock, console::sitting(given)))
 }
 
 fn demo(given: &ArgMatches) -> ExitCode {
@@ -230,7 +246,7 @@ fn demo(given: &ArgMatches) -> ExitCode {
         socket: own_socket(given).cloned(),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    ended(daemon::demo(&options, &clock, &mut |line| show::line(line)))
+    ended(daemon::demo(&options, &clock, console::sitting(given), &mut |line| show::line(line)))
 }
 
 fn ended(result: Result<(), daemon::Error>) -> ExitCode {

@@ -8,10 +8,11 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::{FAILED, table};
+use crate::base::is_hidden;
 use crate::service::Verb;
 
 /// Columns of free text are cut here; what is copied from a table must be whole.
-const FREE_TEXT: [&str; 2] = ["name", "text"];
+const FREE_TEXT: [&str; 4] = ["name", "text", "channel_name", "cause"];
 const CELL: usize = 60;
 
 /// Why standard output could not be written, the first time.
@@ -120,6 +121,7 @@ fn cell(item: &Value, column: &str) -> String {
             states.join(",")
         }
         ("due", None) => plain(&item["schedule"]["due"]),
+        ("cause", None) => cause(item),
         (_, value) => value.map(plain).unwrap_or_default(),
     };
     let text = clean(&text);
@@ -128,6 +130,18 @@ fn cell(item: &Value, column: &str) -> String {
     } else {
         text
     }
+}
+
+/// Why a delivery did not go out, or what was said when it was last tried.
+fn cause(delivery: &Value) -> String {
+    let of = |list: &str| delivery[list].as_array().into_iter().flatten();
+    let said = |failure: &Value| {
+        let [code, detail] = ["code", "detail"].map(|name| plain(&failure[name]));
+        if detail.is_empty() { code } else { format!("{code}: {detail}") }
+    };
+    let failed = of("parts").map(|part| &part["failure"]).find(|failure| failure.is_object());
+    let tried = || of("attempts").next_back().filter(|_| delivery["state"] != "published");
+    failed.or_else(tried).map(said).unwrap_or_default().trim_start_matches(": ").to_owned()
 }
 
 fn plain(value: &Value) -> String {
@@ -174,16 +188,7 @@ fn nested(value: &Value, depth: usize) {
 pub fn clean(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\t' => " ".to_owned(),
-        '\u{061C}'
-        | '\u{200B}'..='\u{200F}'
-        | '\u{2028}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}'
-        | '\u{FEFF}'
-        | '\u{FFF9}'..='\u{FFFB}'
-        | '\u{E0000}'..='\u{E007F}' => {
-            format!("<U+{:04X}>", u32::from(c))
-        }
-        c if c.is_control() => format!("<U+{:04X}>", u32::from(c)),
+        c if is_hidden(c) => format!("<U+{:04X}>", u32::from(c)),
         c => c.to_string(),
     };
     text.chars().map(shown).collect()
@@ -199,6 +204,22 @@ mod tests {
         let shown = clean(hostile);
         assert_eq!(shown, "a<U+001B>[2Jb<U+202E>c<U+0007> d<U+009B>31m");
         assert!(!shown.chars().any(char::is_control));
+    }
+
+    #[test]
+    fn deliveries_show_why() {
+        let failed = serde_json::json!({
+            "state": "failed",
+            "parts": [{ "failure": null }, { "failure": { "code": "too_long", "detail": "501" } }],
+            "attempts": [{ "code": "x", "detail": "" }],
+        });
+        assert_eq!(cell(&failed, "cause"), "too_long: 501");
+        let waiting = serde_json::json!({
+            "state": "scheduled", "attempts": [{ "code": "", "detail": "" }, { "code": "busy" }],
+        });
+        assert_eq!(cell(&waiting, "cause"), "busy");
+        let out = serde_json::json!({ "state": "published", "attempts": [{ "code": "busy" }] });
+        assert_eq!(cell(&out, "cause"), "");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
 use super::{FAILED, USAGE, ask, complete, settings, show};
-use crate::service::{ArgKind, VERBS, Verb};
+use crate::service::{ArgKind, VERBS, Verb, noun_named};
 
 const DRY_RUN: &str = "dry-run";
 
@@ -44,7 +44,11 @@ fn about(noun: &str) -> &'static str {
         "publishing" => "Pause and resume publishing everywhere",
         "network" => "What each network allows; pause one for everybody",
         "workspace" => "Create, list, pause workspaces",
+        "plan" => "How much a workspace may have, and what it uses",
+        "host" => "Products that embed Carillon for people of their own",
         "key" => "API keys",
+        "user" => "People: make, disable, help back in",
+        "invitation" => "Invite people into a workspace",
         "channel" => "Connected accounts",
         "media" => "Images and videos that posts show",
         "post" => "Write, edit, list, show, cancel posts",
@@ -56,7 +60,7 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
     command = command.about(verb.about);
     for arg in verb.args {
         let mut made = Arg::new(arg.name).help(arg.about);
-        if let Some(noun) = complete::noun_of(verb.noun, arg.name) {
+        if let Some(noun) = noun_named(verb.noun, arg.name) {
             made = complete::named(made, noun);
         }
         command = command.arg(match arg.kind {
@@ -74,6 +78,12 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
                 .value_name("FILE")
                 .help(format!("{} (a file, or - for standard input)", arg.about)),
         });
+    }
+    for arg in verb.args.iter().filter(|arg| arg.kind == ArgKind::Secret) {
+        let name = from_stdin(arg.name);
+        let flag = Arg::new(name.clone()).long(name).action(ArgAction::SetTrue);
+        let about = format!("The same as `--{}-file -`", arg.name);
+        command = command.arg(flag.conflicts_with(arg.name).help(about));
     }
     if verb.can_rehearse() {
         let about = "Say what would happen, and write nothing";
@@ -93,6 +103,11 @@ fn with_args(mut command: Command, verb: &Verb) -> Command {
     command
 }
 
+/// The flag that says that a secret comes on standard input.
+fn from_stdin(name: &str) -> String {
+    format!("{name}-stdin")
+}
+
 /// The verb among the words of a command line.
 pub(super) fn typed(words: impl Iterator<Item = String>) -> Option<&'static Verb> {
     let words: Vec<String> = words.filter(|word| !word.starts_with('-')).collect();
@@ -110,7 +125,12 @@ pub(super) fn run(noun: &str, given: &ArgMatches) -> ExitCode {
         Some(socket) => socket.clone(),
         None => match settings(given) {
             Ok(config) => config.server.admin_socket(),
-            Err(code) => return code,
+            Err(code) => {
+                show::talk(
+                    "  do: correct it, or name the server with --socket, which needs no settings",
+                );
+                return code;
+            }
         },
     };
     let args = match words(verb, given) {
@@ -159,19 +179,27 @@ pub(super) fn run(noun: &str, given: &ArgMatches) -> ExitCode {
 
 /// Writes the names of arguments as they are typed.
 fn name_flags(verb: &Verb, problem: &mut Value) {
-    let Some(detail) = problem["detail"].as_str() else { return };
-    let mut detail = detail.to_owned();
     let workspace = (!verb.right.is_empty()).then_some(("workspace", "--workspace".to_owned()));
     let flags = verb.args.iter().filter_map(|arg| match arg.kind {
         ArgKind::Word => None,
         ArgKind::Secret => Some((arg.name, format!("--{}-file", arg.name))),
         _ => Some((arg.name, format!("--{}", arg.name))),
     });
-    for (name, flag) in flags.chain(workspace) {
-        detail = detail.replace(&format!("`{name}`"), &format!("`{flag}`"));
-        detail = detail.replace(&format!("`{name}["), &format!("`{flag}["));
+    // The API asks for lists and objects where a flag is repeated, or there are two of them.
+    let lists = [("parts", "text"), ("channels", "channel"), ("tags", "tag"), ("schedule", "at")];
+    let lists = lists.into_iter().filter(|(_, own)| verb.args.iter().any(|arg| arg.name == *own));
+    let lists = lists.map(|(theirs, own)| (theirs, format!("--{own}")));
+    let named: Vec<(&str, String)> = flags.chain(workspace).chain(lists).collect();
+    for told in ["detail", "remedy"] {
+        let Some(text) = problem[told].as_str() else { continue };
+        let mut text = text.to_owned();
+        for (name, flag) in &named {
+            text = text.replace(&format!("`{name}`"), &format!("`{flag}`"));
+            text = text.replace(&format!("`{name}["), &format!("`{flag}["));
+            text = text.replace(&format!("`{name}."), &format!("`{flag}."));
+        }
+        problem[told] = Value::String(text);
     }
-    problem["detail"] = Value::String(detail);
 }
 
 fn words(verb: &Verb, given: &ArgMatches) -> std::io::Result<Map<String, Value>> {
@@ -183,6 +211,9 @@ fn words(verb: &Verb, given: &ArgMatches) -> std::io::Result<Map<String, Value>>
             ArgKind::Many => given
                 .get_many::<String>(arg.name)
                 .map(|many| many.map(|text| Value::String(text.clone())).collect()),
+            ArgKind::Secret if given.get_flag(&from_stdin(arg.name)) => {
+                Some(Value::String(secret("-")?))
+            }
             ArgKind::Secret => match one() {
                 Some(path) => Some(Value::String(secret(path)?)),
                 None => None,
@@ -213,5 +244,6 @@ fn secret(path: &str) -> std::io::Result<String> {
         text = std::fs::read_to_string(at)
             .map_err(|e| std::io::Error::new(e.kind(), format!("{path}: {e}")))?;
     }
-    Ok(text.trim().to_owned())
+    // Spaces may be part of a password; the end of the line is not.
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -15,7 +15,7 @@ use crate::domain::space::Marks;
 use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
-use crate::service::{BackupSettings, Backups, Controls, Services};
+use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
 use crate::store::{Disk, Options, Store};
 use crate::telemetry::Metrics;
 use crate::vault::{Identity, Keyring, Recipients, Vault};
@@ -35,6 +35,7 @@ pub(super) fn open(
     // The slots are made after the database: one that is missing beside them is lost, or elsewhere.
     let slots = database.with_extension("slots");
     all_there(&[&database, &slots])?;
+    let unfinished = finished(&database)?;
     if !all_there(&[&place, &keyring, &database])? {
         tracing::info!(folder = %data.display(), "no database was there; an empty one is made");
     }
@@ -47,6 +48,8 @@ pub(super) fn open(
     };
     let store = Store::open(Disk::File(database.clone()), options)
         .map_err(|source| Error::Store { path: database, source })?;
+    // Whoever makes such a file has the database locked, so it is nobody's.
+    drop(std::fs::remove_file(unfinished));
     let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;
     let transport = HttpTransport::new(
         HttpSettings {
@@ -77,7 +80,9 @@ pub(super) fn open(
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        people: Arc::default(),
         looked: Arc::default(),
+        jobs: Jobs::default(),
         public_url: Arc::from(public_url),
     })
 }
@@ -138,10 +143,16 @@ fn bucket_key(config: &Config) -> Result<BucketKey, Error> {
     BucketKey::parse(&lines).ok_or(Error::BucketKey { place })
 }
 
-fn backups(config: &Config) -> Result<BackupSettings, Error> {
+/// Where backups go.
+pub(super) fn backup_folder(config: &Config) -> PathBuf {
+    let folder = config.backup.folder.clone();
+    folder.unwrap_or_else(|| config.server.data.join("backups"))
+}
+
+pub(super) fn backups(config: &Config) -> Result<BackupSettings, Error> {
     let backup = &config.backup;
     Ok(BackupSettings {
-        folder: backup.folder.clone().unwrap_or_else(|| config.server.data.join("backups")),
+        folder: backup_folder(config),
         recipients: Recipients::parse(&backup.recipients)?,
         keep: backup.keep,
         every: backup.every,
@@ -181,7 +192,7 @@ pub(super) fn timing(config: &Config) -> Timing {
 
 /// Whether the database is there. They are made in this order, and each opens the next: one that
 /// is missing before one that is there was lost, and a new one in its place would hide that.
-fn all_there(files: &[&PathBuf]) -> Result<bool, Error> {
+pub(super) fn all_there(files: &[&PathBuf]) -> Result<bool, Error> {
     let mut missing = None;
     for path in files.iter().copied() {
         let there =
@@ -195,6 +206,23 @@ fn all_there(files: &[&PathBuf]) -> Result<bool, Error> {
         }
     }
     Ok(missing.is_none())
+}
+
+/// Where a restore makes the new database; an error if one was broken off and there is no other.
+pub(super) fn finished(database: &Path) -> Result<PathBuf, Error> {
+    let fresh = with_name(database, "restoring");
+    if fresh.exists() && !database.exists() {
+        return Err(Error::Unfinished { path: fresh });
+    }
+    Ok(fresh)
+}
+
+/// `path` with more behind its name.
+pub(super) fn with_name(path: &Path, more: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(more);
+    PathBuf::from(name)
 }
 
 /// The folder holds tokens and drafts: nobody else may look into it.

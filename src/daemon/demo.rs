@@ -10,12 +10,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::console::{Sitting, Sources};
 use super::listen::bind;
 use super::serve::{Running, start};
 use super::signals::Signals;
 use super::{Error, build};
 use crate::base::{ChannelId, Clock, CorrelationId, Live, Problem, Secret, Timestamp, WorkspaceId};
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::domain::access::{Entrust, Grants, Read, Scope as KeyScope, Write};
 use crate::domain::event::Event;
 use crate::domain::post::PartDraft;
@@ -58,10 +59,12 @@ struct Demo {
 pub(super) async fn demo(
     options: &DemoOptions,
     clock: &Arc<dyn Clock>,
+    sitting: Option<Sitting>,
     say: Say<'_>,
 ) -> Result<(), Error> {
     let mut signals = Signals::listen()?;
-    let _log = log::start(&quiet_log(), clock)?;
+    let seated = sitting.is_some();
+    let log = log::start(&quiet_log(seated), clock)?;
     let folder = tempfile::Builder::new()
         .prefix("carillon-demo-")
         .tempdir_in(&options.within)
@@ -76,19 +79,26 @@ pub(super) async fn demo(
         Arc::clone(clock),
         stop.clone().cancelled_owned(),
     );
-    let mut config = config(&folder, practice_at)?;
+    let Loaded { mut config, shown } = config(&folder, practice_at)?;
     config.server.socket.clone_from(&options.socket);
     let address = local(&listener)?;
     let timing = Live::new(build::timing(&config));
     let controls = (timing, Live::default(), Live::default(), Controls::default());
     let services = build::open(&config, clock, &format!("http://{address}"), controls)?;
     let limits = Live::new(super::reload::limits(&config));
-    let running = start(&config, &services, limits, listener).await?;
+    let sources = Sources::fixed(log.ring(), &shown);
+    let running = start(&config, &services, (limits, sources), listener).await?;
     let tasks = TaskTracker::new();
     // Its errors would show as networks that do not answer, which the demo is about.
     drop(tasks.spawn(practising));
     let demo = fill(&services, practice_at).await.map_err(Error::Demo)?;
     introduce(&demo, &config, address, practice_at, say);
+    let mut silent = |_: &str| {};
+    // The terminal is the console's while somebody sits there.
+    let say: Say<'_> = if seated { &mut silent } else { say };
+    if let Some(sitting) = sitting {
+        running.sit(sitting);
+    }
     let watched = tokio::select! {
         // Any signal: the terminal that goes away takes the demo with it.
         _ = signals.next() => Ok(()),
@@ -109,11 +119,11 @@ async fn end(running: Running, signals: &mut Signals) {
 }
 
 /// Standard output belongs to the demo's own lines; only trouble is logged.
-fn quiet_log() -> log::LogSettings {
+fn quiet_log(seated: bool) -> log::LogSettings {
     log::LogSettings {
-        stream: log::Stream::Stderr,
+        stream: if seated { log::Stream::None } else { log::Stream::Stderr },
         format: log::Format::Text,
-        level: "warn".to_owned(),
+        level: if seated { "info" } else { "warn" }.to_owned(),
         file: None,
         rotate: log::Rotate::Daily,
         keep: 2,
@@ -121,7 +131,7 @@ fn quiet_log() -> log::LogSettings {
 }
 
 /// Short times, so that even a lost answer is cleared up while somebody watches.
-fn config(folder: &tempfile::TempDir, practice: SocketAddr) -> Result<Config, Error> {
+fn config(folder: &tempfile::TempDir, practice: SocketAddr) -> Result<Loaded, Error> {
     let text = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     let flags = [
         text("server.data", &folder.path().to_string_lossy()),
@@ -131,11 +141,12 @@ fn config(folder: &tempfile::TempDir, practice: SocketAddr) -> Result<Config, Er
         text("publish.read_lag", "1s"),
         text("publish.second_look", "2s"),
         text("publish.key_settle", "4s"),
+        text("publish.look_budget", "15s"),
         text("publish.retry_base", "3s"),
         text("publish.catch_up_spacing", "2s"),
         text("publish.stop_wait", "5s"),
     ];
-    Config::load(None, std::iter::empty(), &flags).map_err(|error| Error::Folder {
+    Config::load_shown(None, std::iter::empty(), &flags).map_err(|error| Error::Folder {
         path: folder.path().to_owned(),
         source: std::io::Error::other(error.to_string()),
     })
@@ -161,21 +172,36 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, Error> {
     listener.local_addr().map_err(Error::Runtime)
 }
 
-/// Three servers: Mastodon as it is, one of the kind that ignores keys, and Bluesky. The second
-/// loses one answer, which the program must find out by reading back.
+/// Four servers: Mastodon as it is, two of the kind that ignores keys, and Bluesky. The second
+/// loses one answer, which the program must find out by reading back; the third breaks a connection
+/// and cannot be read either, so that a person must decide, and refuses the post after that.
 fn world(at: SocketAddr) -> World {
     let mut world = World::new(1);
     world.add_mastodon("practice-a", Settings::new(&format!("http://{at}/practice-a")));
     world.add_mastodon("practice-b", Settings::compat(&format!("http://{at}/practice-b")));
-    for host in ["practice-a", "practice-b"] {
+    world.add_mastodon(TROUBLED, Settings::compat(&format!("http://{at}/{TROUBLED}")));
+    for host in ["practice-a", "practice-b", TROUBLED] {
         world.add_account(host, "bakery", &token(host), "read write");
     }
     world.add_bluesky("practice-c", bluesky::Settings::new(&format!("http://{at}/practice-c")));
     world.add_account("practice-c", HANDLE, &token("practice-c"), "");
     let host = Some("practice-b".to_owned());
     world.add_fault(Fault { on: Matcher::Write, host, times: 1, act: Act::AcceptThenDrop });
+    let host = Some(TROUBLED.to_owned());
+    let mut trouble =
+        |on, times, act| world.add_fault(Fault { on, host: host.clone(), times, act });
+    trouble(Matcher::Write, 1, Act::DropBefore);
+    trouble(Matcher::Listing, 100, Act::ErrorBefore { status: 503 });
+    trouble(Matcher::Write, 1, Act::ErrorBefore { status: 422 });
     world
 }
+
+/// The server that makes work for a person.
+const TROUBLED: &str = "practice-d";
+const TROUBLE: &[&str] = &[
+    "New in the shop: jam from our own garden. Look at the account whether this is there!",
+    "Our phone is out of order today; this post was refused.",
+];
 
 /// The account on the practice Bluesky.
 const HANDLE: &str = "bakery.test";
@@ -184,7 +210,7 @@ fn token(host: &str) -> String {
     format!("demo-token-{host}")
 }
 
-/// Workspace, key, channels and a dozen posts.
+/// Workspace, key, channels, a dozen posts, and two that make work for a person.
 async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem> {
     let operator = Operator::new(0);
     let correlation = CorrelationId::new(services.rng.as_ref());
@@ -230,6 +256,20 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
             due_soon += channels.len();
             last_due = last_due.max(due);
         }
+    }
+    let troubled = Brought {
+        network: "mastodon".to_owned(),
+        name: "Garden shop".to_owned(),
+        instance: Some(format!("http://{practice}/{TROUBLED}")),
+        identifier: None,
+        url: None,
+        token: Some(Secret::new(token(TROUBLED))),
+    };
+    let troubled = parse(&services.add_channel(entrust().await?, troubled).await?.value.id)?;
+    for text in TROUBLE {
+        let access: Access<Write> =
+            services.operate(operator, workspace, "demo", correlation).await?;
+        services.create_post(access, post(&[text], &[troubled], begin)).await?;
     }
     let key = key.value.key.unwrap_or_default();
     Ok(Demo { services: services.clone(), workspace, feed, key, due_soon, last_due })
@@ -286,7 +326,9 @@ fn introduce(
     say(&format!("api: http://{address}/api/v1"));
     say(&format!("workspace: {}", demo.workspace));
     say(&format!("key: {}", demo.key));
-    say(&format!("socket: {}", config.server.admin_socket().display()));
+    let socket = config.server.admin_socket();
+    say(&format!("socket: {}", socket.display()));
+    say(&format!("console: carillon --socket {} console", socket.display()));
 }
 
 /// Says each publication as it happens; with `once`, until all that is due soon is published.

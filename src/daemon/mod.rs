@@ -2,6 +2,7 @@
 //! decide anything that a use case or the engine decides.
 
 mod build;
+mod console;
 mod demo;
 mod doctor;
 mod listen;
@@ -10,6 +11,7 @@ mod reload;
 mod restore;
 mod serve;
 mod signals;
+mod upgrade;
 
 use std::io;
 use std::path::PathBuf;
@@ -21,10 +23,12 @@ use crate::base::{Clock, Problem};
 use crate::config::Loaded;
 use crate::{media, outbound, service, store, telemetry, vault};
 
+pub use console::Sitting;
 pub use demo::DemoOptions;
 pub use doctor::{Finding, Level, doctor};
 pub use reload::Source;
 pub use restore::{RestoreOptions, RestoreReport, restore, verify, verify_events};
+pub use upgrade::upgrade_check;
 
 /// Why the program cannot start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +44,12 @@ pub enum Error {
     Lost { path: PathBuf, needed_by: PathBuf },
     #[error("{}: {source}{}", path.display(), store_hint(source))]
     Store { path: PathBuf, source: store::Error },
+    #[error(
+        "{} is what a restore left that was broken off, and there is no database; run `carillon \
+         backup restore` again, or remove that file to begin with an empty one",
+        path.display()
+    )]
+    Unfinished { path: PathBuf },
     #[error("{}: {source}", path.display())]
     Backup { path: PathBuf, source: service::BackupError },
     #[error(
@@ -97,10 +107,16 @@ fn runtime() -> Result<Runtime, Error> {
     Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)
 }
 
-/// Runs the server until it is told to stop; `again` reads the settings once more.
-pub fn serve(loaded: &Loaded, again: Source, clock: &Arc<dyn Clock>) -> Result<(), Error> {
+/// Runs the server until it is told to stop; `again` reads the settings once more. With `sitting`
+/// its terminal shows the console, and no log.
+pub fn serve(
+    loaded: &Loaded,
+    again: Source,
+    clock: &Arc<dyn Clock>,
+    sitting: Option<Sitting>,
+) -> Result<(), Error> {
     let runtime = runtime()?;
-    let ended = runtime.block_on(serve::serve(loaded, again, clock));
+    let ended = runtime.block_on(serve::serve(loaded, again, clock, sitting));
     // A second signal leaves calls behind; they must not keep the process.
     runtime.shutdown_background();
     ended
@@ -110,10 +126,11 @@ pub fn serve(loaded: &Loaded, again: Source, clock: &Arc<dyn Clock>) -> Result<(
 pub fn demo(
     options: &DemoOptions,
     clock: &Arc<dyn Clock>,
+    sitting: Option<Sitting>,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(), Error> {
     let runtime = runtime()?;
-    let ended = runtime.block_on(demo::demo(options, clock, say));
+    let ended = runtime.block_on(demo::demo(options, clock, sitting, say));
     runtime.shutdown_background();
     ended
 }

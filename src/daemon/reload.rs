@@ -77,6 +77,11 @@ impl Reloader {
         Ok(reloaded)
     }
 
+    /// What counts now, and where it was said.
+    pub fn counts(&self) -> Vec<Shown> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn set_level(&self, level: &str) -> Result<(), Problem> {
         let levels = self.levels.as_ref().ok_or_else(|| Problem::new(Code::NotFound))?;
         if let Err(must) = crate::config::check_levels(level) {

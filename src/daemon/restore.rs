@@ -1,12 +1,14 @@
 //! Backups without a server: checking one, and putting one in the place of the database. Must not
 //! touch what is there before the new database is whole.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
+use super::build::with_name;
 use super::{Error, build, runtime};
 use crate::base::{Clock, Rng, SystemRng, WorkspaceId};
 use crate::config::Config;
@@ -66,13 +68,10 @@ pub fn restore(
 ) -> Result<RestoreReport, Error> {
     let database = config.server.data.join("carillon.redb");
     build::make_folder(&config.server.data)?;
-    if database.exists() {
-        let in_use = |source| Error::Store { path: database.clone(), source };
-        match Store::look(&database) {
-            Err(store::Error::InUse) => return Err(in_use(store::Error::InUse)),
-            _ if !options.replace => return Err(Error::There { path: database }),
-            _ => {}
-        }
+    // Held until the new one is in its place, so that no server starts on the old one meanwhile.
+    let _locked = database.exists().then(|| locked(&database)).transpose()?;
+    if database.exists() && !options.replace {
+        return Err(Error::There { path: database });
     }
     let fresh = with_name(&database, "restoring");
     let done =
@@ -85,11 +84,16 @@ pub fn restore(
     done
 }
 
-fn with_name(path: &Path, more: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(more);
-    PathBuf::from(name)
+/// The database, as whoever writes it has it.
+fn locked(database: &Path) -> Result<File, Error> {
+    let failed = |source| Error::Store { path: database.to_owned(), source };
+    let file = File::open(database);
+    let file = file.map_err(|error| failed(store::Error::Io(error.to_string())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(failed(store::Error::InUse)),
+        Err(TryLockError::Error(error)) => Err(failed(store::Error::Io(error.to_string()))),
+    }
 }
 
 struct Restoring<'a> {
@@ -135,7 +139,8 @@ impl Restoring<'_> {
         let path = &self.options.file;
         let told = |source| Error::Backup { path: path.clone(), source };
         let layout = Layout::CURRENT.schema();
-        let fresh = Rebuild::restore(self.fresh, Options::default(), layout);
+        let fresh = Disk::File(self.fresh.to_owned());
+        let fresh = Rebuild::restore(&fresh, Options::default(), layout);
         let mut rebuild = fresh.map_err(|source| told(source.into()))?;
         let blobs = build::blobs(self.config)?;
         let mut media = Media { blobs: &blobs, runtime: &self.runtime, incoming: None, missing: 0 };

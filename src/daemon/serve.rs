@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::console::{self, Sitting, Sources};
 use super::listen::{allow_files, bind, bind_admin};
 use super::notify::Notify;
 use super::reload::{self, Reloader, Source};
@@ -19,6 +20,7 @@ use super::signals::{Asked, Signals};
 use super::{Error, build};
 use crate::base::{Clock, Live, Spawner, tokio_spawner};
 use crate::config::{Config, Loaded, LogFormat, Rotate};
+use crate::console::Console;
 use crate::domain::space::Room;
 use crate::engine;
 use crate::http::{self, Face, Limits, Listener, Readiness, Server};
@@ -30,6 +32,7 @@ const HTTP_STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// A started installation.
 pub(super) struct Running {
+    console: Option<Console>,
     services: Services,
     stopping: Arc<AtomicBool>,
     stop_engine: CancellationToken,
@@ -48,10 +51,13 @@ pub(super) async fn serve(
     loaded: &Loaded,
     again: Source,
     clock: &Arc<dyn Clock>,
+    sitting: Option<Sitting>,
 ) -> Result<(), Error> {
     let config = &loaded.config;
     let mut signals = Signals::listen()?;
-    let log = log::start(&log_settings(config), clock)?;
+    let seated = sitting.is_some();
+    let stream = if seated { log::Stream::None } else { log::Stream::Stdout };
+    let log = log::start(&log_settings(config, stream), clock)?;
     let reloader = Arc::new(Reloader::new(loaded, again, log.levels()));
     for advice in config.advice() {
         tracing::warn!(advice, "unwise settings");
@@ -64,7 +70,11 @@ pub(super) async fn serve(
         let controls = (timing, marks, reloader.plans.clone(), reload::controls(&reloader));
         build::open(config, clock, &config.server.url(address), controls)?
     };
-    let running = start(config, &services, reloader.engine.clone(), listener).await?;
+    let sources = Sources::live(log.ring(), &reloader);
+    let running = start(config, &services, (reloader.engine.clone(), sources), listener).await?;
+    if let Some(sitting) = sitting {
+        running.sit(sitting);
+    }
     tracing::info!(
         %address,
         socket = %running.socket.display(),
@@ -92,14 +102,19 @@ pub(super) async fn serve(
     tracing::info!("stopping; what is being sent is finished first");
     tokio::select! {
         () = running.stop() => tracing::info!("stopped"),
-        () = signals.stop() => tracing::warn!("stopped at once; what was being sent stays armed"),
+        () = signals.stop() => {
+            tracing::warn!("stopped at once; what was being sent stays armed");
+            if seated {
+                crate::console::restore();
+            }
+        }
     }
     Ok(())
 }
 
-fn log_settings(config: &Config) -> log::LogSettings {
+fn log_settings(config: &Config, stream: log::Stream) -> log::LogSettings {
     log::LogSettings {
-        stream: log::Stream::Stdout,
+        stream,
         format: match config.log.format {
             LogFormat::Json => log::Format::Json,
             LogFormat::Text => log::Format::Text,
@@ -119,12 +134,13 @@ fn log_settings(config: &Config) -> log::LogSettings {
 pub(super) async fn start(
     config: &Config,
     services: &Services,
-    limits: Live<engine::Settings>,
+    (limits, sources): (Live<engine::Settings>, Sources),
     listener: TcpListener,
 ) -> Result<Running, Error> {
     let socket = config.server.admin_socket();
     let admin = bind_admin(&socket).await?;
-    let running = Running {
+    let mut running = Running {
+        console: None,
         services: services.clone(),
         stopping: Arc::default(),
         stop_engine: CancellationToken::new(),
@@ -137,13 +153,21 @@ pub(super) async fn start(
     let engine: Spawner = tokio_spawner(running.engine.clone());
     let stop = running.stop_engine.clone();
     engine(Box::pin(engine::run(services.clone(), limits, Spawner::clone(&engine), stop)));
-    let face = Arc::new(face(config, services, &running.stopping));
+    let console = console::start(services, sources, &running);
+    running.console = Some(console.clone());
+    let consoles = move |uid, line| console.take(uid, line);
+    let face = Arc::new(face(config, services, &running.stopping, Box::new(consoles)));
     running.listen(&face, Listener::Tcp(listener));
     running.listen(&face, Listener::Unix(admin));
     Ok(running)
 }
 
-fn face(config: &Config, services: &Services, stopping: &Arc<AtomicBool>) -> Face {
+fn face(
+    config: &Config,
+    services: &Services,
+    stopping: &Arc<AtomicBool>,
+    consoles: Box<http::Consoles>,
+) -> Face {
     let (stopping, of) = (Arc::clone(stopping), services.clone());
     let readiness = move || {
         if stopping.load(Ordering::Relaxed) {
@@ -173,10 +197,24 @@ fn face(config: &Config, services: &Services, stopping: &Arc<AtomicBool>) -> Fac
         limits: Limits::new(&settings),
         settings,
         readiness: Box::new(readiness),
+        consoles,
     }
 }
 
 impl Running {
+    /// How what serves guests is started, and told to end. Consoles go first.
+    pub fn guests(&self) -> (Spawner, CancellationToken) {
+        (tokio_spawner(self.http.clone()), self.stop_engine.clone())
+    }
+
+    /// Shows the console on the terminal of this process.
+    pub fn sit(&self, sitting: Sitting) {
+        if let Some(console) = self.console.clone() {
+            let (spawner, _) = self.guests();
+            spawner(Box::pin(async move { console::sit(&console, sitting).await }));
+        }
+    }
+
     /// Serves the public on TCP and operators on the socket.
     fn listen(&self, face: &Arc<Face>, listener: Listener) {
         let router = match listener {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{CorrelationId, KeyId, Timestamp, UserId};
+use crate::base::{CorrelationId, HostId, KeyId, Timestamp, UserId};
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub enum Actor {
     System,
     /// A person, through a session of theirs or a page that a host embeds.
     User(UserId),
+    /// A product that embeds this installation.
+    Host(HostId),
 }
 
 /// One change, or one attempt at what is not allowed.
@@ -35,11 +37,17 @@ pub struct Event {
 }
 
 /// Steps on a delivery's way; what comes of them is told by another event.
-const STEPS: &[&str] =
-    &["delivery.scheduled", "delivery.preparing", "delivery.armed", "delivery.unknown"];
+const STEPS: &[&str] = &[
+    "delivery.scheduled",
+    "delivery.preparing",
+    "delivery.armed",
+    "delivery.unknown",
+    "user.signed_in",
+    "user.signed_out",
+];
 
 /// Nouns of events that come of looking and of being let in, not of a change.
-const NOISE: &[&str] = &["access", "event", "operator", "session"];
+const NOISE: &[&str] = &["access", "event", "operator", "session", "sign_in"];
 
 /// Whether people want to read of it: a change that somebody made, or what became of a post.
 pub fn is_activity(kind: &str) -> bool {
@@ -48,13 +56,14 @@ pub fn is_activity(kind: &str) -> bool {
 }
 
 impl Actor {
-    /// `key:ID`, `operator:UID`, `system` or `user:ID`.
+    /// `key:ID`, `operator:UID`, `system`, `user:ID` or `host:ID`.
     pub fn word(&self) -> String {
         match self {
             Self::Key(id) => format!("key:{id}"),
             Self::Operator { uid } => format!("operator:{uid}"),
             Self::System => "system".to_owned(),
             Self::User(id) => format!("user:{id}"),
+            Self::Host(id) => format!("host:{id}"),
         }
     }
 
@@ -67,6 +76,7 @@ impl Actor {
         match kind {
             "key" => rest.parse().ok().map(Self::Key),
             "user" => rest.parse().ok().map(Self::User),
+            "host" => rest.parse().ok().map(Self::Host),
             "operator" => rest.parse().ok().map(|uid| Self::Operator { uid }),
             _ => None,
         }
@@ -84,10 +94,15 @@ mod tests {
             Actor::Operator { uid: 1_000 },
             Actor::System,
             Actor::User(UserId::from_bytes([8; 16])),
+            Actor::Host(HostId::from_bytes([9; 16])),
         ];
         for actor in &all {
             match actor {
-                Actor::Key(_) | Actor::Operator { .. } | Actor::System | Actor::User(_) => {}
+                Actor::Key(_)
+                | Actor::Operator { .. }
+                | Actor::System
+                | Actor::User(_)
+                | Actor::Host(_) => {}
             }
         }
         all

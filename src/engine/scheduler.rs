@@ -14,7 +14,7 @@ use super::Settings;
 use super::catch_up::CatchUp;
 use super::lanes::{Lanes, Ticket};
 use super::publisher::{self, Done, Ended};
-use super::watch::Watch;
+use super::watch::{Jump, Look, Mark, Watch};
 use super::wheel::Wheel;
 use crate::base::{DeliveryId, Live, Spawner, Timestamp, limits};
 use crate::domain::channel::Channel;
@@ -47,6 +47,9 @@ pub(super) struct Scheduler {
     changes: broadcast::Receiver<Arc<Changes>>,
     done: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
     watch: Arc<Watch>,
+    /// What is kept of the clock in the database, once that was read.
+    mark: Option<Mark>,
+    marked: bool,
     catch_up: CatchUp,
 }
 
@@ -81,6 +84,8 @@ impl Scheduler {
             changes,
             done: mpsc::unbounded_channel(),
             watch,
+            mark: None,
+            marked: false,
             catch_up: CatchUp::default(),
         }
     }
@@ -151,17 +156,34 @@ impl Scheduler {
     }
 
     /// A jump makes every plan doubtful: what is in doubt waits anew, and the wheel starts over
-    /// from the disk.
+    /// from the disk. One that happened while no process was there, or that it did not live to see, is
+    /// told by the mark that the last one kept.
     async fn watch_clock(&mut self) -> Result<(), Error> {
-        let clock = Arc::clone(&self.services.clock);
-        if let Some(jump) = self.watch.jump(clock.as_ref()) {
-            let in_doubt = publisher::doubt_anew(&self.services, jump).await?;
-            let (direction, seconds) = (jump.word(), jump.size().as_secs());
-            tracing::warn!(direction, seconds, in_doubt, "the wall clock jumped");
-            self.services.metrics.clock_jump();
-            self.rescan();
+        let look = Look::at(self.services.clock.as_ref());
+        let (seen, mark) = (self.watch.jump_to(&look), look.mark());
+        let first = !self.marked;
+        if first {
+            self.mark = self.services.store.read(Mark::read).await?;
         }
-        self.watch.follow(clock.as_ref());
+        // Where nobody can tell, once at each start.
+        let unseen = Mark::jump(self.mark, mark).filter(|_| mark.is_some() || first);
+        if let Some(jump) = Jump::worse(seen, unseen) {
+            let in_doubt = publisher::doubt_anew(&self.services, jump, mark).await?;
+            let (direction, seconds) = (jump.word(), jump.size().as_secs());
+            if jump != Jump::Unseen {
+                tracing::warn!(direction, seconds, in_doubt, "the wall clock jumped");
+                self.services.metrics.clock_jump();
+            } else if in_doubt > 0 {
+                tracing::info!(
+                    in_doubt,
+                    "the machine was started anew: what is in doubt waits anew"
+                );
+            }
+            self.rescan();
+            self.mark = mark;
+        }
+        self.marked = true;
+        self.watch.follow(look);
         Ok(())
     }
 

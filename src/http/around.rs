@@ -14,9 +14,9 @@ use tracing::Instrument;
 
 use super::api::STRETCH;
 use super::problem::{self, Refusal};
-use super::{Face, Shared, leftover};
-use crate::base::{Code, CorrelationId, Problem};
-use crate::service::Bearer;
+use super::{Face, Shared, foreign, leftover};
+use crate::base::{Code, CorrelationId, Problem, WorkspaceId};
+use crate::service::{Bearer, Principal};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -26,6 +26,8 @@ pub(super) struct Asked {
     pub correlation: CorrelationId,
     /// Set by whoever finds out.
     pub bearer: Arc<OnceLock<Bearer>>,
+    /// Whom the address's workspace let in.
+    pub entered: Arc<OnceLock<(Principal, WorkspaceId)>>,
 }
 
 pub(super) async fn around(
@@ -36,7 +38,8 @@ pub(super) async fn around(
     let clock = &face.services.clock;
     let began = clock.monotonic();
     let correlation = CorrelationId::new(face.services.rng.as_ref());
-    let asked = Asked { correlation, bearer: Arc::default() };
+    let asked = Asked { correlation, bearer: Arc::default(), entered: Arc::default() };
+    let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(asked.clone());
@@ -50,6 +53,9 @@ pub(super) async fn around(
     let mut response =
         bounded(&face, request, limit, async |request| next.run(request).instrument(span).await)
             .await;
+    if let (404, Some(route)) = (response.status().as_u16(), &route) {
+        foreign::look(&face, route.as_str(), &path, &asked).await;
+    }
     problem::write(&mut response, correlation);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {
@@ -62,10 +68,11 @@ pub(super) async fn around(
     let (method, status) = (method.as_str(), response.status().as_u16());
     let took = clock.monotonic().saturating_sub(began);
     face.services.metrics.http_request(face_of(route), method, route, status, took);
-    let (key, user) = match asked.bearer.get() {
-        Some(Bearer::Key(key)) => (Some(key), None),
-        Some(Bearer::User(user)) => (None, Some(user)),
-        None => (None, None),
+    let (key, user, host) = match asked.bearer.get() {
+        Some(Bearer::Key(key)) => (Some(key), None, None),
+        Some(Bearer::User(user)) => (None, Some(user), None),
+        Some(Bearer::Host(host)) => (None, None, Some(host)),
+        None => (None, None, None),
     };
     tracing::info!(
         method,
@@ -75,6 +82,7 @@ pub(super) async fn around(
         correlation_id = %correlation,
         key = key.map(tracing::field::display),
         user = user.map(tracing::field::display),
+        host = host.map(tracing::field::display),
         "request"
     );
     response
@@ -138,6 +146,7 @@ fn face_of(route: &str) -> &'static str {
     match route.split('/').nth(1) {
         Some("api") => "api",
         Some("admin") => "admin",
+        Some("sign-in" | "sign-out" | "setup" | "invitations" | "reset" | "account") => "web",
         Some(_) => "public",
         None => "none",
     }

@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, ORIGIN,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -22,7 +22,7 @@ use super::problem::Refusal;
 use super::{Face, Shared, json};
 use crate::base::{Code, CorrelationId, Id, Kind, Problem, WorkspaceId, Wrong, kind, limits};
 use crate::domain::access::Right;
-use crate::service::{Access, Principal, Repeat};
+use crate::service::{Access, Bearer, Principal, Repeat};
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -37,19 +37,23 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, face: &Shared) -> Result<Self, Refusal> {
         let secret = bearer(&parts.headers).ok_or_else(|| Problem::new(Code::Unauthenticated))?;
-        let principal = face.services.authenticate(secret)?;
-        let asked = asked(parts)?;
-        // The first to find out says so, and counts.
-        if asked.bearer.set(principal.bearer()).is_ok() {
-            count(face, &principal)?;
+        let origin = only(&parts.headers, &ORIGIN)?;
+        let principal = face.services.authenticate(secret, origin).await?;
+        if note(parts, principal.bearer())? {
+            count(face, principal.bearer())?;
         }
-        Ok(Self { principal, correlation: asked.correlation })
+        Ok(Self { principal, correlation: asked(parts)?.correlation })
     }
 }
 
-/// Holds a key, or a person, to the rate of one.
-fn count(face: &Face, principal: &Principal) -> Result<(), Problem> {
-    if face.limits.counts(principal.bearer(), face.services.clock.monotonic()) {
+/// Says in the log who asks. Whether it is the first to find out: that one counts.
+pub(super) fn note(parts: &Parts, bearer: Bearer) -> Result<bool, Problem> {
+    Ok(asked(parts)?.bearer.set(bearer).is_ok())
+}
+
+/// Holds a key, a person or a host to the rate of one.
+pub(super) fn count(face: &Face, bearer: Bearer) -> Result<(), Problem> {
+    if face.limits.counts(bearer, face.services.clock.monotonic()) {
         return Ok(());
     }
     face.services.metrics.http_refused("rate");
@@ -69,6 +73,7 @@ impl<R: Right> FromRequestParts<Shared> for Authorized<R> {
         let Caller { principal, correlation } = Caller::from_request_parts(parts, face).await?;
         let workspace: WorkspaceId = id_in_path(parts).await?;
         let access = face.services.access::<R>(&principal, workspace, correlation).await?;
+        drop(asked(parts)?.entered.set((principal, workspace)));
         let repeat = repeat(parts, &[])?;
         Ok(Self { access: access.repeatable(repeat) })
     }

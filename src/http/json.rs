@@ -88,6 +88,15 @@ where
     T::deserialize(d).map(Some)
 }
 
+/// An object, for a field that must be there.
+pub(super) fn whole<'de, D, T>(d: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Object::deserialize(d).map(|object| object.0)
+}
+
 /// Like [`present`], of an object.
 pub(super) fn object<'de, D, T>(d: D) -> Result<Option<T>, D::Error>
 where

@@ -18,6 +18,7 @@ pub struct Limits {
     /// The least time between two requests of a key, in the long run; zero for no limit.
     step: Duration,
     keys: Mutex<Keys>,
+    looks: Mutex<Keys>,
     streams: Streams,
 }
 
@@ -65,7 +66,7 @@ impl Limits {
         let places = Semaphore::new(settings.requests.min(Semaphore::MAX_PERMITS));
         let (all, each) = (settings.streams, settings.streams_each);
         let streams = Streams { open: Arc::default(), all, each };
-        Self { places, step, keys: Mutex::default(), streams }
+        Self { places, step, keys: Mutex::default(), looks: Mutex::default(), streams }
     }
 
     /// A place for one live stream of `who`; the bound that is reached when there is none.
@@ -94,16 +95,26 @@ impl Limits {
             return true;
         }
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = keys.busy_until.get(&key).copied().unwrap_or_default().max(now) + self.step;
-        let within = until <= now + WINDOW;
-        if within && keys.busy_until.insert(key, until).is_none() {
-            keys.sweep(now);
-        }
-        within
+        keys.counts(key, now, (self.step, WINDOW))
+    }
+
+    /// Counts a look over all workspaces on behalf of `key`; whether there is one more for it.
+    pub(super) fn looks(&self, key: Bearer, now: Duration) -> bool {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.counts(key, now, (Duration::from_secs(1), Duration::from_mins(1)))
     }
 }
 
 impl Keys {
+    fn counts(&mut self, key: Bearer, now: Duration, (step, window): (Duration, Duration)) -> bool {
+        let until = self.busy_until.get(&key).copied().unwrap_or_default().max(now) + step;
+        let within = until <= now + window;
+        if within && self.busy_until.insert(key, until).is_none() {
+            self.sweep(now);
+        }
+        within
+    }
+
     /// A key that rested may do what one may that is not known.
     fn sweep(&mut self, now: Duration) {
         if self.busy_until.len() >= self.sweep_at.max(SWEEP_AT) {

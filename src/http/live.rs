@@ -14,12 +14,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::future::{pending, select};
 use futures_util::stream::unfold;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
 use http::request::Parts;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::extract::bearer;
+use super::extract::{bearer, only};
 use super::limits::Reader;
 use super::problem::Refusal;
 use super::{Readiness, Shared};
@@ -36,21 +36,26 @@ const REST: Duration = Duration::from_millis(50);
 const SIGN: Duration = Duration::from_secs(15);
 
 /// What a caller was let in with, kept to ask again.
-pub(super) struct Presented(Secret<String>);
+pub(super) struct Presented {
+    secret: Secret<String>,
+    /// That of the page that asked, if a browser said one.
+    origin: Option<String>,
+}
 
 impl FromRequestParts<Shared> for Presented {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Refusal> {
         let secret = bearer(&parts.headers).ok_or_else(|| Problem::new(Code::Unauthenticated))?;
-        Ok(Self(Secret::new(secret.to_owned())))
+        let origin = only(&parts.headers, &ORIGIN)?.map(str::to_owned);
+        Ok(Self { secret: Secret::new(secret.to_owned()), origin })
     }
 }
 
 /// Asks again and again whether somebody still may.
 pub(super) struct Watch {
     face: Shared,
-    secret: Secret<String>,
+    presented: Presented,
     workspace: WorkspaceId,
     correlation: CorrelationId,
 }
@@ -59,7 +64,7 @@ impl Watch {
     pub(super) fn of<R: Right>(face: &Shared, presented: Presented, access: &Access<R>) -> Self {
         Self {
             face: Arc::clone(face),
-            secret: presented.0,
+            presented,
             workspace: access.workspace(),
             correlation: access.correlation(),
         }
@@ -68,8 +73,9 @@ impl Watch {
     /// The access as it is now; `None` when it was lost.
     pub(super) async fn access<R: Right>(&self) -> Option<Access<R>> {
         let services = &self.face.services;
-        let principal = services.authenticate(self.secret.reveal()).ok()?;
-        services.access::<R>(&principal, self.workspace, self.correlation).await.ok()
+        let Presented { secret, origin } = &self.presented;
+        let principal = services.authenticate(secret.reveal(), origin.as_deref()).await.ok()?;
+        services.still::<R>(&principal, self.workspace, self.correlation)
     }
 }
 

@@ -5,10 +5,13 @@ mod admin;
 mod answer;
 mod api;
 mod around;
+mod cors;
 mod export;
 mod extract;
 mod file;
+mod foreign;
 mod form;
+mod hosting;
 mod json;
 mod leftover;
 mod limits;
@@ -16,6 +19,8 @@ mod live;
 mod problem;
 mod public;
 mod server;
+mod visitor;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +32,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::base::{Net, limits as bounds};
 use crate::service::Services;
 
-pub use admin::{ask_admin, fetch_admin, send_admin};
+pub use admin::{Consoles, Line, PROTOCOL, ask_admin, fetch_admin, open_console, send_admin};
 pub use limits::Limits;
 pub use server::{Listener, Peer, Server};
 
@@ -38,6 +43,8 @@ pub struct Face {
     pub limits: Limits,
     /// Answers `/health/ready`.
     pub readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
+    /// Takes consoles over.
+    pub consoles: Box<Consoles>,
 }
 
 /// The handle that handlers get.
@@ -106,7 +113,7 @@ pub enum Readiness {
 
 /// What is served on TCP: the API, feeds, health and metrics.
 pub fn public_router(face: &Shared) -> Router {
-    dressed(api::router().merge(public::pages()).merge(public::probes()), face)
+    dressed(api::router().merge(web::pages()).merge(public::pages()).merge(public::probes()), face)
 }
 
 /// What is served on the admin socket.
@@ -118,6 +125,7 @@ fn dressed(routes: Router<Shared>, face: &Shared) -> Router {
     routes
         .fallback(problem::no_such_address)
         .method_not_allowed_fallback(problem::wrong_method)
+        .layer(from_fn_with_state(Arc::clone(face), cors::answer))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn_with_state(Arc::clone(face), around::around))
         .with_state(Arc::clone(face))

@@ -85,7 +85,7 @@ fn headers(problem: &Problem, headers: &mut HeaderMap) {
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     match problem.code {
-        Code::Unauthenticated => {
+        Code::Unauthenticated | Code::SignInRefused | Code::CodeNeeded => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Code::Overloaded => {
@@ -98,6 +98,12 @@ fn headers(problem: &Problem, headers: &mut HeaderMap) {
             let rate = problem.params.get("limit_per_second").map_or("0", String::as_str);
             if let Ok(policy) = HeaderValue::try_from(format!("\"key\";q={rate};w=1")) {
                 headers.insert(RATE_LIMIT_POLICY, policy);
+            }
+        }
+        Code::TooManyAttempts => {
+            let seconds = problem.params.get("retry_after_seconds").map_or("1", String::as_str);
+            if let Ok(seconds) = HeaderValue::try_from(seconds) {
+                headers.insert(RETRY_AFTER, seconds);
             }
         }
         Code::StoreUnavailable | Code::MediaUnavailable | Code::Stopping => {

@@ -15,6 +15,7 @@ use axum::body::Body;
 use axum::response::Response;
 use futures_util::future::BoxFuture;
 use futures_util::task::AtomicWaker;
+use http::StatusCode;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -176,7 +177,8 @@ impl Guest {
         let connection = http1::Builder::new()
             .max_header_size(HEAD_BYTES)
             .header_read_timeout(None)
-            .serve_connection(TokioIo::new(io), answer);
+            .serve_connection(TokioIo::new(io), answer)
+            .with_upgrades();
         let mut connection = pin!(connection);
         let mut leaving = false;
         loop {
@@ -206,7 +208,10 @@ impl Guest {
         let patience = Arc::clone(&self.patience);
         async move {
             let answer = answer.await;
-            patience.rest();
+            // What the connection turns into has its own patience.
+            if answer.as_ref().is_ok_and(|a| a.status() != StatusCode::SWITCHING_PROTOCOLS) {
+                patience.rest();
+            }
             answer
         }
     }

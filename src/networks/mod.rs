@@ -94,6 +94,11 @@ pub trait Network: Send + Sync {
         Prepared::Ready
     }
 
+    /// What a part waits for that is not prepared yet, by what was noted last: a stable word.
+    fn waits_for(&self, _noted: &[u8]) -> &'static str {
+        "media_upload"
+    }
+
     /// The one irreversible call. `Outcome::Reconnect` means "refused as unauthorized"; whoever
     /// called confirms it by [`Network::identify`].
     async fn commit(&self, call: &Call<'_>, part: &PartCall<'_>) -> Outcome;

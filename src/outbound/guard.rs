@@ -116,14 +116,18 @@ impl Guard {
             return Err(Refusal::Port);
         }
         match url.host().ok_or(Refusal::Host)? {
-            Host::Domain(name) if name.trim_end_matches('.').len() > HOST_CHARS => {
-                Err(Refusal::Host)
-            }
+            Host::Domain(name) if !is_name(name) => Err(Refusal::Host),
             Host::Ipv4(ip) if !is_public(ip.into()) => Err(Refusal::Address),
             Host::Ipv6(ip) if !is_public(ip.into()) => Err(Refusal::Address),
             _ => Ok(()),
         }
     }
+}
+
+/// Whether it can be resolved: one dot may end it. With more, an address would pass as a name.
+fn is_name(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.len() <= HOST_CHARS && !name.split('.').any(str::is_empty)
 }
 
 /// One form per host: lower case (the URL parser's work), no trailing dot, no brackets.

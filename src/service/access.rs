@@ -3,21 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::attempts::Attempt;
+use super::hosts::EMBED_PREFIX;
 use super::idempotency::Marked;
+use super::users::{SESSION_PREFIX, door_stands_open};
 use super::{Repeat, Services, no, not_found, refused, trouble};
-use crate::base::{Code, CorrelationId, KeyId, Problem, SessionId, Timestamp, UserId, WorkspaceId};
+use crate::base::{
+    Code, CorrelationId, HostId, KeyId, Problem, SessionId, Timestamp, UserId, WorkspaceId,
+};
 use crate::domain::access::{
     Entrust, Key, Manage, Member, Publish, Reach, Right, Scope as KeyScope, Write,
 };
 use crate::domain::event::{Actor, Event};
+use crate::domain::user::FRESH;
 use crate::store::{Error, Holder, Operator, Scope, View};
-
-/// How long a proof of who one is counts for what asks for a fresh one.
-pub const FRESH: Duration = Duration::from_mins(10);
 
 /// Proof that somebody may do what right `R` allows, in one workspace.
 pub struct Access<R: Right> {
@@ -31,6 +33,11 @@ pub struct Access<R: Right> {
 }
 
 impl<R: Right> Access<R> {
+    /// That of a host to a workspace which it made.
+    pub(super) fn of_host(scope: Scope, actor: Actor, correlation: CorrelationId) -> Self {
+        Self { scope, actor, correlation, repeat: None, fresh: true, right: PhantomData }
+    }
+
     pub fn correlation(&self) -> CorrelationId {
         self.correlation
     }
@@ -130,6 +137,7 @@ enum Who {
 pub enum Bearer {
     Key(KeyId),
     User(UserId),
+    Host(HostId),
 }
 
 impl Principal {
@@ -152,7 +160,7 @@ impl Principal {
 
     pub fn user(&self) -> Option<UserId> {
         match self.bearer() {
-            Bearer::Key(_) => None,
+            Bearer::Key(_) | Bearer::Host(_) => None,
             Bearer::User(user) => Some(user),
         }
     }
@@ -182,6 +190,7 @@ impl Principal {
         match self.bearer() {
             Bearer::Key(key) => Actor::Key(key),
             Bearer::User(user) => Actor::User(user),
+            Bearer::Host(host) => Actor::Host(host),
         }
     }
 
@@ -198,8 +207,8 @@ impl Principal {
             Who::Key { scope, key } => {
                 let lacks = match R::SCOPE {
                     Some(needed) if key.allows(needed) => None,
-                    Some(needed) => Some(forbidden("scope", needed.word())),
-                    None => Some(Problem::new(Code::PersonNeeded)),
+                    Some(needed) => Some(("scope", needed.word())),
+                    None => Some((PERSON, "person")),
                 };
                 Ok(Some(Entry { scope: held(*scope, &key.reach(), Holder::Key(key.id)), lacks }))
             }
@@ -210,7 +219,7 @@ impl Principal {
                 let member = view.get::<Member>(&scope, user)?.filter(Member::is_active);
                 Ok(member.map(|member| Entry {
                     scope: held(scope, &member.reach(), Holder::Member(*user)),
-                    lacks: (member.role < R::ROLE).then(|| forbidden("role", R::ROLE.word())),
+                    lacks: (member.role < R::ROLE).then(|| ("role", R::ROLE.word())),
                 }))
             }
         }
@@ -240,14 +249,19 @@ fn held(scope: Scope, reach: &Reach, holder: Holder) -> Scope {
     if reach.is_whole() { scope } else { scope.held_by(holder) }
 }
 
-fn forbidden(what: &'static str, word: &str) -> Problem {
+/// What a key lacks where a person is needed.
+const PERSON: &str = "who";
+
+fn forbidden((what, word): (&'static str, &'static str)) -> Problem {
+    if what == PERSON {
+        return Problem::new(Code::PersonNeeded);
+    }
     Problem::new(Code::Forbidden).with(what, word)
 }
 
 struct Entry {
     scope: Scope,
-    /// Why it does not have the right.
-    lacks: Option<Problem>,
+    lacks: Option<(&'static str, &'static str)>,
 }
 
 /// How a key's secret is stored. It has 256 random bits, so one round of a fast hash is enough.
@@ -257,7 +271,19 @@ pub(crate) fn key_hash(secret: &str) -> [u8; 32] {
 
 impl Services {
     /// Whose key this is. Unknown, expired and revoked keys look the same.
-    pub fn authenticate(&self, secret: &str) -> Result<Principal, Problem> {
+    /// `origin` is that of the page that asks, if a browser says one.
+    pub async fn authenticate(
+        &self,
+        secret: &str,
+        origin: Option<&str>,
+    ) -> Result<Principal, Problem> {
+        if secret.starts_with(EMBED_PREFIX) {
+            return self.by_embed(secret, origin);
+        }
+        if secret.starts_with(SESSION_PREFIX) {
+            let who = self.signed_in(secret).await?;
+            return Ok(Principal::of_user(who.user.id, who.session.id, who.session.proved_at));
+        }
         let hash = key_hash(secret);
         let found = self
             .store
@@ -282,44 +308,62 @@ impl Services {
         workspace: WorkspaceId,
         correlation: CorrelationId,
     ) -> Result<Access<R>, Problem> {
-        let entered = self.store.read_now(|view| principal.enter::<R>(view, workspace));
+        let entered = self.store.read_now(|view| {
+            let entry = principal.enter::<R>(view, workspace)?;
+            let open = match (&entry, &principal.0) {
+                (Some(entry), Who::User { user, .. }) => {
+                    door_stands_open(view, &entry.scope, *user)?
+                }
+                _ => true,
+            };
+            Ok((entry, open))
+        });
         let actor = principal.actor();
-        match entered.map_err(trouble)? {
-            Some(Entry { lacks: None, .. }) if R::FRESH && !principal.is_fresh(self.now()) => {
-                Err(step_up())
-            }
+        let (entered, open) = entered.map_err(trouble)?;
+        if !open {
+            return Err(Problem::new(Code::TotpNeeded));
+        }
+        let fresh = principal.is_fresh(self.now());
+        match entered {
+            Some(Entry { lacks: None, .. }) if R::FRESH && !fresh => Err(step_up()),
             Some(Entry { scope, lacks: None }) => {
-                let fresh = principal.is_fresh(self.now());
                 Ok(Access { scope, actor, correlation, repeat: None, fresh, right: PhantomData })
             }
-            Some(Entry { lacks: Some(problem), .. }) => Err(problem),
+            Some(Entry { scope, lacks: Some(lacks) }) => {
+                let denied = Attempt::Denied { lacks };
+                self.note_attempt(Some(scope), actor, denied, correlation).await?;
+                Err(forbidden(lacks))
+            }
             None => {
-                self.note_cross_tenant(principal, workspace, correlation).await?;
+                let home = self.store.read_now(|view| principal.home(view)).map_err(trouble)?;
+                let attempt = Attempt::of_workspace(workspace);
+                self.note_attempt(home, actor, attempt, correlation).await?;
                 Err(not_found())
             }
         }
     }
 
-    async fn note_cross_tenant(
+    /// The access as it is now, for who goes on reading; `None` when it was lost. No attempt: it
+    /// was a right once.
+    pub fn still<R: Right>(
         &self,
         principal: &Principal,
         workspace: WorkspaceId,
         correlation: CorrelationId,
-    ) -> Result<(), Problem> {
-        let event = Event {
-            at: self.now(),
-            actor: principal.actor(),
-            kind: "access.cross_tenant".to_owned(),
-            subject: workspace.to_string(),
-            data: BTreeMap::new(),
-            correlation,
-        };
-        let principal = principal.clone();
-        let noted = self.store.write(move |tx| match principal.home(&tx.view())? {
-            Some(home) => Ok(tx.append_event(&home, event.clone())?),
-            None => Ok(()),
+    ) -> Option<Access<R>> {
+        let entered = self.store.read_now(|view| {
+            let Some(entry) = principal.enter::<R>(view, workspace)? else { return Ok(None) };
+            let open = match &principal.0 {
+                Who::User { user, .. } => door_stands_open(view, &entry.scope, *user)?,
+                _ => true,
+            };
+            Ok(Some(entry).filter(|_| open))
         });
-        noted.await.map_err(refused)
+        let entered = entered.ok()??;
+        let actor = principal.actor();
+        let Entry { scope, lacks: None } = entered else { return None };
+        let fresh = principal.is_fresh(self.now());
+        Some(Access { scope, actor, correlation, repeat: None, fresh, right: PhantomData })
     }
 
     /// An operator's access: any workspace, every right, and an event that names the `verb`.

@@ -11,7 +11,7 @@ use crate::domain::access::{Publish, Right};
 use crate::domain::delivery::{Delivery, Note, NoteKind};
 use crate::domain::publish::{Decision, Event, Moment, State};
 use crate::store::rows::{Attention, Inflight};
-use crate::store::{Error, Key, Scope, Span, View};
+use crate::store::{Error, Key, Scope, Span, Tx, View};
 
 /// Which deliveries; newest first.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +73,9 @@ impl Services {
                         Ok(_) => {}
                         Err(Refused::Missing) => return no(not_found()),
                         Err(Refused::Step(refusal)) => return no(refusal_problem(refusal)),
-                        Err(Refused::Lane) => return no(Problem::new(Code::Internal)),
+                        Err(Refused::Lane | Refused::Paused | Refused::Channel) => {
+                            return no(Problem::new(Code::Internal));
+                        }
                     }
                     remember(tx, &access, now, &id.to_string())?;
                 }
@@ -84,6 +86,38 @@ impl Services {
             })
             .await
             .map_err(refused)
+    }
+}
+
+impl Services {
+    /// A person saw that a delivery failed, or failed in part: it stays what it is, and waits for
+    /// nobody any more.
+    pub async fn acknowledge_delivery(
+        &self,
+        access: Access<Publish>,
+        id: DeliveryId,
+    ) -> Result<DeliveryShown, Problem> {
+        let (services, glance) = (self.clone(), self.glance());
+        let acknowledge = move |tx: &mut Tx<'_>| {
+            let Some(row) = tx.get::<Delivery>(&access.scope, &id)? else {
+                return no(not_found());
+            };
+            let state = row.flow.state();
+            if !matches!(state, State::Failed | State::Partial) {
+                return no(Problem::new(Code::NothingToAcknowledge));
+            }
+            let seen = Attention { state, acknowledged: true };
+            if tx.get::<Attention>(&access.scope, &id)?.as_ref() != Some(&seen) {
+                tx.put(&access.scope, &id, &seen)?;
+                let event = access.event(&services, "delivery.acknowledged", &id.to_string());
+                tx.append_event(&access.scope, event)?;
+            }
+            match one(&tx.view(), &access.scope, id, &glance)? {
+                Some(shown) => Ok(shown),
+                None => no(not_found()),
+            }
+        };
+        self.store.write(acknowledge).await.map_err(refused)
     }
 }
 

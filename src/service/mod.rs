@@ -2,6 +2,7 @@
 //! right, decides in one transaction, and leaves an event. Must not know HTTP or terminals.
 
 mod access;
+mod attempts;
 mod backups;
 mod channels;
 mod controls;
@@ -9,18 +10,23 @@ mod credentials;
 mod deliveries;
 mod events;
 mod feeds;
+mod hosts;
 mod idempotency;
+mod jobs;
 mod keys;
 mod media;
 mod members;
+mod overview;
 mod pauses;
 mod planning;
 mod plans;
 mod posts;
 pub mod shown;
+mod suspicion;
 mod traffic;
 mod transition;
 mod usage;
+mod users;
 mod verbs;
 mod waits;
 pub mod words;
@@ -44,8 +50,9 @@ use shown::Glance;
 
 pub use access::{Access, Bearer, Principal};
 pub use backups::{
-    BackupError, BackupSettings, BackupShown, Backups, Item, Manifest, MediaMode, Restored,
-    hold_restored, read_backup, verify_backup,
+    BackupError, BackupSettings, BackupShown, Backups, Head as BackupHead, Item, Manifest,
+    MediaMode, Restored, Writer as BackupWriter, hold_restored, list_backups_in, read_archive,
+    read_backup, read_backup_from, verify_backup,
 };
 pub use channels::{Brought, ChannelChange, Grace};
 pub use controls::{Controls, Reloaded};
@@ -56,12 +63,15 @@ pub use events::{
     NotAnExport, check_export,
 };
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
+pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
+pub use jobs::{Job, Jobs};
 pub use keys::NewKey;
 pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
 pub use members::{MemberChange, MemberShown};
+pub use overview::{Bounds, Happened, Of, Overview, Waiting, is_by};
 pub use pauses::{Level, Pauses};
 pub use plans::{
     ChannelOver, MonthOver, MonthShown, OverridesShown, PlanPreview, PlanShown, UseShown,
@@ -69,8 +79,13 @@ pub use plans::{
 pub use posts::{NewPost, PostChange, PostFilter, When};
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
+pub use users::{
+    Accepted, AccountChange, Cost, Credentials, Enrolment, InvitationShown, LinkLeads, LinkShown,
+    NewInvitation, NewUser, Opened, People, RecoveryCodes, SESSION_PREFIX, SecurityShown,
+    SessionShown, SignedIn, UserShown, Visitor,
+};
 pub use verbs::{
-    Arg, ArgKind, Download, VERBS, Verb, download as download_verb, run as run_verb,
+    Arg, ArgKind, Download, VERBS, Verb, download as download_verb, noun_named, run as run_verb,
     upload as upload_verb,
 };
 
@@ -112,8 +127,12 @@ pub struct Services {
     pub renewals: Arc<Renewals>,
     /// Servers and accounts that get no posts for a while.
     pub circuits: Arc<Circuits>,
+    /// People who come to sign in.
+    pub people: Arc<People>,
     /// The last look at the disk, and when that was.
     pub looked: Arc<Looked>,
+    /// What the workers are doing.
+    pub jobs: Jobs,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: Arc<str>,
 }

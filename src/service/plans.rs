@@ -6,11 +6,12 @@ use utoipa::ToSchema;
 
 use super::idempotency::{recall, remember};
 use super::{Access, Done, Services, refused, trouble, usage};
-use crate::base::{ChannelId, Problem, Timestamp, limits};
+use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, limits};
 use crate::domain::access::{Manage, Right};
 use crate::domain::channel::{Channel, ChannelState};
+use crate::domain::event::{Actor, Event};
 use crate::domain::plan::{
-    Cap, Entitlement, Feature, Granted, Overrides, month_after, month_of, month_word,
+    Cap, Entitlement, Feature, Granted, Overrides, Plans, month_after, month_of, month_word,
 };
 use crate::store::rows::Usage;
 use crate::store::{Error, Scope, Span, Tx, View};
@@ -122,23 +123,13 @@ impl Services {
         access: Access<Manage>,
         given: Option<Entitlement>,
     ) -> Result<Done<PlanShown>, Problem> {
-        let (services, now, plans) = (self.clone(), self.now(), self.plans.get());
+        let (now, plans) = (self.now(), self.plans.get());
         self.store
             .write(move |tx| {
                 let replayed = recall(tx, &access, now)?.is_some();
-                let before = tx.get::<Entitlement>(&access.scope, &())?;
-                if !replayed && before != given {
-                    entitle(tx, &access.scope, given.as_ref())?;
-                    let subject = access.workspace().to_string();
-                    let mut event = access.event(&services, "plan.changed", &subject);
-                    let (old, new) =
-                        (plans.granted(before.as_ref()), plans.granted(given.as_ref()));
-                    for (name, plan) in [("before", old.plan), ("plan", new.plan)] {
-                        event.data.insert(name.to_owned(), plan.word().to_owned());
-                    }
-                    tx.append_event(&access.scope, event)?;
-                }
                 if !replayed {
+                    let by = (access.actor.clone(), access.correlation);
+                    give(tx, &access.scope, &plans, given.as_ref(), (by, now))?;
                     remember(tx, &access, now, &access.workspace().to_string())?;
                 }
                 let counts = tx.get::<Entitlement>(&access.scope, &())?;
@@ -151,16 +142,33 @@ impl Services {
     }
 }
 
-pub(super) fn entitle(
+/// Gives a workspace a plan, with an event if it is another one than it has.
+pub(super) fn give(
     tx: &mut Tx<'_>,
     scope: &Scope,
+    plans: &Plans,
     given: Option<&Entitlement>,
+    ((actor, correlation), at): ((Actor, CorrelationId), Timestamp),
 ) -> Result<(), Error> {
+    let before = tx.get::<Entitlement>(scope, &())?;
+    if before.as_ref() == given {
+        return Ok(());
+    }
     match given {
         Some(given) => tx.put(scope, &(), given)?,
         None => tx.delete::<Entitlement>(scope, &()),
     }
-    Ok(())
+    let word = |given: Option<&Entitlement>| plans.granted(given).plan.word().to_owned();
+    let data = [("before", word(before.as_ref())), ("plan", word(given))];
+    let event = Event {
+        at,
+        actor,
+        kind: "plan.changed".to_owned(),
+        subject: scope.workspace().to_string(),
+        data: data.map(|(name, plan)| (name.to_owned(), plan)).into(),
+        correlation,
+    };
+    tx.append_event(scope, event)
 }
 
 /// Channels that take up a place, oldest first, until `more` says that it has enough.
@@ -204,6 +212,17 @@ fn channels_of(view: &View<'_>, scope: &Scope) -> Result<u64, Error> {
 
 fn features(has: impl Fn(Feature) -> bool) -> impl Iterator<Item = String> {
     Feature::ALL.into_iter().filter(move |one| has(*one)).map(|one| one.word().to_owned())
+}
+
+/// The plan of one workspace among all that an operator looks over.
+pub(super) fn plan_in(
+    view: &View<'_>,
+    scope: &Scope,
+    plans: &crate::domain::plan::Plans,
+    now: Timestamp,
+) -> Result<PlanShown, Error> {
+    let given = view.get::<Entitlement>(scope, &())?;
+    plan(view, scope, given.as_ref(), (&plans.granted(given.as_ref()), now))
 }
 
 fn plan(

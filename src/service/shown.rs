@@ -22,7 +22,7 @@ use crate::domain::publish::{Doubt, Failure, Flow, HoldReason, Part, Phase, Sour
 use crate::domain::schedule::Schedule;
 use crate::domain::space::Room;
 use crate::domain::workspace::Workspace;
-use crate::store::rows::Inflight;
+use crate::store::rows::{Attention, Inflight};
 use crate::store::{Error, Scope, Span, View};
 
 /// When something is looked at: what is armed since before this start of the program is unknown, and
@@ -119,11 +119,17 @@ pub struct DeliveryShown {
     pub target: String,
     #[schema(format = "uuid")]
     pub channel: String,
+    /// What people call it; null when it is gone.
+    pub channel_name: Option<String>,
     pub network: String,
     /// scheduled, preparing, armed, unknown, held, published, partial, failed or cancelled.
     pub state: String,
+    /// A person saw that it failed, and it waits for nobody.
+    pub acknowledged: bool,
     /// Why it waits (due, turn, retry, `rate_limit`, circuit: calls to its server failed, paused,
-    /// lane: another of its channel is being sent or looked for, `disk_full`), or is held.
+    /// lane: another of its channel is being sent or looked for, `disk_full`), what is being prepared
+    /// (`media_upload`, `media_processing` by the server, parent: the server does not show yet what it
+    /// replies to), or why it is held.
     pub reason: Option<String>,
     /// What a `rate_limit` or circuit is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -402,18 +408,21 @@ pub(super) fn delivery(
     let mut wait = None;
     let reason = match (&row.flow.hold, state, row.flow.current_part().map(|p| &p.phase)) {
         (Some(hold), State::Held, _) => Some(hold.reason.word()),
-        (_, State::Scheduled, Some(Phase::Waiting(due))) => {
+        (_, _, Some(phase @ (Phase::Waiting(_) | Phase::Preparing { .. })))
+            if matches!(state, State::Scheduled | State::Preparing) =>
+        {
             let paused = pauses.hold_back(view, scope, row.channel, &row.network)?.is_some();
             let late = row.flow.wake.is_some_and(|wake| wake <= glance.now);
             if late && !paused {
-                wait = waits::of(view, scope, row.channel, glance)?;
+                wait = waits::of(view, scope, row, glance)?;
             }
-            Some(match (&wait, due) {
+            Some(match (&wait, phase) {
                 _ if paused => "paused",
                 _ if late && glance.room == Room::Out => "disk_full",
-                (Some((reason, _)), _) => reason,
+                (Some((reason, ..)), _) => reason,
                 _ if late && is_behind(view, scope, row)? => "lane",
-                (None, due) => due.word(),
+                (None, Phase::Waiting(due)) => due.word(),
+                (None, _) => waits::preparing(view, scope, row)?,
             })
         }
         _ => None,
@@ -424,17 +433,22 @@ pub(super) fn delivery(
         .partition(|note| matches!(note.kind, NoteKind::Attempt | NoteKind::Prepare));
     let parts: Vec<PartShown> =
         row.flow.parts.iter().map(|p| part(p, &row.flow, glance.epoch)).collect();
+    // What its network takes no more of is not looked at before that is over.
+    let next_look = row.flow.wake.max(wait.as_ref().map(|(.., until)| *until));
     Ok(DeliveryShown {
         id: row.id.to_string(),
         post: row.post.to_string(),
         target: row.target.to_string(),
         channel: row.channel.to_string(),
+        channel_name: view.get::<Channel>(scope, &row.channel)?.map(|channel| channel.name),
         network: row.network.clone(),
         state: state.word().to_owned(),
+        acknowledged: matches!(state, State::Failed | State::Partial)
+            && view.get::<Attention>(scope, &row.id)?.is_some_and(|seen| seen.acknowledged),
         reason: reason.map(str::to_owned),
-        wait: wait.map(|(_, shown)| shown),
+        wait: wait.map(|(_, shown, _)| shown),
         due: row.due.to_string(),
-        next_look: row.flow.wake.map(|wake| wake.to_string()),
+        next_look: next_look.map(|at| at.to_string()),
         finished_at: row.finished_at.map(|at| at.to_string()),
         permalink: parts.first().and_then(|root| root.permalink.clone()),
         parts,

@@ -223,6 +223,13 @@ impl Limits {
         Ok(Self { channel, server })
     }
 
+    /// The limit that holds a post back the longest; `uploads`: its media, too.
+    pub fn holds_post(&self, uploads: bool, now: Timestamp) -> Option<&RateLimit> {
+        let upload = self.holds(Purpose::Upload, now).filter(|_| uploads);
+        let both = [self.holds(Purpose::Post, now), upload];
+        both.into_iter().flatten().max_by_key(|limit| limit.until)
+    }
+
     /// The limit that holds calls of this purpose back the longest.
     pub fn holds(&self, purpose: Purpose, now: Timestamp) -> Option<&RateLimit> {
         let both = [self.channel.holds(purpose, now), self.server.holds(purpose, now)];

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::usage;
+use super::{Pauses, usage};
 use crate::base::{DeliveryId, Timestamp};
-use crate::domain::channel::Channel;
+use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::{Delivery, Note};
 use crate::domain::event::{Actor, Event as ChangeEvent};
 use crate::domain::publish::{Event, Moment, Next, Phase, Policy, Refusal, State, Timing, step};
@@ -34,6 +34,10 @@ pub enum Refused {
     Step(Refusal),
     /// Another delivery of the channel is armed, or must be read back first.
     Lane,
+    /// It is paused at some level.
+    Paused,
+    /// Its channel cannot publish any more.
+    Channel,
 }
 
 /// The policy that rules the deliveries of a channel.
@@ -79,9 +83,9 @@ pub fn transition(
         Err(refusal) => return Ok(Err(Refused::Step(refusal))),
     };
     if matches!(next, Next::Commit { .. })
-        && lane_blocker(&tx.view(), scope, &before, &policy)?.is_some()
+        && let Some(refused) = kept_back(&tx.view(), scope, (&before, &channel), &policy)?
     {
-        return Ok(Err(Refused::Lane));
+        return Ok(Err(refused));
     }
     let mut after = Delivery { flow, ..before.clone() };
     after.revision += 1;
@@ -97,6 +101,24 @@ pub fn transition(
     keep_note(tx, scope, &after, noted)?;
     tx.append_event(scope, said(&after, change))?;
     Ok(Ok((after, next)))
+}
+
+/// What must not be so when a part is armed, whatever it was while the part was prepared: whoever
+/// paused was answered, and nothing is sent after that.
+fn kept_back(
+    view: &View<'_>,
+    scope: &Scope,
+    (delivery, channel): (&Delivery, &Channel),
+    policy: &Policy,
+) -> Result<Option<Refused>, Error> {
+    let pauses = Pauses::read(view, scope)?;
+    if pauses.hold_back(view, scope, channel.id, &channel.network)?.is_some() {
+        return Ok(Some(Refused::Paused));
+    }
+    if channel.state != ChannelState::Connected {
+        return Ok(Some(Refused::Channel));
+    }
+    Ok(lane_blocker(view, scope, delivery, policy)?.map(|_| Refused::Lane))
 }
 
 /// Writes the row, and brings timer and indexes in line with it.
@@ -117,16 +139,15 @@ pub(super) fn save(
             tx.put_timer(&TimerKey::of_delivery(due, *scope, id))?;
         }
     }
-    let is = |d: &Delivery, test: fn(State) -> bool| test(d.flow.state());
-    let turned = |test: fn(State) -> bool| (before.is_some_and(|d| is(d, test)), is(after, test));
-    match turned(|s| matches!(s, State::Armed | State::Unknown)) {
+    let turned = |is: fn(&Delivery) -> bool| (before.is_some_and(is), is(after));
+    match turned(|d| d.flow.is_in_flight()) {
         (false, true) => tx.put(scope, &(after.channel, id), &Inflight)?,
         (true, false) => tx.delete::<Inflight>(scope, &(after.channel, id)),
         _ => {}
     }
     let state = after.flow.state();
-    match turned(|s| matches!(s, State::Held | State::Partial | State::Failed)) {
-        (_, true) => tx.put(scope, &id, &Attention { state })?,
+    match turned(|d| matches!(d.flow.state(), State::Held | State::Partial | State::Failed)) {
+        (_, true) => tx.put(scope, &id, &Attention { state, acknowledged: false })?,
         (true, false) => tx.delete::<Attention>(scope, &id),
         _ => {}
     }

@@ -5,11 +5,15 @@ use utoipa::ToSchema;
 
 use super::shown::Glance;
 use super::{Limits, OpenCircuit};
-use crate::base::ChannelId;
+use crate::base::Timestamp;
 use crate::domain::channel::Channel;
 use crate::domain::circuit::Why;
+use crate::domain::delivery::Delivery;
 use crate::domain::place::Place;
+use crate::domain::post::Post;
 use crate::domain::rate::{Purpose, RateLimit};
+use crate::networks;
+use crate::store::rows::Preparation;
 use crate::store::{Error, Scope, View};
 
 /// Why nothing is sent to a server or an account for now.
@@ -47,23 +51,43 @@ pub struct RateLimitShown {
     pub refused: bool,
 }
 
-/// The word for what holds a due delivery back at its network, and the facts of it.
+/// The word for what holds a due delivery back at its network, the facts of it, and until when.
 pub(super) fn of(
     view: &View<'_>,
     scope: &Scope,
-    channel: ChannelId,
+    row: &Delivery,
     glance: &Glance,
-) -> Result<Option<(&'static str, WaitShown)>, Error> {
-    let Some(channel) = view.get::<Channel>(scope, &channel)? else { return Ok(None) };
+) -> Result<Option<(&'static str, WaitShown, Timestamp)>, Error> {
+    let Some(channel) = view.get::<Channel>(scope, &row.channel)? else { return Ok(None) };
     let place = Place::of(&channel);
     let account = place.account(channel.id);
     let here = |open: &&OpenCircuit| open.place == place || open.place == account;
     if let Some(open) = glance.open.iter().find(here) {
-        return Ok(Some(("circuit", circuit(open))));
+        return Ok(Some(("circuit", circuit(open), open.until)));
     }
     let limits = Limits::read(view, scope, &channel)?;
-    let limit = limits.holds(Purpose::Post, glance.now);
-    Ok(limit.map(|limit| ("rate_limit", limited(&place, limit))))
+    let uploads =
+        limits.holds(Purpose::Upload, glance.now).is_some() && has_media(view, scope, row)?;
+    let limit = limits.holds_post(uploads, glance.now);
+    Ok(limit.map(|limit| ("rate_limit", limited(&place, limit), limit.until)))
+}
+
+/// Whether the part that is next shows something.
+fn has_media(view: &View<'_>, scope: &Scope, row: &Delivery) -> Result<bool, Error> {
+    let Some(post) = view.get::<Post>(scope, &row.post)? else { return Ok(false) };
+    let next = row.flow.current().and_then(|index| post.parts_for(row.channel).get(index));
+    Ok(next.is_some_and(|part| !part.media.is_empty()))
+}
+
+/// The word for what a part waits for that its network is getting ready.
+pub(super) fn preparing(
+    view: &View<'_>,
+    scope: &Scope,
+    row: &Delivery,
+) -> Result<&'static str, Error> {
+    let noted = view.get::<Preparation>(scope, &row.id)?.map(|noted| noted.ticket);
+    let network = networks::named(&row.network);
+    Ok(network.map_or("due", |network| network.waits_for(&noted.unwrap_or_default())))
 }
 
 pub(super) fn circuit(open: &OpenCircuit) -> WaitShown {
@@ -88,7 +112,7 @@ fn limited(place: &Place, limit: &RateLimit) -> WaitShown {
 }
 
 /// Every limit that still holds.
-pub(super) fn limits(of: &Limits, now: crate::base::Timestamp) -> Vec<RateLimitShown> {
+pub(super) fn limits(of: &Limits, now: Timestamp) -> Vec<RateLimitShown> {
     let both = [("channel", &of.channel), ("server", &of.server)];
     let each = both.into_iter().flat_map(|pair| Purpose::ALL.map(|purpose| (pair, purpose)));
     let shown = each.filter_map(|((counts, limits), purpose)| {

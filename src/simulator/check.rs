@@ -1,7 +1,7 @@
 //! The invariants of a run (reliability-security.md A14, SPEC part 4), checked after every step.
 //! Must not drive anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -10,6 +10,7 @@ use super::script::Token;
 use super::wire::Sent;
 use crate::domain::channel::ChannelState;
 use crate::domain::delivery::Delivery;
+use crate::domain::plan::month_of;
 use crate::domain::publish::{Doubt, Phase, Source, State, Wait};
 
 /// What kind of promise was broken.
@@ -66,6 +67,7 @@ impl Step<'_> {
             self.journal_rule(delivery, &mut found);
         }
         self.one_at_a_time(&mut found);
+        self.a_pause_holds(&mut found);
         for (n, sent) in self.sent.iter().enumerate() {
             self.sent_rightly(n, sent, &mut found);
         }
@@ -150,6 +152,19 @@ impl Step<'_> {
             let kind = if count > 1 { Kind::Doubled } else { Kind::Lost };
             let what = format!("{channel} qz{post}x{n}: out {count} times, and {delivery:?}");
             note(found, kind, "the journal agrees with the state", what);
+        }
+    }
+
+    /// Nothing is armed after a pause was answered, whatever was under way.
+    fn a_pause_holds(&self, found: &mut Found) {
+        for (id, row) in &self.before.deliveries {
+            let attempts = |row: &Delivery| row.flow.parts.iter().map(|p| p.attempt).sum::<u32>();
+            let paused = self.before.is_paused(row.channel) && self.after.is_paused(row.channel);
+            let now = self.after.deliveries.get(id);
+            if paused && now.is_some_and(|now| attempts(now) > attempts(row)) {
+                let what = format!("before {row:?}, after {now:?}");
+                note(found, Kind::Broken, "nothing is armed while paused", what);
+            }
         }
     }
 
@@ -251,18 +266,29 @@ impl Step<'_> {
             let what = format!("{:?}", wakes.symmetric_difference(&after.timers));
             note(found, Kind::Stuck, "each wake has its timer", what);
         }
-        let count = |test: &dyn Fn(State) -> bool| {
-            let states = after.deliveries.values().filter(|row| test(row.flow.state()));
-            u64::try_from(states.count()).unwrap_or(u64::MAX)
+        let count = |test: &dyn Fn(&Delivery) -> bool| {
+            let rows = after.deliveries.values().filter(|row| test(row));
+            u64::try_from(rows.count()).unwrap_or(u64::MAX)
         };
         for state in [State::Held, State::Partial, State::Failed] {
             let told = after.backlog.attention.get(&state).copied().unwrap_or(0);
-            if told != count(&|other| other == state) {
+            if told != count(&|row| row.flow.state() == state) {
                 let what = format!("{told} {}", state.word());
                 note(found, Kind::Broken, "counts are right", what);
             }
         }
-        if after.backlog.inflight != count(&|s| matches!(s, State::Armed | State::Unknown)) {
+        let counts =
+            |row: &&Delivery| !matches!(row.flow.state(), State::Cancelled | State::Failed);
+        let counted = after.deliveries.values().filter(counts).map(|row| (row.post, row.due));
+        let mut used = BTreeMap::new();
+        for (_, due) in counted.collect::<BTreeSet<_>>() {
+            *used.entry(month_of(due)).or_default() += 1;
+        }
+        if used != after.used {
+            let what = format!("{:?} are noted, {used:?} count", after.used);
+            note(found, Kind::Broken, "a month's use is what is there", what);
+        }
+        if after.backlog.inflight != count(&|row| row.flow.is_in_flight()) {
             let what = format!("{} in flight", after.backlog.inflight);
             note(found, Kind::Broken, "counts are right", what);
         }

@@ -10,7 +10,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::post::Post;
 use crate::domain::workspace::Workspace;
 use crate::practice::{Effect, JournalEntry};
-use crate::store::rows::Pause;
+use crate::store::rows::{Pause, Usage};
 use crate::store::{Backlog, Error, Scope, Span, View};
 
 /// All that matters in the database, at one moment.
@@ -27,6 +27,8 @@ pub(super) struct Picture {
     pub workspaces: Vec<bool>,
     pub timers: BTreeSet<(Timestamp, DeliveryId)>,
     pub backlog: Backlog,
+    /// Posts that count in each month, of all workspaces.
+    pub used: BTreeMap<Timestamp, u64>,
     pub epoch: u64,
 }
 
@@ -48,6 +50,9 @@ impl Picture {
             for (id, channel) in view.scan::<Channel>(scope, &span)? {
                 picture.channels.insert(id, channel);
                 picture.homes.insert(id, n);
+            }
+            for (month, row) in view.scan::<Usage>(scope, &span)? {
+                *picture.used.entry(month).or_default() += row.posts;
             }
             let paused = view.get::<Workspace>(scope, &())?.is_some_and(|row| row.paused);
             picture.workspaces.push(paused);

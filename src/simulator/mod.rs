@@ -21,7 +21,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::{
-    Clock, CorrelationId, Live, ManualClock, Problem, Rng, SeededRng, Timestamp, WorkspaceId,
+    Boot, Clock, CorrelationId, Live, ManualClock, Problem, Rng, SeededRng, Timestamp, WorkspaceId,
 };
 use crate::domain::access::Right;
 use crate::domain::publish::Timing;
@@ -29,7 +29,7 @@ use crate::engine;
 use crate::media::{self, Blobs};
 use crate::outbound::guard::Guard;
 use crate::practice::World;
-use crate::service::{Access, Services};
+use crate::service::{Access, Jobs, Services};
 use crate::store::{Disk, Error, FaultDisk, Operator, Options, Store};
 use crate::telemetry::{Metrics, metrics};
 use crate::vault::{Keyring, Vault};
@@ -62,6 +62,10 @@ pub struct Simulation {
     polls_left: Option<u64>,
     /// How far the program's clock is wrong, which no clock may be without being noticed.
     ahead: Duration,
+    /// How often the machine was started.
+    boots: u64,
+    /// The machine says that it is up for as long as the wall clock makes it, which no machine does.
+    blind: bool,
 }
 
 /// The process died where it was told to; what it was doing is lost.
@@ -88,15 +92,25 @@ impl Clock for Outside {
     }
 }
 
-/// A clock that is wrong from the start.
-struct Ahead {
+/// The clock of one machine and its process.
+#[derive(Clone)]
+struct Own {
     clock: ManualClock,
-    by: Duration,
+    /// How far it is wrong from the start.
+    ahead: Duration,
+    boots: u64,
+    blind: bool,
 }
 
-impl Clock for Ahead {
+impl Clock for Own {
     fn now(&self) -> Timestamp {
-        self.clock.now().plus(self.by)
+        self.clock.now().plus(self.ahead)
+    }
+
+    fn boot(&self) -> Option<Boot> {
+        let by_wall = || self.clock.now().since(Timestamp::default());
+        let since = if self.blind { by_wall() } else { self.clock.monotonic() };
+        Some(Boot { id: if self.blind { 0 } else { self.boots }, since })
     }
 
     fn monotonic(&self) -> Duration {
@@ -136,7 +150,8 @@ impl Simulation {
         let blobs = Blobs::in_memory(media::Settings::default());
         let wire = Wire::new(clock.clone(), disk.clone());
         let kept = Kept { world: &world, vault: &vault, blobs: &blobs, wire: &wire };
-        let time = (&clock, &outside, Duration::ZERO);
+        let own = Own { clock: clock.clone(), ahead: Duration::ZERO, boots: 0, blind: false };
+        let time = (own, &outside);
         let services = boot(time, &rng, &disk, &kept, (timing, &hosts))?;
         let mut simulation = Self {
             clock,
@@ -154,6 +169,8 @@ impl Simulation {
             wire,
             polls_left: None,
             ahead: Duration::ZERO,
+            boots: 0,
+            blind: false,
         };
         simulation.start_engine();
         Ok(simulation)
@@ -273,6 +290,16 @@ impl Simulation {
         self.ahead = by;
     }
 
+    /// The machine goes down with the process: nothing tells the next one what became of the clock.
+    pub fn reboot(&mut self) {
+        self.boots += 1;
+    }
+
+    /// From the next start on the machine hides that its wall clock was set.
+    pub fn set_blind(&mut self) {
+        self.blind = true;
+    }
+
     /// Runs what can run now, and lets no time pass. With `turns`, only so many polls of tasks.
     pub fn poll(&mut self, turns: Option<usize>) {
         match turns {
@@ -310,9 +337,10 @@ impl Simulation {
 
     /// Starts without an engine: people are served, and nothing happens by itself.
     pub fn open(&mut self) -> Result<(), SetupError> {
-        let Self { world, vault, blobs, wire, .. } = &*self;
+        let Self { world, vault, blobs, wire, clock, ahead, boots, blind, .. } = &*self;
         let kept = Kept { world, vault, blobs, wire };
-        let time = (&self.clock, &self.outside, self.ahead);
+        let own = Own { clock: clock.clone(), ahead: *ahead, boots: *boots, blind: *blind };
+        let time = (own, &self.outside);
         let services = boot(time, &self.rng, &self.disk, &kept, (self.timing, &self.hosts))?;
         self.services = services;
         Ok(())
@@ -363,7 +391,7 @@ struct Kept<'a> {
 }
 
 fn boot(
-    (clock, outside, ahead): (&ManualClock, &Arc<Outside>, Duration),
+    (own, outside): (Own, &Arc<Outside>),
     rng: &Arc<SeededRng>,
     disk: &FaultDisk,
     kept: &Kept<'_>,
@@ -372,7 +400,7 @@ fn boot(
     let options = Options { inline: true, ..Options::default() };
     let store = Store::open(Disk::Memory(disk.clone()), options).map_err(SetupError::Store)?;
     let guard = Guard::new(hosts.iter().map(String::as_str)).map_err(|_| SetupError::Host)?;
-    let clock: Arc<dyn Clock> = Arc::new(Ahead { clock: clock.clone(), by: ahead });
+    let clock: Arc<dyn Clock> = Arc::new(own);
     let outside: Arc<dyn Clock> = Arc::<Outside>::clone(outside);
     let rng: Arc<dyn Rng> = Arc::<SeededRng>::clone(rng);
     let world = Arc::clone(kept.world);
@@ -394,7 +422,9 @@ fn boot(
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        people: Arc::default(),
         looked: Arc::default(),
+        jobs: Jobs::default(),
         public_url: Arc::from("https://carillon.test"),
     })
 }

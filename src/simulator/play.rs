@@ -33,7 +33,7 @@ pub enum Break {
     FastClock,
     /// Networks apply a request longer after it was given up than SPEC part 4 allows for.
     LandsLater,
-    /// The process may die before it has seen that the clock jumped.
+    /// The machine hides from a process what became of the clock before its start.
     UnseenJump,
 }
 
@@ -90,6 +90,8 @@ pub(super) struct Play<'a> {
     trace: DefaultHasher,
     /// How long the process stays down when it dies.
     down: Duration,
+    /// The machine goes down with the process when it dies.
+    reboot: bool,
     /// Whether the disk did what it was asked since the last picture.
     well: bool,
 }
@@ -194,6 +196,7 @@ impl<'a> Play<'a> {
             violations: Vec::new(),
             trace: DefaultHasher::new(),
             down: Duration::ZERO,
+            reboot: false,
             well: true,
         };
         play.settle_in()?;
@@ -203,6 +206,10 @@ impl<'a> Play<'a> {
             Some(Break::Forgets) => play.sim.disk.set_forgetful(),
             Some(Break::FastClock) => {
                 play.sim.set_ahead(Duration::from_mins(2));
+                play.restart();
+            }
+            Some(Break::UnseenJump) => {
+                play.sim.set_blind();
                 play.restart();
             }
             _ => {}
@@ -247,6 +254,9 @@ impl<'a> Play<'a> {
     fn restart(&mut self) {
         self.faults += 1;
         self.sim.die();
+        if std::mem::take(&mut self.reboot) {
+            self.sim.reboot();
+        }
         self.start();
     }
 
@@ -301,7 +311,10 @@ impl<'a> Play<'a> {
                 self.sim.disk.set_space(Some(Space { free, size: 100_000 * MIB }));
             }
             Event::Jump { ahead, by } => self.jump(*ahead, *by),
-            Event::Crash { cut, down } => self.crash(*cut, *down),
+            Event::Crash { cut, down, reboot } => {
+                self.reboot |= *reboot;
+                self.crash(*cut, *down);
+            }
             Event::Stop { down } => {
                 self.down = *down;
                 self.sim.end();
@@ -314,23 +327,12 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// The wall clock jumps. A process that dies before it has seen that, or is not there, cannot know
-    /// of it: what it then finds in doubt is a known gap, and a double of its own.
+    /// The wall clock jumps: while the process lives, and it may die before it has seen that, or while
+    /// it is down.
     fn jump(&mut self, ahead: bool, by: Duration) {
-        let unseen = self.broken == Some(Break::UnseenJump);
-        if !unseen {
-            if self.sim.disk.is_faulty() {
-                return;
-            }
-            self.sim.spare();
-        }
         let now = self.sim.now();
         self.sim.clock.jump_to(if ahead { now.plus(by) } else { now.minus(by) });
         self.faults += 1;
-        if !unseen {
-            // No sleep is longer.
-            self.pass(Duration::from_secs(31));
-        }
     }
 
     fn crash(&mut self, cut: Cut, down: Duration) {

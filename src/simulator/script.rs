@@ -193,10 +193,11 @@ pub enum Event {
         ahead: bool,
         by: Duration,
     },
-    /// The process dies, and is started again after so long.
+    /// The process dies, perhaps with its machine, and is started again after so long.
     Crash {
         cut: Cut,
         down: Duration,
+        reboot: bool,
     },
     /// The process is asked to stop, and is started again after so long.
     Stop {
@@ -337,7 +338,7 @@ impl Writer {
             _ => self.dice.seconds(1_800),
         };
         let delay_minutes = if self.dice.chance(25) { 1 + self.dice.number(5) } else { 0 };
-        let picture = self.dice.chance(8);
+        let picture = self.dice.chance(15);
         let post = self.posts;
         self.posts += 1;
         self.push(after, Event::Post { post, channels, parts, due, delay_minutes, picture });
@@ -383,13 +384,14 @@ impl Writer {
             self.push(after, Event::SessionEnds { channel });
             return;
         }
-        let on = match self.dice.below(20) {
+        let on = match self.dice.below(22) {
             0..=12 => Matcher::Write,
             13 | 14 => Matcher::Listing,
             15 => Matcher::Lookup,
             16 => Matcher::Verify,
             17 | 18 => Matcher::Token,
-            _ => Matcher::Any,
+            19 => Matcher::Any,
+            _ => Matcher::Upload,
         };
         let times = if self.dice.chance(70) { 1 } else { 1 + self.dice.number(6) };
         let act = match self.act() {
@@ -449,10 +451,15 @@ impl Writer {
         self.push(after, event);
     }
 
+    /// Some jumps are seen, others come while no process is there, or while it is about to die.
     fn jump(&mut self, after: Duration) {
         let most = if self.dice.chance(50) { 600 } else { 4 * 3_600 };
         let (ahead, by) = (self.dice.chance(50), self.dice.seconds(most));
         self.push(after, Event::Jump { ahead, by });
+        if self.dice.chance(40) {
+            let soon = if self.dice.chance(50) { Duration::ZERO } else { self.dice.seconds(3) };
+            self.crash(soon);
+        }
     }
 
     fn down(&self) -> Duration {
@@ -470,8 +477,8 @@ impl Writer {
             4..=6 => Cut::Operation(1 + self.dice.below(60)),
             _ => Cut::Call(self.dice.below(4), self.dice.chance(60)),
         };
-        let down = self.down();
-        self.push(after, Event::Crash { cut, down });
+        let (down, reboot) = (self.down(), self.dice.chance(30));
+        self.push(after, Event::Crash { cut, down, reboot });
     }
 }
 

@@ -65,7 +65,7 @@ pub fn verify_database(path: &Path) -> Result<Verdicts, Error> {
     let options = Options::default();
     let database = Disk::File(path.to_owned());
     if let Some(found) = disk::schema(&database, options)? {
-        dump::check(found, Layout::CURRENT)?;
+        Layout::CURRENT.check(found)?;
     }
     let opened = disk::open_as_it_is(&database, options)?;
     let mut chains = Chains::default();

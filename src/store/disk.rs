@@ -94,52 +94,51 @@ pub(super) fn create_anew(disk: &Disk, options: Options) -> Result<Database, Err
 pub(super) fn schema(disk: &Disk, options: Options) -> Result<Option<u64>, Error> {
     match disk {
         Disk::File(path) if !path.try_exists().map_err(io_error)? => Ok(None),
-        Disk::File(path) => {
-            let mut found = 0;
-            let schema = |number| {
-                found = number;
-                Ok(())
-            };
-            look(path, &Builder::new(), schema)?;
-            Ok(Some(found))
-        }
+        Disk::File(path) => look_at(path).map(|look| Some(look.schema)),
         Disk::Memory(memory) if memory.is_new() => Ok(None),
         Disk::Memory(_) => schema_of(&open_as_it_is(disk, options)?).map(Some),
     }
 }
 
-/// Whether the file was closed well; an error when it is no database of ours, or is in use.
-pub(super) fn is_closed(
-    path: &Path,
-    check: impl Fn(u64) -> Result<(), Error>,
-) -> Result<bool, Error> {
-    match Builder::new().open_read_only(path) {
-        Ok(database) => {
-            check(schema_of(&database)?)?;
-            database.close().map_err(opened).map(|()| true)
-        }
-        Err(DatabaseError::RepairAborted) => Ok(false),
-        Err(error) => Err(opened(error)),
-    }
+/// Whether the file was closed well, and the number of its layout; an error when it is no database
+/// of ours, or is in use. What a start would have to repair is repaired in memory.
+pub(super) fn look_at(path: &Path) -> Result<Look, Error> {
+    let mut schema = 0;
+    let number = |found| {
+        schema = found;
+        Ok(())
+    };
+    let closed = look(path, &Builder::new(), number)?;
+    Ok(Look { closed, schema })
+}
+
+/// A look at a file that was not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Nothing must be repaired.
+    pub closed: bool,
+    /// The number of its layout.
+    pub schema: u64,
 }
 
 /// Opening for writing writes at once, so the check of the layout's number comes before it. A file
-/// that was not closed must be repaired to be read: that is done in memory here.
+/// that was not closed must be repaired to be read: that is done in memory here. Answers whether it
+/// was closed.
 fn look(
     path: &Path,
     builder: &Builder,
     check: impl FnOnce(u64) -> Result<(), Error>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     match builder.open_read_only(path) {
         Ok(database) => {
             check(schema_of(&database)?)?;
-            database.close().map_err(opened)
+            database.close().map_err(opened).map(|()| true)
         }
         Err(DatabaseError::RepairAborted) => {
             let peek = Peek::at(path)?;
             let database = Builder::new().create_with_backend(peek).map_err(opened)?;
             check(schema_of(&database)?)?;
-            database.close().map_err(opened)
+            database.close().map_err(opened).map(|()| false)
         }
         Err(error) => Err(opened(error)),
     }

@@ -13,6 +13,7 @@ use crate::base::limits;
 
 use super::disk::{self, Disk, sync_folder_of};
 use super::layout::{Layout, RawRow};
+use super::record::DecodeError;
 use super::schema::{CATALOGUE, Table};
 use super::source::{OpenTables, Tables, io as failed};
 use super::tx::{Range, Source};
@@ -71,15 +72,15 @@ pub struct Rebuild {
 }
 
 impl Rebuild {
-    /// Of the rows of a backup, which was made with layout `from`; the file at `path` is made anew.
-    pub fn restore(path: &Path, options: Options, from: u64) -> Result<Self, Error> {
-        let made = Self::create(&Disk::File(path.to_owned()), options, from)?;
+    /// Of the rows of a backup, which was made with layout `from`; what is at `disk` is made anew.
+    pub fn restore(disk: &Disk, options: Options, from: u64) -> Result<Self, Error> {
+        let made = Self::create(disk, options, from)?;
         Ok(Self { skip: EPOCHS_SKIPPED, ..made })
     }
 
     pub(super) fn create(disk: &Disk, options: Options, from: u64) -> Result<Self, Error> {
         let layout = options.layout;
-        check(from, layout)?;
+        layout.check(from)?;
         if let Disk::File(path) = disk {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -122,21 +123,14 @@ impl Rebuild {
         self.flush()?;
         let epoch = read_meta(&Tables::of(&self.database)?, "epoch")?;
         if self.skip > 0 {
-            commit(&self.database, |tables| put_meta(tables, "epoch", epoch + self.skip))?;
+            // Only who makes a file by hand gets there.
+            let cause = DecodeError::Malformed;
+            let epoch = epoch.checked_add(self.skip);
+            let epoch = epoch.ok_or(Error::Corrupt { table: Table::Meta, cause })?;
+            commit(&self.database, |tables| put_meta(tables, "epoch", epoch))?;
         }
         self.database.close().map_err(failed)
     }
-}
-
-/// Whether a database with this number can be read.
-pub(super) fn check(found: u64, layout: Layout) -> Result<(), Error> {
-    if found > layout.schema() {
-        return Err(Error::NewerSchema { found, known: layout.schema() });
-    }
-    if found < layout.oldest() {
-        return Err(Error::OlderSchema { found, oldest: layout.oldest() });
-    }
-    Ok(())
 }
 
 /// Puts the finished file `fresh` in the place of `path`; what was there stays as `old`. At every

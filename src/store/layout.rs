@@ -1,6 +1,7 @@
 //! Layouts: the number that a database carries, and the steps from each older one to the next.
 //! Records have versions of their own; a step is for what those cannot do: other keys or tables.
 
+use super::Error;
 use super::record::DecodeError;
 use super::schema::Table;
 
@@ -38,6 +39,17 @@ impl Layout {
     /// The number of the layout that is written.
     pub fn schema(&self) -> u64 {
         self.oldest + u64::try_from(self.steps.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether a database with this number can be read.
+    pub fn check(&self, found: u64) -> Result<(), Error> {
+        if found > self.schema() {
+            return Err(Error::NewerSchema { found, known: self.schema() });
+        }
+        if found < self.oldest() {
+            return Err(Error::OlderSchema { found, oldest: self.oldest() });
+        }
+        Ok(())
     }
 
     /// A row of layout `from`, which is not older than the oldest, in the present one.

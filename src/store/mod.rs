@@ -33,14 +33,14 @@ use crate::domain::space::Space;
 use rows::{Meta, TimerKey};
 
 pub use chains::{Chains, Verdicts, verify_database};
-pub use disk::Disk;
+pub use disk::{Disk, Look};
 pub use dump::{Rebuild, put_in_place};
 pub use fault::{FaultDisk, FaultKind, Replay};
 pub use key::{Fixed, Key};
 pub use layout::{Layout, RawRow, Step};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};
-pub use scope::{Backlog, Holder, Operator, Scope, in_flight};
+pub use scope::{Backlog, Holder, Operator, Scope, in_doubt};
 pub use slots::{Slot, Slots};
 pub use tx::{Span, Tx, View};
 use writer::{Job, Lane, Pending, Shared};
@@ -113,11 +113,19 @@ impl Default for Options {
 }
 
 /// What a commit changed, for those who wait for it. A hint: the rows are the truth.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Changes {
     /// Timers put (`true`) and deleted.
     pub timers: Vec<(TimerKey, bool)>,
     pub tables: BTreeSet<Table>,
+    /// Workspaces with new events; `None` when it is not known which.
+    pub eventful: Option<BTreeSet<Scope>>,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { timers: Vec::new(), tables: BTreeSet::new(), eventful: Some(BTreeSet::new()) }
+    }
 }
 
 /// Counts since the start.
@@ -155,10 +163,10 @@ impl Store {
         self.rehearsal
     }
 
-    /// Looks at a file without writing to it: whether it was closed well. An error when it is not a
-    /// database that this program can open.
-    pub fn look(path: &std::path::Path) -> Result<bool, Error> {
-        disk::is_closed(path, |found| dump::check(found, Layout::CURRENT))
+    /// Looks at a file without writing to it. An error when it is no database, or is in use; its
+    /// layout may be one that this program cannot open.
+    pub fn look(path: &std::path::Path) -> Result<Look, Error> {
+        disk::look_at(path)
     }
 
     /// Grows by one with each start; whatever an older epoch armed is unknown.

@@ -6,16 +6,19 @@ use redb::TableDefinition;
 use crate::domain::access;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
+use crate::domain::host::{EmbedSession, Host};
 use crate::domain::media::Asset;
 use crate::domain::plan::Entitlement;
 use crate::domain::post::Post;
+use crate::domain::tally::Tally;
+use crate::domain::user;
 use crate::domain::workspace::Workspace;
 
 use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
 use super::rows::{
-    access as access_rows, assets, channels, deliveries, events, idempotency, installation, limits,
-    plans, posts, staged, timers, workspaces,
+    access as access_rows, assets, channels, deliveries, events, hosts, idempotency, installation,
+    limits, plans, posts, staged, tallies, timers, users, workspaces,
 };
 
 /// The workspace's id, in front of the keys of scoped tables.
@@ -58,6 +61,22 @@ pub enum Table {
     Usage,
     Members,
     Memberships,
+    Users,
+    Emails,
+    Proofs,
+    Sessions,
+    SessionTokens,
+    Links,
+    Invitations,
+    DoorRules,
+    Hosts,
+    HostKeys,
+    HostedUsers,
+    HostedWorkspaces,
+    EmbedSessions,
+    EmbedTokens,
+    Tallies,
+    Judged,
 }
 
 /// Whose data a table holds.
@@ -124,7 +143,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<Post>("posts", Scoped, "posts, in order of making"),
     row::<posts::CalendarEntry>("calendar", Scoped, "(due, post)").scattered(),
     row::<Delivery>("deliveries", Scoped, "deliveries, in order of making"),
-    row::<deliveries::Inflight>("inflight", Scoped, "(channel, delivery) while armed or unknown: the lane's lock").scattered(),
+    row::<deliveries::Inflight>("inflight", Scoped, "(channel, delivery) while it may be out and is not held: the lane's lock").scattered(),
     row::<deliveries::Attention>("attention", Scoped, "deliveries that are held, partial or failed"),
     row::<deliveries::PublishedEntry>("published", Scoped, "(channel, time, delivery)").scattered(),
     row::<events::ChainedEvent>("events", Scoped, "sequence -> event, hash-chained"),
@@ -144,6 +163,22 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<plans::Usage>("usage", Scoped, "month -> posts that count in it").scattered(),
     row::<access::Member>("members", Scoped, "user -> role, channels, whether suspended"),
     row::<access_rows::Membership>("memberships", Global, "(user, workspace) while the user is a member there"),
+    row::<user::User>("users", Global, "people, in order of their making"),
+    row::<users::Email>("emails", Global, "e-mail -> user"),
+    row::<user::Proofs>("proofs", Global, "user -> hash of the password, sealed authenticator, hashes of recovery codes"),
+    row::<user::Session>("sessions", Global, "(user, session): where somebody is signed in"),
+    row::<users::SessionToken>("session_tokens", Global, "hash of a session's token -> user and session"),
+    row::<users::Link>("links", Global, "hash of a link's token -> what it does once"),
+    row::<user::Invitation>("invitations", Scoped, "invitations, in order of making"),
+    row::<user::DoorRule>("door_rules", Scoped, "() -> what the workspace asks of people"),
+    row::<Host>("hosts", Global, "products that embed this installation, without their keys"),
+    row::<hosts::HostKey>("host_keys", Global, "hash of a host's key -> host"),
+    row::<hosts::HostedUser>("hosted_users", Global, "(host, the host's name) -> user whom it made"),
+    row::<hosts::HostedWorkspace>("hosted_workspaces", Global, "(host, the host's name) -> workspace that it made"),
+    row::<EmbedSession>("embed_sessions", Global, "pages inside hosts, in order of making"),
+    row::<hosts::EmbedToken>("embed_tokens", Global, "hash of a page's bearer -> its session"),
+    row::<Tally>("tallies", Scoped, "what is counted, and for whom -> how often lately"),
+    row::<tallies::Judged>("judged", Scoped, "() -> the last event that was looked at for what is suspicious"),
 ];
 
 impl Table {
@@ -180,6 +215,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Memberships as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Judged as usize + 1);
     }
 }

@@ -1,16 +1,21 @@
 //! Handles: who may form which keys. A [`Scope`] is bound to one workspace and comes only from
-//! proof: a key's hash, a membership, a timer, a public feed, a signed address, an [`Operator`], or the program's own
-//! rounds. Must not be made otherwise.
+//! proof: a key's hash, a membership, an invitation, a host's own name, a timer, a public feed, a signed
+//! address, an [`Operator`], or the program's own rounds. Must not be made otherwise.
 
 use std::collections::BTreeMap;
 
-use crate::base::{AssetId, ChannelId, DeliveryId, KeyId, UserId, WorkspaceId, limits};
+use crate::base::{
+    AssetId, ChannelId, DeliveryId, HostId, InvitationId, KeyId, UserId, WorkspaceId, limits,
+};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::publish::State;
+use crate::domain::user::Invitation;
 use crate::domain::workspace::Workspace;
 
-use super::rows::{AssetHome, Attention, Feed, Inflight, KeyHash, Membership, Slug};
+use super::rows::{
+    AssetHome, Attention, Feed, HostedWorkspace, Inflight, KeyHash, Membership, Slug,
+};
 use super::tx::{Span, Tx, View};
 use super::{Error, WriteError};
 
@@ -54,7 +59,7 @@ impl Scope {
         self.holder.is_some()
     }
 
-    pub(super) fn holder(&self) -> Option<Holder> {
+    pub(super) fn on_behalf_of(&self) -> Option<Holder> {
         self.holder
     }
 
@@ -72,6 +77,22 @@ impl Scope {
     ) -> Result<Option<Self>, Error> {
         let found = view.get_global::<Membership>(&(user, workspace))?;
         Ok(found.map(|Membership| Self::of(workspace)))
+    }
+
+    /// The workspace that an invitation leads into, for whoever holds its link.
+    pub fn by_invitation(
+        view: &View<'_>,
+        workspace: WorkspaceId,
+        invitation: InvitationId,
+    ) -> Result<Option<Self>, Error> {
+        let scope = Self::of(workspace);
+        Ok(view.get::<Invitation>(&scope, &invitation)?.map(|_| scope))
+    }
+
+    /// The workspace that a host made under this name of its own.
+    pub fn by_host(view: &View<'_>, host: HostId, external: &str) -> Result<Option<Self>, Error> {
+        let found = view.get_global::<HostedWorkspace>(&(host, external.to_owned()))?;
+        Ok(found.map(|row| Self::of(row.workspace)))
     }
 
     /// Workspaces where a user has a member's row, from the one after `after` on.
@@ -111,6 +132,34 @@ impl Scope {
         Ok(page.into_iter().map(|(slug, row)| (slug, Self::of(row.workspace))).collect())
     }
 
+    /// A workspace that somebody asked for who may not, so that the attempt is on record there.
+    /// Nothing of it may be told.
+    pub fn aimed_at(view: &View<'_>, workspace: WorkspaceId) -> Result<Option<Self>, Error> {
+        let scope = Self::of(workspace);
+        Ok(view.get::<Workspace>(&scope, &())?.map(|_| scope))
+    }
+
+    /// The workspace that holds what `has` looks for, for the same purpose. Looks in all of them, so
+    /// that how long it takes tells nothing.
+    pub fn holder(
+        view: &View<'_>,
+        has: impl Fn(&Self) -> Result<bool, Error>,
+    ) -> Result<Option<Self>, Error> {
+        let (mut found, mut after) = (None, None);
+        loop {
+            let page = Self::rounds(view, after.as_ref(), limits::PAGE_MAX)?;
+            for (_, scope) in &page {
+                if has(scope)? {
+                    found = Some(*scope);
+                }
+            }
+            match page.into_iter().last() {
+                Some((slug, _)) => after = Some(slug),
+                None => return Ok(found),
+            }
+        }
+    }
+
     /// The workspace of an asset, for whoever holds a signed address of it.
     pub fn by_asset(view: &View<'_>, asset: AssetId) -> Result<Option<Self>, Error> {
         Ok(view.get_global::<AssetHome>(&asset)?.map(|row| Self::of(row.workspace)))
@@ -125,7 +174,7 @@ impl Scope {
 /// What waits, over all workspaces: numbers only, so it needs no proof and leaves no event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Deliveries that a person should see, by state.
+    /// Deliveries that a person should see and nobody acknowledged, by state.
     pub attention: BTreeMap<State, u64>,
     /// Deliveries that are being sent or looked for.
     pub inflight: u64,
@@ -154,7 +203,9 @@ impl Backlog {
     fn add(&mut self, view: &View<'_>, scope: &Scope) -> Result<(), Error> {
         let all = Span::first(limits::SCAN_MAX);
         for (_, row) in view.scan::<Attention>(scope, &all)? {
-            *self.attention.entry(row.state).or_default() += 1;
+            if !row.acknowledged {
+                *self.attention.entry(row.state).or_default() += 1;
+            }
         }
         self.inflight += count(view.scan::<Inflight>(scope, &all)?.len());
         let workspace = view.get::<Workspace>(scope, &())?;
@@ -168,9 +219,9 @@ impl Backlog {
     }
 }
 
-/// Every delivery that is armed or unknown, for the engine, which must look at all of them; at most
-/// `SCAN_MAX` of a workspace.
-pub fn in_flight(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
+/// Every delivery that may be out, and those that are held, for the engine, which must look at all of
+/// them; at most `SCAN_MAX` of each in a workspace.
+pub fn in_doubt(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
     let mut found = Vec::new();
     let mut after = None;
     loop {
@@ -179,6 +230,9 @@ pub fn in_flight(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
             let scope = Scope::of(slug.workspace);
             let rows = view.scan::<Inflight>(&scope, &Span::first(limits::SCAN_MAX))?;
             found.extend(rows.into_iter().map(|((_, delivery), Inflight)| (scope, delivery)));
+            let rows = view.scan::<Attention>(&scope, &Span::last(limits::SCAN_MAX))?;
+            let held = rows.into_iter().filter(|(_, row)| row.state == State::Held);
+            found.extend(held.map(|(delivery, _)| (scope, delivery)));
         }
         match page.into_iter().last() {
             Some((slug, _)) => after = Some(slug),
@@ -219,6 +273,24 @@ impl Operator {
         }
         tx.append_event(&scope, event)?;
         Ok(Some(scope))
+    }
+
+    /// Workspaces by slug, each with its scope, for what shows all of them at once. Whoever looks is
+    /// noted in each by [`Operator::enter`] when that begins, not with every look.
+    pub fn overlook(
+        &self,
+        view: &View<'_>,
+        after: Option<&String>,
+        limit: usize,
+    ) -> Result<Vec<(Workspace, Scope)>, Error> {
+        let found = self.workspaces(view, after, limit)?;
+        Ok(found
+            .into_iter()
+            .map(|workspace| {
+                let scope = Scope::of(workspace.id);
+                (workspace, scope)
+            })
+            .collect())
     }
 
     pub fn by_slug(&self, view: &View<'_>, slug: &str) -> Result<Option<WorkspaceId>, Error> {

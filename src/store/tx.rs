@@ -155,7 +155,7 @@ impl<'a> View<'a> {
     /// How far the holder of the scope reaches at this moment; `None` for no limit, and for rows
     /// that do not tell of channels.
     fn reach<R: Scoped>(&self, scope: &Scope) -> Result<Option<Reach>, Error> {
-        let Some(holder) = scope.holder().filter(|_| R::OF_CHANNELS) else { return Ok(None) };
+        let Some(holder) = scope.on_behalf_of().filter(|_| R::OF_CHANNELS) else { return Ok(None) };
         let reach = match holder {
             Holder::Key(id) => self.get::<access::Key>(scope, &id)?.map(|key| key.reach()),
             Holder::Member(id) => self.get::<Member>(scope, &id)?.map(|member| member.reach()),
@@ -207,10 +207,7 @@ impl<'a> View<'a> {
     }
 
     /// Like [`View::scan_global`], of any stretch.
-    pub(super) fn scan_global_span<R: Global>(
-        &self,
-        span: &Span,
-    ) -> Result<Vec<(R::Key, R)>, Error> {
+    pub fn scan_global_span<R: Global>(&self, span: &Span) -> Result<Vec<(R::Key, R)>, Error> {
         self.collect::<R, R>(&[], span, record::decode)
     }
 

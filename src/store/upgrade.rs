@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::disk::{self, Disk};
-use super::dump::{Rebuild, check, put_in_place, rows};
+use super::dump::{Rebuild, put_in_place, rows};
 use super::source::{Tables, io};
 use super::stage::{Over, Stage};
 use super::writer::read_meta;
@@ -17,7 +17,7 @@ pub(super) fn upgrade(disk: &Disk, options: Options) -> Result<(), Error> {
         return Ok(());
     }
     let Some(found) = disk::schema(disk, options)? else { return Ok(()) };
-    check(found, options.layout)?;
+    options.layout.check(found)?;
     if found == options.layout.schema() {
         return Ok(());
     }

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use redb::Database;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::base::limits;
+use crate::base::{WorkspaceId, limits};
 
-use super::dump::check;
 use super::key::Key;
 use super::layout::Layout;
 use super::puts::{Changed, Puts};
+use super::record::DecodeError;
 use super::rows::timers::StoredTimer;
 use super::rows::{Meta, TimerKey};
 use super::schema::{CATALOGUE, Table};
@@ -22,7 +22,7 @@ use super::source::{OpenTables, Tables, io};
 use super::stage::{Over, Stage, Waiting};
 use super::tx::{Range, Source, Tx, View, Visit};
 use super::upgrade::{schema_of, upgrade};
-use super::{Changes, Disk, Error, Options, WriteError};
+use super::{Changes, Disk, Error, Options, Scope, WriteError};
 
 const QUEUE: usize = 4_096;
 const FEED: usize = 1_024;
@@ -339,7 +339,7 @@ impl Shared {
 /// What changed is not known any more: everybody must look for themselves.
 fn unknown_changes() -> Changes {
     let tables = CATALOGUE.iter().map(|row| row.table).collect();
-    Changes { timers: Vec::new(), tables }
+    Changes { timers: Vec::new(), tables, eventful: None }
 }
 
 /// The writer's thread.
@@ -424,6 +424,12 @@ impl Batch {
                 {
                     self.changes.timers.push((timer, put.is_some()));
                 }
+                if table == Table::Events
+                    && let Some(eventful) = &mut self.changes.eventful
+                    && let Some((workspace, _)) = key.split_first_chunk::<16>()
+                {
+                    eventful.insert(Scope::of(WorkspaceId::from_bytes(*workspace)));
+                }
                 if table.row().scattered {
                     self.staged.insert(table, key, put);
                 } else {
@@ -450,7 +456,7 @@ pub(super) fn prepare(database: &Database, layout: Layout) -> Result<(), Error> 
 
 fn open_on(disk: &Disk, options: Options) -> Result<Database, Error> {
     let layout = options.layout;
-    disk.open(options, |database| prepare(database, layout), |found| check(found, layout))
+    disk.open(options, |database| prepare(database, layout), |found| layout.check(found))
 }
 
 /// Makes the tables that the file does not have yet.
@@ -460,9 +466,10 @@ fn touch(tables: &OpenTables<'_>) -> Result<(), Error> {
 
 /// Counts the epoch up. Returns it and the number of the last batch.
 fn begin_epoch(database: &Database, layout: Layout) -> Result<(u64, u64), Error> {
-    check(schema_of(database)?, layout)?;
+    layout.check(schema_of(database)?)?;
     let tables = Tables::of(database)?;
-    let epoch = read_meta(&tables, "epoch")? + 1;
+    let last = Error::Corrupt { table: Table::Meta, cause: DecodeError::Malformed };
+    let epoch = read_meta(&tables, "epoch")?.checked_add(1).ok_or(last)?;
     let batch = read_meta(&tables, "batch")?;
     drop(tables);
     commit(database, |tables| {

@@ -21,6 +21,7 @@ use tracing_subscriber::layer::{Filter, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry, Scope};
 use tracing_subscriber::reload::{self, Handle};
 
+use super::ring::Ring;
 use crate::base::Clock;
 
 /// Lines that wait for each writer; more are dropped and counted.
@@ -54,6 +55,7 @@ pub enum Rotate {
 pub enum Stream {
     Stdout,
     Stderr,
+    /// Only what is kept in memory.
     None,
 }
 
@@ -84,6 +86,7 @@ pub struct LogGuard {
     overflows: Vec<ErrorCounter>,
     unwritten: Arc<AtomicU64>,
     levels: Option<Levels>,
+    ring: Ring,
 }
 
 type Chosen = Box<dyn Filter<Registry> + Send + Sync>;
@@ -103,6 +106,11 @@ impl LogGuard {
     /// The handle that changes which lines are written, once logging has started.
     pub fn levels(&self) -> Option<Levels> {
         self.levels.clone()
+    }
+
+    /// The last lines, as the stream has them.
+    pub fn ring(&self) -> Ring {
+        self.ring.clone()
     }
 
     /// Lines lost since the start, because too many waited or because writing failed.
@@ -139,11 +147,11 @@ fn subscriber(
     let mut guard = LogGuard { levels: Some(Levels(levels)), ..LogGuard::default() };
     let mut outputs: Vec<Output> = Vec::new();
     let stream = match settings.stream {
-        Stream::Stdout => Some(guard.writer(io::stdout())),
-        Stream::Stderr => Some(guard.writer(io::stderr())),
-        Stream::None => None,
+        Stream::Stdout => guard.writer(Tee(io::stdout(), guard.ring())),
+        Stream::Stderr => guard.writer(Tee(io::stderr(), guard.ring())),
+        Stream::None => guard.writer(guard.ring()),
     };
-    outputs.extend(stream.map(|writer| output(settings.format, writer, clock)));
+    outputs.push(output(settings.format, stream, clock));
     if let Some(file) = &settings.file {
         let files = files(file, settings)?;
         outputs.push(output(Format::Json, guard.writer(files), clock));
@@ -260,6 +268,24 @@ where
 /// Adds the fields that [`JsonFields`] wrote; a span without fields has no text.
 fn add(fields: &mut Fields, written: &str) {
     fields.extend(serde_json::from_str::<Fields>(written).unwrap_or_default());
+}
+
+/// Writes each line, and keeps it.
+struct Tee<W>(W, Ring);
+
+impl<W: Write> Write for Tee<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.write_all(line).map(|()| line.len())
+    }
+
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        self.1.write_all(line)?;
+        self.0.write_all(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A writer that counts lines which could not be written, and goes on.

@@ -1,10 +1,12 @@
 //! Every metric: its line in [`Metrics::new`], and a function to record it. Labels are words out of
 //! small closed sets; must never be given a workspace, a channel or an error's text.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -40,6 +42,27 @@ pub struct StoreTotals {
     pub staged: usize,
 }
 
+/// What was counted since the start, for whoever draws it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counted {
+    pub networks: BTreeMap<String, ByNetwork>,
+    /// Seconds from due to receipt, and of how many parts.
+    pub late: (f64, u64),
+    /// Timers whose time has come, now.
+    pub overdue: u64,
+    pub requests: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByNetwork {
+    pub published: u64,
+    pub failed: u64,
+    pub held: u64,
+    /// Attempts that are made again, for whatever reason.
+    pub retried: u64,
+    pub rate_limited: u64,
+}
+
 /// All metrics of one process; a test may have several.
 pub struct Metrics {
     registry: Registry,
@@ -70,9 +93,13 @@ pub struct Metrics {
     store_staged: IntGauge,
     catching_up: IntGauge,
     backup_last: Gauge,
+    backup_every: Gauge,
     disk_free: IntGauge,
     disk_room: IntGauge,
     log_lines_dropped: IntCounter,
+    console_sessions: IntGauge,
+    console_ended: IntCounterVec,
+    console_bytes: IntCounter,
     boot_epoch: IntGauge,
     start_time: Gauge,
 }
@@ -80,6 +107,7 @@ pub struct Metrics {
 impl Metrics {
     /// The catalogue. Fails only when two metrics have one name.
     #[rustfmt::skip]
+    #[expect(clippy::too_many_lines, reason = "a line or two for each metric")]
     pub fn new() -> Result<Self, Error> {
         let to = Desk(Registry::new());
         #[cfg(target_os = "linux")]
@@ -138,12 +166,18 @@ impl Metrics {
                 "Overdue deliveries from a time when nobody looked, that wait to be worked on.")?,
             backup_last: to.seconds("carillon_backup_last_timestamp_seconds",
                 "When the last backup was made, in seconds since 1970; 0 without one.")?,
-            disk_free: to.number("carillon_disk_free_bytes",
-                "Free space of the disk that holds the data.")?,
+            backup_every: to.seconds("carillon_backup_every_seconds", "backup.every; 0 without.")?,
+            disk_free: to.number("carillon_disk_free_bytes", "Free space of the data's disk.")?,
             disk_room: to.number("carillon_disk_room",
                 "3 ample, 2 low, 1 scarce (nothing is taken in), 0 out (nothing is sent).")?,
             log_lines_dropped: to.counter("carillon_log_lines_dropped_total",
                 "Log lines lost because too many waited or writing failed.")?,
+            console_sessions: to.number("carillon_console_sessions",
+                "Consoles that are open now.")?,
+            console_ended: to.counters("carillon_console_ended_total", &["result"],
+                "Consoles that ended: left, lost, slow, fault or stopped; or were refused: full.")?,
+            console_bytes: to.counter("carillon_console_bytes_total",
+                "Bytes that were drawn on consoles.")?,
             boot_epoch: to.number("carillon_boot_epoch",
                 "Number of this start of the installation.")?,
             start_time: to.seconds("carillon_start_time_seconds",
@@ -170,6 +204,11 @@ impl Metrics {
     /// The last backup is of this time.
     pub fn backup(&self, made_at: Timestamp) {
         self.backup_last.set(Duration::from_millis(made_at.as_millis()).as_secs_f64());
+    }
+
+    /// Backups are made so often; zero: only when somebody asks.
+    pub fn backup_every(&self, every: Duration) {
+        self.backup_every.set(every.as_secs_f64());
     }
 
     /// A delivery came to `published`, `partial`, `failed`, `cancelled` or `held`.
@@ -288,9 +327,70 @@ impl Metrics {
         self.raise(&self.log_lines_dropped, total);
     }
 
+    pub fn consoles(&self, open: usize) {
+        set(&self.console_sessions, open);
+    }
+
+    /// A console ended `left`, `lost`, `slow`, `fault` or `stopped`, or was refused because all
+    /// places are taken: `full`.
+    pub fn console_ended(&self, result: &str) {
+        count(&self.console_ended, &[result]);
+    }
+
+    pub fn console_bytes(&self, bytes: usize) {
+        self.console_bytes.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// What was counted so far.
+    pub fn counted(&self) -> Counted {
+        let mut counted = Counted::default();
+        each(&self.deliveries, &mut |labels, n| {
+            let network = counted.networks.entry(labels("network")).or_default();
+            match labels("state").as_str() {
+                "published" | "partial" => network.published += n,
+                "failed" => network.failed += n,
+                "held" => network.held += n,
+                _ => {}
+            }
+        });
+        each(&self.attempts, &mut |labels, n| {
+            let network = counted.networks.entry(labels("network")).or_default();
+            match labels("result").as_str() {
+                "rate_limited" => network.rate_limited += n,
+                "transient" | "lost" => network.retried += n,
+                _ => {}
+            }
+        });
+        each(&self.http_requests, &mut |_, n| counted.requests += n);
+        for metric in self.lateness.collect().iter().flat_map(MetricFamily::get_metric) {
+            counted.late.0 += metric.get_histogram().get_sample_sum();
+            counted.late.1 += metric.get_histogram().get_sample_count();
+        }
+        counted.overdue = u64::try_from(self.timers_overdue.get()).unwrap_or(0);
+        counted
+    }
+
     fn raise(&self, counter: &IntCounter, total: u64) {
         let _taking_over = self.taking_over.lock().unwrap_or_else(PoisonError::into_inner);
         counter.inc_by(total.saturating_sub(counter.get()));
+    }
+}
+
+type Labels<'a> = &'a dyn Fn(&str) -> String;
+
+/// Every counter of a family, with its labels by name.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counters of whole things, far below 2^53"
+)]
+fn each(family: &IntCounterVec, see: &mut dyn FnMut(Labels<'_>, u64)) {
+    for metric in family.collect().iter().flat_map(MetricFamily::get_metric) {
+        let label = |name: &str| {
+            let found = metric.get_label().iter().find(|label| label.name() == name);
+            found.map(|label| label.value().to_owned()).unwrap_or_default()
+        };
+        see(&label, metric.get_counter().get_value() as u64);
     }
 }
 
@@ -395,9 +495,13 @@ mod tests {
             staged: 0,
         });
         metrics.backup(Timestamp::from_millis(1_500));
+        metrics.backup_every(Duration::from_hours(24));
         metrics.catching_up(3);
         metrics.disk(Space { free: 5, size: 9 }, Room::Low);
         metrics.log_lines_dropped(4);
+        metrics.consoles(1);
+        metrics.console_ended("left");
+        metrics.console_bytes(2_985);
         metrics
     }
 
@@ -458,6 +562,14 @@ mod tests {
             command.args(["check", "metrics"]).stdin(Stdio::piped()).spawn().unwrap();
         promtool.stdin.take().unwrap().write_all(recorded().render().as_bytes()).unwrap();
         assert!(promtool.wait().unwrap().success());
+    }
+
+    #[test]
+    fn what_is_counted_can_be_drawn() {
+        let counted = recorded().counted();
+        let mastodon = counted.networks["mastodon"];
+        assert_eq!((mastodon.published, mastodon.failed, counted.requests), (1, 0, 1));
+        assert_eq!((counted.late.1, counted.overdue), (1, 1));
     }
 
     #[test]

@@ -3,5 +3,7 @@
 
 pub mod log;
 pub mod metrics;
+mod ring;
 
 pub use metrics::Metrics;
+pub use ring::Ring;

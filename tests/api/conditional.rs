@@ -85,6 +85,7 @@ async fn a_post_whose_delivery_moved_is_sent_although_its_tag_is_the_same() {
     house.patch(&format!("/channels/{feed}"), &json!({ "paused": true })).await;
     let paused = ask().await.json();
     assert_eq!(paused["deliveries"][0]["reason"], "paused");
+    house.patch(&format!("/channels/{feed}"), &json!({ "paused": false })).await;
     house.publish(post["targets"][0]["delivery"].as_str().unwrap()).await;
     let published = ask().await;
     assert_eq!((published.status, published.header("etag")), (200, "\"1\""));

@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly and talk")]
 
 mod access;
+mod acknowledge;
 mod bucket;
 mod conditional;
 mod document;
+mod embed;
 mod events;
 mod fields;
 mod grants;
@@ -15,6 +17,7 @@ mod idempotency;
 mod limits;
 mod lists;
 mod log;
+mod matrix;
 mod media;
 mod media_formats;
 mod members;
@@ -25,4 +28,6 @@ mod public;
 mod schemathesis;
 mod socket;
 mod stream;
+mod suspicion;
 mod uploads;
+mod users;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bytes::Bytes;
+use carillon::media::{Blobs, Bounds, Settings};
 use serde_json::{Value, json};
 use support::Tool;
 use support::media::{exif, gif, jpeg, jpeg_with, mp4, png, png_with, webp, webp_with};
@@ -100,30 +101,47 @@ async fn every_format_is_refused_when_it_is_cut_or_something_is_put_behind_it() 
     }
 }
 
+/// Files that say that they are much larger than they are.
+fn bombs() -> [(&'static str, &'static str, Vec<u8>); 3] {
+    let wide = 30_000_u16.to_be_bytes();
+    let mut photo = jpeg(8, 8);
+    let sof = photo.windows(2).position(|at| at == [0xff, 0xc0]).unwrap();
+    photo[sof + 5..sof + 9].copy_from_slice(&[wide, wide].concat());
+    let mut drawing = gif(8, 8);
+    drawing[6..10].copy_from_slice(&[0xff; 4]);
+    let film = mp4(b"isom", 30_000, 30_000, 1);
+    [("a.jpg", "image/jpeg", photo), ("a.gif", "image/gif", drawing), ("a.mp4", "video/mp4", film)]
+}
+
+/// Why a house refuses a file; empty when it keeps it.
+async fn refusal(house: &House, name: &str, mime: &str, bytes: &[u8]) -> String {
+    let answer = house.upload(name, mime, bytes, "").await;
+    answer.json()["errors"][0]["code"].as_str().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn pictures_that_are_larger_than_they_may_be_are_refused_before_they_are_unpacked() {
     let house = House::new().await;
-    let refused = async |name: &str, mime: &str, bytes: &[u8]| {
-        let answer = house.upload(name, mime, bytes, "").await;
-        answer.json()["errors"][0]["code"].as_str().unwrap_or_default().to_owned()
-    };
-    let wide = 30_000_u16.to_be_bytes();
-    let mut bomb = jpeg(8, 8);
-    let sof = bomb.windows(2).position(|at| at == [0xff, 0xc0]).unwrap();
-    bomb[sof + 5..sof + 9].copy_from_slice(&[wide, wide].concat());
-    assert_eq!(refused("a.jpg", "image/jpeg", &bomb).await, "too_many_pixels");
-    let mut bomb = gif(8, 8);
-    bomb[6..10].copy_from_slice(&[0xff; 4]);
-    assert_eq!(refused("a.gif", "image/gif", &bomb).await, "too_many_pixels");
-    assert_eq!(
-        refused("a.mp4", "video/mp4", &mp4(b"isom", 30_000, 30_000, 1)).await,
-        "too_many_pixels"
-    );
+    let refused =
+        async |name: &str, mime: &str, bytes: &[u8]| refusal(&house, name, mime, bytes).await;
+    for (name, mime, bomb) in bombs() {
+        assert_eq!(refused(name, mime, &bomb).await, "too_many_pixels", "{name}");
+    }
     let mut heic = mp4(b"heic", 8, 8, 1);
     assert_eq!(refused("a.mp4", "video/mp4", &heic).await, "not_media");
     heic[8..12].copy_from_slice(b"isom");
     let fragment = [&heic[..], b"\0\0\0\x08moof"].concat();
     assert_eq!(refused("a.mp4", "video/mp4", &fragment).await, "fragmented_film");
+}
+
+/// A house without bounds, on purpose: it goes on to unpack them, which the test above would see.
+#[tokio::test]
+async fn without_bounds_bombs_would_go_in() {
+    let bounds = Bounds { pixels: u64::MAX, animation_pixels: u64::MAX };
+    let house = House::keeping(Blobs::in_memory(Settings { bounds, ..Settings::default() })).await;
+    for (name, mime, bomb) in bombs() {
+        assert_ne!(refusal(&house, name, mime, &bomb).await, "too_many_pixels", "{name}");
+    }
 }
 
 /// A file in the folder of the test's own output.

@@ -236,7 +236,8 @@ async fn a_post_is_written_and_shown() {
         },
         "targets": [{ "id": target, "channel": feed, "delivery": delivery }],
         "deliveries": [{
-            "id": delivery, "post": id, "target": target, "channel": feed, "network": "feed",
+            "id": delivery, "post": id, "target": target, "channel": feed,
+            "channel_name": "News", "network": "feed", "acknowledged": false,
             "state": "scheduled", "reason": "due", "due": "2026-12-01T08:00:00.000Z",
             "next_look": "2026-12-01T08:00:00.000Z", "finished_at": null, "permalink": null,
             "parts": [{

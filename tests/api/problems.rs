@@ -149,6 +149,7 @@ async fn a_panic_becomes_a_problem_that_says_nothing() {
         settings: Settings::default(),
         limits: Limits::new(&Settings::default()),
         readiness: Box::new(|| panic!("a secret")),
+        consoles: Box::new(|_, _| panic!("not on the public face")),
     });
     let router = public_router(&face);
     let request = Request::get("/health/ready").body(Body::empty()).unwrap();

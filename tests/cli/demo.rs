@@ -30,7 +30,7 @@ fn once_publishes_what_is_due_and_ends_by_itself() {
     let posts = format!("/api/v1/workspaces/{workspace}/posts?limit=200");
     let (status, _, body) = get(host_of(&api), &posts, &[("authorization", &bearer)]);
     assert_eq!(status, 200, "{body}");
-    assert_eq!(body.matches("\"schedule\"").count(), 12);
+    assert_eq!(body.matches("\"schedule\"").count(), 14);
     // The first post, on each of the four channels, in whatever order.
     for _ in 0..4 {
         let out = process.wait_for("published: ", SOON);

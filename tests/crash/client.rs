@@ -202,9 +202,14 @@ impl Client {
     }
 
     pub async fn get(&self, url: &str) -> (u16, Value) {
-        let answer = self.http.get(url).bearer_auth(&self.bearer).send().await.unwrap();
+        self.try_get(url).await.unwrap()
+    }
+
+    /// One try; an error when there is no answer in time.
+    pub async fn try_get(&self, url: &str) -> reqwest::Result<(u16, Value)> {
+        let answer = self.http.get(url).bearer_auth(&self.bearer).send().await?;
         let status = answer.status().as_u16();
-        let body = answer.bytes().await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        let body = answer.bytes().await?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 }

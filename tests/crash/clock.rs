@@ -170,6 +170,39 @@ async fn jumps_of_an_hour_back_and_five_ahead_lose_and_double_nothing() {
     assert!(installation.server.stop().success());
 }
 
+/// A clock that was an hour ahead when a post was sent is set right while nobody runs. The post is in
+/// doubt, the server dates it by its own clock, and its listing is all the evidence there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_while_nobody_runs_hides_nothing() {
+    let Some(clock) = FakeClock::new() else { return };
+    let mut installation = set_up(13, &["listed-a"]).await;
+    installation.server.kill();
+    clock.set(3_600);
+    installation.server.env = clock.env();
+    installation.server.start();
+    let act = Act::AcceptThenDrop;
+    let fault = Fault { on: Matcher::Write, host: None, times: 1, act };
+    installation.practice.world().add_fault(fault);
+    let channel = installation.channels.keys().next().unwrap().clone();
+    let soon = now().plus(secs(3_601));
+    let post = schedule(&installation, &channel, "once", soon).await;
+    let deadline = Instant::now() + secs(30);
+    while copies(&installation).is_empty() {
+        assert!(Instant::now() < deadline, "it did not go out");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    installation.server.kill();
+    clock.set(0);
+    installation.server.start();
+    let lines = installation.server.process().stdout();
+    let told = lines.iter().any(|line| line.contains("the wall clock jumped"));
+    assert!(told, "the operator is told: {lines:#?}");
+    let found = until(&installation, &post, |d| d["state"] == "published").await;
+    assert_eq!(found["parts"][0]["source"], "read_back", "{found:#}");
+    assert_eq!(copies(&installation), [("once".to_owned(), 1)].into());
+    assert!(installation.server.stop().success());
+}
+
 /// The operator is told, and not later than the longest sleep.
 fn jumped(installation: &mut Installation, direction: &str) {
     let told = installation.server.process().wait_until("tells of the jump", secs(40), |line| {

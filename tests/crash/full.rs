@@ -178,11 +178,20 @@ async fn below_the_marks_of_a_real_disk_posts_wait_and_go_on_by_themselves() {
     assert!(installation.server.stop().success());
 }
 
+/// How a full disk ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    GoesOn,
+    Killed,
+    /// Broken on purpose: the slots are emptied before the next start.
+    SlotsEmptied,
+}
+
 /// Without marks, as if something else filled the disk in an instant: all is armed, and no answer
 /// can be written.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_come_to_a_full_disk_are_not_lost() {
-    for kill in [false, true] {
+    for ending in [Ending::GoesOn, Ending::Killed, Ending::SlotsEmptied] {
         let Some(disk) = SmallDisk::new(24) else { return };
         let practice = Practice::start(22, &HOSTS).await;
         let mut server = Server::within(&practice, disk.enter(), disk.data());
@@ -218,10 +227,18 @@ async fn answers_that_come_to_a_full_disk_are_not_lost() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let log = installation.server.process().stdout().join("\n");
         let kept = log.matches("kept in a result slot").count();
-        println!("kill: {kill}; {kept} of {} answers were kept in slots", HOSTS.len());
+        println!("{ending:?}; {kept} of {} answers were kept in slots", HOSTS.len());
         assert!(kept > 0, "{log}");
-        if kill {
+        if ending == Ending::GoesOn {
+            disk.make_room();
+        } else {
             installation.server.kill();
+            if ending == Ending::SlotsEmptied {
+                let slots = disk.outside("data/carillon.slots");
+                let length = std::fs::metadata(&slots).unwrap().len();
+                let mut file = std::fs::OpenOptions::new().write(true).open(&slots).unwrap();
+                file.write_all(&vec![0; usize::try_from(length).unwrap()]).unwrap();
+            }
             // On a disk that is still full: the epoch needs a page, and there may be one free in the
             // file. If not, it says so and ends, and is started again as a supervisor would.
             installation.server.begin();
@@ -232,8 +249,6 @@ async fn answers_that_come_to_a_full_disk_are_not_lost() {
                 installation.server.begin();
             }
             installation.server.ready();
-        } else {
-            disk.make_room();
         }
         let done = settled(&installation).await;
         let of_posts: Vec<Value> = done
@@ -242,6 +257,18 @@ async fn answers_that_come_to_a_full_disk_are_not_lost() {
             .collect();
         account(&installation, &posts, &of_posts);
         assert!(of_posts.iter().all(|d| d["state"] == "published"));
+        // What a slot kept is known at once; what is lost with it must be asked for again.
+        let again = asked_again(&of_posts);
+        println!("{ending:?}: {again} of {} were asked for again", HOSTS.len());
+        let most = HOSTS.len() - kept;
+        assert_eq!(again > most, ending == Ending::SlotsEmptied, "{again} of at most {most}");
         assert!(installation.server.stop().success());
     }
+}
+
+/// How many parts are known by more than the one answer to the one call.
+fn asked_again(deliveries: &[Value]) -> usize {
+    let part = |d: &Value| d["parts"][0].clone();
+    let again = |d: &&Value| part(d)["source"] != "answer" || part(d)["attempts"] != 1;
+    deliveries.iter().filter(again).count()
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly and talk")]
 #![expect(clippy::disallowed_methods, reason = "the program under test lives in real time")]
 
+mod broken_off;
 mod client;
 mod clock;
 mod failing;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use carillon::base::{Clock as _, SystemClock};
 use carillon::practice::Effect;
 use carillon::service::{Item, read_backup};
-use carillon::store::{Layout, Options, Rebuild, put_in_place};
+use carillon::store::{Disk, Layout, Options, Rebuild, put_in_place};
 use carillon::vault::Identity;
 use serde_json::{Value, json};
 
@@ -229,8 +229,9 @@ async fn a_restore_that_holds_nothing_would_be_caught() {
     let identity = Identity::load(&case.identity).unwrap();
     let database = case.installation.server.data().join("carillon.redb");
     let fresh = database.with_extension("fresh");
+    let disk = Disk::File(fresh.clone());
     let mut rebuild =
-        Rebuild::restore(&fresh, Options::default(), Layout::CURRENT.schema()).unwrap();
+        Rebuild::restore(&disk, Options::default(), Layout::CURRENT.schema()).unwrap();
     read_backup(&file, &identity, |item| {
         if let Item::Row(table, key, value) = item {
             rebuild.put(table, key, value)?;

@@ -204,6 +204,11 @@ impl Server {
         self.process = Some(Carillon::start(&mut command));
     }
 
+    /// What each thread of the process is at.
+    pub fn threads(&self) -> String {
+        self.process.as_ref().map(Carillon::threads).unwrap_or_default()
+    }
+
     pub fn process(&mut self) -> &mut Carillon {
         self.process.as_mut().unwrap()
     }

@@ -151,9 +151,11 @@ fn deliveries(
         }
         let state = delivery.flow.state();
         match state {
-            State::Armed | State::Unknown => drop(inflight.insert((delivery.channel, id))),
             State::Held | State::Partial | State::Failed => drop(attention.insert(id, state)),
             _ => {}
+        }
+        if delivery.flow.is_in_flight() {
+            inflight.insert((delivery.channel, id));
         }
         if let Some(Phase::Published(receipt)) = delivery.flow.parts.first().map(|p| &p.phase) {
             published.insert((delivery.channel, receipt.at, id));

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use carillon::domain::publish::Timing;
+use carillon::base::Code;
+use carillon::domain::publish::{Decision, Timing};
 use carillon::practice::{Act, Matcher, Reset};
 
 use crate::stage::{HOOK, KEYED, LISTED, RECORDS, Stage};
@@ -105,4 +106,27 @@ fn without_the_quiet_period_the_same_script_publishes_twice() {
     stage.post(&[channel], &["twice"], MINUTE);
     stage.sim.pass(60 * MINUTE);
     assert_eq!(stage.copies().values().copied().collect::<Vec<_>>(), [2]);
+}
+
+/// A clean refusal is final for the program, and a person may still let it try again: after the
+/// account or the server was put right.
+#[test]
+fn what_was_refused_is_tried_again_when_a_person_says_so() {
+    let mut stage = Stage::new(40);
+    let channel = stage.channel_of(KEYED);
+    stage.fault(KEYED, Matcher::Write, 1, Act::ErrorBefore { status: 422 });
+    let post = stage.post(&[channel], &["tried again"], MINUTE);
+    stage.sim.pass(5 * MINUTE);
+    let id = post.deliveries[0].id.clone();
+    assert_eq!(stage.delivery(&id).state, "failed");
+    for decision in [Decision::ItIsThere { url: None }, Decision::Drop] {
+        let refused = stage.resolve(&id, decision).unwrap_err();
+        assert_eq!(refused.code, Code::NotHeld, "it is certainly not there, and not on its way");
+    }
+    stage.resolve(&id, Decision::SendAgain).unwrap();
+    stage.sim.pass(MINUTE);
+    assert_eq!(stage.delivery(&id).state, "published");
+    assert_eq!(stage.copies().values().copied().collect::<Vec<_>>(), [1]);
+    let over = stage.resolve(&id, Decision::SendAgain);
+    assert_eq!(over.unwrap_err().code, Code::DeliveryFinished);
 }

@@ -11,6 +11,7 @@ mod faults;
 mod images;
 mod media;
 mod model;
+mod preparing;
 mod runs;
 mod sessions;
 mod sharing;

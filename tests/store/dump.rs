@@ -107,7 +107,7 @@ fn a_database_made_of_it_is_the_same_in_an_epoch_of_its_own() {
     let dump = rows(&store);
     // What an earlier try left.
     std::fs::write(&path, "half a database").unwrap();
-    let mut made = Rebuild::restore(&path, Options::default(), 1).unwrap();
+    let mut made = Rebuild::restore(&Disk::File(path.clone()), Options::default(), 1).unwrap();
     for (table, key, value) in &dump {
         made.put(*table, key, value).unwrap();
     }
@@ -137,7 +137,7 @@ fn records_are_checked_and_other_layouts_refused() {
     assert!(Table::Calendar.row().check(&key, &[1]).is_err(), "half a key");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("made.redb");
-    let newer = Rebuild::restore(&path, Options::default(), 2);
+    let newer = Rebuild::restore(&Disk::File(path.clone()), Options::default(), 2);
     assert_eq!(newer.err(), Some(Error::NewerSchema { found: 2, known: Layout::CURRENT.schema() }));
     assert!(!path.exists());
 }

@@ -16,13 +16,18 @@ use carillon::domain::publish::{
 };
 use carillon::domain::rate::{Purpose, RateLimit, RateLimits};
 use carillon::domain::schedule::Schedule;
+use carillon::domain::tally::Tally;
+use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
-    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Feed, Inflight,
-    KeyHash, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry,
-    Remembered, SealedCredential, ServerLimits, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
+    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal, Membership,
+    Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
+    ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
+use crate::hosts;
+use crate::people;
 use crate::records::Golden;
 use crate::rig::id;
 
@@ -37,14 +42,14 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&actors().map(|by| Pause { since: at(1), by })),
         Golden::scoped(&workspaces()),
         Golden::scoped(&[WrappedKey { wrapped: bytes() }]),
-        Golden::scoped(&keys()).since(1),
+        Golden::scoped(&keys()).since(1, &keys()[..2]),
         Golden::scoped(&channels()),
         Golden::scoped(&[SealedCredential { sealed: bytes() }]),
         Golden::scoped(&posts()),
         Golden::scoped(&[CalendarEntry]),
         Golden::scoped(&deliveries()),
         Golden::scoped(&[Inflight]),
-        Golden::scoped(&State::ALL.map(|state| Attention { state })),
+        Golden::scoped(&attention()).since(1, &State::ALL.map(unseen)),
         Golden::scoped(&[PublishedEntry]),
         Golden::scoped(&actors().map(event)),
         Golden::scoped(&[Remembered {
@@ -72,7 +77,30 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[Usage { posts: 1 }, Usage { posts: u64::MAX }]),
         Golden::scoped(&members()),
         Golden::global(&[Membership]),
+        Golden::global(&people::users()),
+        Golden::global(&[Email { user: id(27) }]),
+        Golden::global(&people::proofs()),
+        Golden::global(&people::sessions()),
+        Golden::global(&[SessionToken { user: id(27), session: id(30) }]),
+        Golden::global(&people::links()),
+        Golden::scoped(&people::invitations()),
+        Golden::scoped(&[true, false].map(|totp_required| DoorRule { totp_required })),
+        Golden::global(&hosts::hosts()),
+        Golden::global(&[HostKey { host: id(41) }]),
+        Golden::global(&[HostedUser { user: id(27) }]),
+        Golden::global(&[HostedWorkspace { workspace: id(1) }]),
+        Golden::global(&hosts::embed_sessions()),
+        Golden::global(&[EmbedToken { session: id(30) }]),
+        Golden::scoped(&tallies()),
+        Golden::scoped(&[Judged { sequence: u64::MAX }]),
     ]
+}
+
+fn tallies() -> [Tally; 2] {
+    let mut tally = Tally::default();
+    tally.add(at(1), 300);
+    tally.raised_at = Some(at(2));
+    [Tally::default(), tally]
 }
 
 fn entitlements() -> Vec<Entitlement> {
@@ -86,6 +114,15 @@ fn entitlements() -> Vec<Entitlement> {
     let each = PlanName::ALL.map(|plan| [Overrides::default(), own].map(|o| (plan, o)));
     let each = each.into_iter().flatten();
     each.map(|(plan, overrides)| Entitlement { plan, overrides }).collect()
+}
+
+fn unseen(state: State) -> Attention {
+    Attention { state, acknowledged: false }
+}
+
+fn attention() -> Vec<Attention> {
+    let seen = Attention { state: State::Failed, acknowledged: true };
+    State::ALL.map(unseen).into_iter().chain([seen]).collect()
 }
 
 fn rate_limits() -> [RateLimits; 2] {
@@ -128,11 +165,11 @@ fn assets() -> Vec<Asset> {
 }
 
 /// Milliseconds that take all the bytes that today's take.
-fn at(n: u64) -> Timestamp {
+pub fn at(n: u64) -> Timestamp {
     Timestamp::from_millis(1_795_000_000_000 + n)
 }
 
-fn bytes() -> Vec<u8> {
+pub fn bytes() -> Vec<u8> {
     (0..=255).collect()
 }
 
@@ -140,8 +177,14 @@ fn correlation() -> CorrelationId {
     CorrelationId::new(&SeededRng::new(1))
 }
 
-fn actors() -> [Actor; 4] {
-    [Actor::Key(id(3)), Actor::Operator { uid: 1_000 }, Actor::System, Actor::User(id(27))]
+pub fn actors() -> [Actor; 5] {
+    [
+        Actor::Key(id(3)),
+        Actor::Operator { uid: 1_000 },
+        Actor::System,
+        Actor::User(id(27)),
+        Actor::Host(id(41)),
+    ]
 }
 
 fn event(actor: Actor) -> ChainedEvent {
@@ -286,7 +329,8 @@ fn posts() -> Vec<Post> {
             Target { id: id(9), channel: id(4), delivery: None },
         ],
     };
-    let [key, operator, system, user] = actors();
+    // A host writes no posts.
+    let [key, operator, system, user, _] = actors();
     let local = Schedule::At {
         local: "2026-12-01T09:00:00".to_owned(),
         zone: "Europe/Berlin".to_owned(),
@@ -407,7 +451,7 @@ fn deliveries() -> Vec<Delivery> {
 
 // Each of these stops to compile when a variant is added: give it a value above, then name it.
 const _: fn(Actor) = |actor| match actor {
-    Actor::Key(_) | Actor::Operator { .. } | Actor::System | Actor::User(_) => {}
+    Actor::Key(_) | Actor::Operator { .. } | Actor::System | Actor::User(_) | Actor::Host(_) => {}
 };
 const _: fn(ChannelState) = |state| match state {
     ChannelState::Connected

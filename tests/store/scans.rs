@@ -276,7 +276,10 @@ fn one_row_of_a_workspace() {
 
 #[test]
 fn rows_under_an_id() {
-    table(near_id(), |n| Attention { state: State::ALL[usize::from(n) % State::ALL.len()] });
+    table(near_id(), |n| Attention {
+        state: State::ALL[usize::from(n) % State::ALL.len()],
+        acknowledged: n % 2 == 0,
+    });
 }
 
 #[test]
@@ -412,7 +415,7 @@ fn a_scan_without_the_clamp_meets_the_neighbour() {
     let written = store.write(move |tx| -> Written<_> {
         let scopes = [rig::make(tx, workspaces[0])?, rig::make(tx, workspaces[1])?];
         for scope in &scopes {
-            tx.put(scope, &rig::id(7), &Attention { state: State::Held })?;
+            tx.put(scope, &rig::id(7), &Attention { state: State::Held, acknowledged: false })?;
         }
         Ok(scopes)
     });

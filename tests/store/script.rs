@@ -59,7 +59,7 @@ impl Script {
         tx.put_timer(&TimerKey::of_delivery(at(n), scope, delivery(n)))?;
         // A row that every write changes, one that spans pages, and rows that go again.
         let state = State::ALL[n % State::ALL.len()];
-        tx.put(&scope, &id(5), &Attention { state })?;
+        tx.put(&scope, &id(5), &Attention { state, acknowledged: false })?;
         let channel: ChannelId = id(n % 7);
         let length = if n.is_multiple_of(13) { 5_000 } else { 20 * (n % 9) };
         let sealed = vec![u8::try_from(n).unwrap(); length];

@@ -2,6 +2,7 @@
 //! deadline, and must leave no process behind.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -38,6 +39,25 @@ impl Carillon {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What each of its threads is at, as the kernel sees it: name, state and processor time, the call
+    /// that it is in, and what it waits for there.
+    pub fn threads(&self) -> String {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
+        let of = |task: PathBuf| {
+            let read = |name: &str| std::fs::read_to_string(task.join(name)).unwrap_or_default();
+            let state: String =
+                read("stat").split(' ').skip(2).take(13).collect::<Vec<_>>().join(" ");
+            let name = read("comm");
+            format!(
+                "{} {state}, call {}, waits {}\n",
+                name.trim(),
+                read("syscall").trim(),
+                read("wchan")
+            )
+        };
+        tasks.into_iter().flatten().flatten().map(|task| of(task.path())).collect()
     }
 
     /// The lines of standard output up to now.

@@ -32,7 +32,7 @@ const WALLS: &[Wall] = &[
     Wall { names: &["hyper_util"], inside: &["http"], remedy: "serve through http's listener" },
     Wall { names: &["ratatui"], inside: &["console"], remedy: "draw in console" },
     Wall {
-        names: &["crossterm"],
+        names: &["crossterm", "termina"],
         inside: &["console::term"],
         remedy: "turn terminal input into messages in console/term",
     },

@@ -306,9 +306,10 @@ pub enum Event {
     Cancel,
     /// The reason of this hold is gone (the account was reconnected, billing settled).
     Resume(HoldReason),
-    /// The wall clock jumped while it was in doubt; `back` is how far it went back, if it did.
+    /// The wall clock jumped while it was in doubt; `back` is how far it went back, if it did. `None`:
+    /// nobody can say what it did, because the machine was started in between.
     ClockJumped {
-        back: Duration,
+        back: Option<Duration>,
     },
     /// It comes from a backup: what became of it since then is not known.
     Restored,
@@ -438,6 +439,15 @@ impl Flow {
 
     pub fn is_over(&self) -> bool {
         matches!(self.state(), State::Published | State::Partial | State::Failed | State::Cancelled)
+    }
+
+    /// Whether it may be out, and the program is still at it: it is armed or unknown, or a repeat
+    /// under its key waits.
+    pub fn is_in_flight(&self) -> bool {
+        let Some(part) = self.current_part() else { return false };
+        let open = matches!(part.phase, Phase::Armed { .. } | Phase::Unknown { .. })
+            || matches!(part.doubt, Doubt::Open { .. });
+        open && self.hold.is_none() && !self.is_over()
     }
 
     /// Whether later deliveries of the channel must wait for this one: while it is armed, and,

@@ -265,26 +265,49 @@ fn retry(flow: &mut Flow, index: usize, policy: &Policy, at: Moment, failure: Fa
     flow.wake = Some(at.now.plus(retry_wait(policy.retry_base, part.used, at.dice)));
 }
 
+/// How wrong a clock may have been that was set while nobody could see it.
+const UNSEEN: Duration = Duration::from_hours(24);
+
 /// Times of the doubt are of another clock now. The quiet period begins again, so that no reading is
 /// too early. What was armed is as long ago as it was, so that no key lives too long, and never
-/// later than noted, so that a listing is read far enough back whichever clock was right.
+/// later than noted, so that a listing is read far enough back whichever clock was right. What waits
+/// for a person goes by times again once it is resumed.
 fn doubt_anew(
     flow: &mut Flow,
     policy: &Policy,
     at: Moment,
-    back: Duration,
+    back: Option<Duration>,
 ) -> Result<Next, Refusal> {
-    let index = active(flow)?;
+    if flow.is_over() {
+        return Err(Refusal::Stale);
+    }
+    let index = flow.current().ok_or(Refusal::Stale)?;
     let part = &mut flow.parts[index];
+    let earlier = |armed: Timestamp| match back {
+        Some(back) => armed.minus(back),
+        // By a clock that was ahead by nobody knows how much.
+        None if armed > at.now => Timestamp::from_millis(0),
+        None => armed.minus(UNSEEN),
+    };
+    let open = matches!(part.doubt, Doubt::Open { .. });
     if let Doubt::Open { armed, .. } = part.doubt {
-        part.doubt = Doubt::Open { armed: armed.minus(back), lost: at.now };
+        part.doubt = Doubt::Open { armed: earlier(armed), lost: at.now };
     }
     match &mut part.phase {
-        Phase::Armed { at: armed, .. } => *armed = armed.minus(back),
+        Phase::Armed { at: armed, .. } => {
+            *armed = earlier(*armed);
+            // The timer stays in the past, so that a restart finds the part at once.
+            flow.wake = flow.wake.map(|wake| wake.min(at.now));
+        }
         Phase::Unknown { absent } => {
             *absent = 0;
-            flow.wake = Some(at.now.plus(policy.quiet()));
+            if flow.hold.is_none() {
+                let settle = policy.evidence.key.map(|key| key.settle).unwrap_or_default();
+                flow.wake = Some(at.now.plus(policy.quiet().max(settle)));
+            }
         }
+        // A repeat under its key that waits: the key's age is tested when it is armed.
+        _ if open => {}
         _ => return Err(Refusal::Stale),
     }
     Ok(Next::Rest)
@@ -364,10 +387,15 @@ fn read(
 }
 
 fn decide(flow: &mut Flow, at: Moment, decision: Decision) -> Result<Next, Refusal> {
-    if flow.is_over() {
+    // Refused for good: it is certainly not there, so a person may only let it try again.
+    let refused = !flow.cancelled
+        && flow.current_part().is_some_and(|part| matches!(part.phase, Phase::Failed(_)));
+    if flow.is_over() && !refused {
         return Err(Refusal::Finished);
     }
-    if flow.hold.is_none() {
+    if flow.hold.is_none()
+        && (!refused || matches!(decision, Decision::ItIsThere { .. } | Decision::Drop))
+    {
         return Err(Refusal::NotHeld);
     }
     let index = flow.current().ok_or(Refusal::Finished)?;
@@ -419,13 +447,6 @@ fn restored(flow: &mut Flow, at: Moment) -> Result<Next, Refusal> {
     Ok(Next::Rest)
 }
 
-fn in_flight(flow: &Flow) -> bool {
-    matches!(
-        flow.current_part().map(|p| &p.phase),
-        Some(Phase::Armed { .. } | Phase::Unknown { .. })
-    ) && flow.hold.is_none()
-}
-
 fn cancel(flow: &mut Flow) -> Result<Next, Refusal> {
     if flow.is_over() {
         return Err(Refusal::Finished);
@@ -433,7 +454,7 @@ fn cancel(flow: &mut Flow) -> Result<Next, Refusal> {
     // In doubt is as good as in flight: "cancelled" says that nothing is out there. A person who
     // knows better decides on the held delivery.
     let in_doubt = |p: &Part| matches!(p.doubt, Doubt::Open { .. });
-    if in_flight(flow) || flow.current_part().is_some_and(in_doubt) {
+    if flow.is_in_flight() || flow.current_part().is_some_and(in_doubt) {
         return Err(Refusal::InFlight);
     }
     flow.cancelled = true;

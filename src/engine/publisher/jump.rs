@@ -2,13 +2,17 @@
 
 use crate::domain::event::Actor;
 use crate::domain::publish::{Event, Moment};
-use crate::engine::watch::Jump;
+use crate::engine::watch::{Jump, Mark};
 use crate::service::{Change, Services, transition};
-use crate::store::{Error, WriteError, in_flight};
+use crate::store::{Error, WriteError, in_doubt};
 
-/// Lets every doubt wait anew, in one transaction: a jump counts for all or not at all. Returns how
-/// many there are.
-pub(in super::super) async fn doubt_anew(services: &Services, jump: Jump) -> Result<usize, Error> {
+/// Lets every doubt wait anew, and keeps the new mark, in one transaction: a jump counts for all or
+/// not at all, and once. Returns how many there are.
+pub(in super::super) async fn doubt_anew(
+    services: &Services,
+    jump: Jump,
+    mark: Option<Mark>,
+) -> Result<usize, Error> {
     let moment = Moment {
         now: services.now(),
         epoch: services.store.epoch(),
@@ -19,9 +23,12 @@ pub(in super::super) async fn doubt_anew(services: &Services, jump: Jump) -> Res
     let timing = services.timing.get();
     let written = services.store.write(move |tx| -> Result<usize, WriteError<Error>> {
         let mut moved = 0;
-        for (scope, id) in in_flight(&tx.view())? {
-            // What is held, or over by now, does not go by times.
+        for (scope, id) in in_doubt(&tx.view())? {
+            // What nobody wonders about does not go by times.
             moved += usize::from(transition(tx, &scope, id, &timing, &change)?.is_ok());
+        }
+        if let Some(mark) = mark {
+            mark.write(tx)?;
         }
         Ok(moved)
     });

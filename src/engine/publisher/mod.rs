@@ -274,8 +274,11 @@ impl Run<'_> {
                 let until = self.services.now().plus(Duration::from_secs(1));
                 return Ok(Sent::Not(Done::Blocked { until }));
             }
+            Ok(Err(Refused::Paused)) => return Ok(Sent::Not(Done::Paused)),
             // Somebody changed it in the meantime: look again from the start.
-            Ok(Err(Refused::Step(_) | Refused::Missing)) => return Ok(Sent::Not(Done::Rest)),
+            Ok(Err(Refused::Step(_) | Refused::Missing | Refused::Channel)) => {
+                return Ok(Sent::Not(Done::Rest));
+            }
             Err(problem) => {
                 self.disarm(delivery).await;
                 return Err(problem);

@@ -11,7 +11,6 @@ use crate::domain::delivery::Delivery;
 use crate::domain::media::Asset;
 use crate::domain::post::{PartDraft, Post};
 use crate::domain::publish::{Doubt, Phase, Policy, Receipt};
-use crate::domain::rate::Purpose;
 use crate::networks::{self, Media, Network, PartCall};
 use crate::service::{Found, Limits, Pauses, Services, lane_blocker, policy, trouble};
 use crate::store::rows::{Preparation, PublishedEntry};
@@ -39,9 +38,7 @@ impl Rows {
     /// Until when its network takes no post of it.
     pub fn limited(&self, now: Timestamp) -> Option<Timestamp> {
         let uploads = self.media.as_ref().is_some_and(|media| !media.is_empty());
-        let upload = self.waits.limits.holds(Purpose::Upload, now).filter(|_| uploads);
-        let both = [self.waits.limits.holds(Purpose::Post, now), upload];
-        both.into_iter().flatten().map(|limit| limit.until).max()
+        self.waits.limits.holds_post(uploads, now).map(|limit| limit.until)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Makes a backup whenever the last one is as old as the settings allow.
+//! Makes a backup whenever the last one is as old as the settings allow, and keeps the metrics of
+//! backups true when somebody changes the folder.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,23 +15,39 @@ const SOON: Duration = Duration::from_mins(1);
 /// Somebody may change the folder by hand, so it is looked at now and then.
 const ROUND: Duration = Duration::from_mins(10);
 
+const NAME: &str = "backup";
+
 pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
-    match services.last_backup().await {
-        Ok(last) => services.metrics.backup(last.unwrap_or(Timestamp::from_millis(0))),
-        Err(problem) => tracing::warn!(%problem, "the folder of backups cannot be read"),
-    }
-    let Some(every) = services.backups.settings().every else { return };
-    let mut wait = SOON.min(every);
-    while rest(&services, &stop, wait).await {
-        wait = ROUND.min(every);
-        let last = services.last_backup().await.ok().flatten();
+    let every = services.backups.settings().every;
+    services.metrics.backup_every(every.unwrap_or_default());
+    look(&services).await;
+    let mut wait = every.map_or(ROUND, |every| SOON.min(every));
+    while rest(&services, &stop, (NAME, wait)).await {
+        wait = every.map_or(ROUND, |every| ROUND.min(every));
+        let last = look(&services).await;
+        let Some(every) = every else { continue };
         if last.is_some_and(|last| services.now().since(last) < every) {
             continue;
         }
         // It says itself how it went.
         if let Err(problem) = services.create_backup(MediaMode::Reference).await {
+            services.jobs.failed(NAME, &problem);
             tracing::error!(%problem, "the backup that is due could not be made");
             wait = SOON;
+        }
+    }
+}
+
+/// When the last was made, by the folder; in the metrics, too.
+async fn look(services: &Services) -> Option<Timestamp> {
+    match services.last_backup().await {
+        Ok(last) => {
+            services.metrics.backup(last.unwrap_or(Timestamp::from_millis(0)));
+            last
+        }
+        Err(problem) => {
+            tracing::warn!(%problem, "the folder of backups cannot be read");
+            None
         }
     }
 }

@@ -14,6 +14,8 @@ const ROUND: Duration = Duration::from_secs(30);
 /// While something is wrong.
 const SOON: Duration = Duration::from_secs(2);
 
+const NAME: &str = "disk";
+
 pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
     let mut before = Room::Ample;
     loop {
@@ -26,7 +28,7 @@ pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
             tracing::info!("the database can be written again");
         }
         let well = room == Room::Ample && services.store.is_healthy();
-        if !rest(&services, &stop, if well { ROUND } else { SOON }).await {
+        if !rest(&services, &stop, (NAME, if well { ROUND } else { SOON })).await {
             return;
         }
     }

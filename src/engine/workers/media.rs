@@ -12,12 +12,15 @@ const ROUND: Duration = Duration::from_mins(10);
 /// Between two lots of one round: uploads wait while a lot is looked at.
 const LOT: Duration = Duration::from_millis(100);
 
+const NAME: &str = "media";
+
 pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
     let mut wait = ROUND;
-    while rest(&services, &stop, wait).await {
+    while rest(&services, &stop, (NAME, wait)).await {
         if wait == ROUND
             && let Err(problem) = services.remove_stale_uploads().await
         {
+            services.jobs.failed(NAME, &problem);
             tracing::error!(%problem, "uploads that are over could not be tidied up");
         }
         wait = match services.remove_orphans().await {
@@ -27,6 +30,7 @@ pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
                 if more { LOT } else { ROUND }
             }
             Err(problem) => {
+                services.jobs.failed(NAME, &problem);
                 tracing::error!(%problem, "media could not be tidied up");
                 ROUND
             }

@@ -5,6 +5,7 @@ mod disk;
 mod media;
 mod sessions;
 mod stage;
+mod suspicion;
 
 use std::sync::Arc;
 
@@ -23,10 +24,21 @@ pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &Cancella
     spawner(Box::pin(media::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(sessions::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(stage::run(Arc::clone(services), stop.clone())));
+    spawner(Box::pin(suspicion::run(Arc::clone(services), stop.clone())));
 }
 
-/// Waits; `false` when it is time to stop.
-async fn rest(services: &Services, stop: &CancellationToken, wait: std::time::Duration) -> bool {
+/// Waits between two rounds of the worker with this name; `false` when it is time to stop.
+async fn rest(
+    services: &Services,
+    stop: &CancellationToken,
+    (name, wait): (&'static str, std::time::Duration),
+) -> bool {
+    let now = services.now();
+    services.jobs.rests(name, now, now.plus(wait));
     let stopped = std::pin::pin!(stop.cancelled());
-    matches!(select(stopped, services.clock.sleep(wait)).await, Either::Right(_))
+    let goes_on = matches!(select(stopped, services.clock.sleep(wait)).await, Either::Right(_));
+    if goes_on {
+        services.jobs.begins(name, services.now());
+    }
+    goes_on
 }

@@ -21,9 +21,11 @@ const KEPT: usize = 4_096;
 /// More writes than this in a round are a load; it moves rows on by itself.
 const QUIET: u64 = 100;
 
+const NAME: &str = "stage";
+
 pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
     let (mut wait, mut writes) = (ROUND, services.store.stats().writes);
-    while rest(&services, &stop, wait).await {
+    while rest(&services, &stop, (NAME, wait)).await {
         let stats = services.store.stats();
         let quiet = stats.writes.saturating_sub(writes) <= QUIET;
         writes = stats.writes;
@@ -32,6 +34,7 @@ pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
         if wait == LOT
             && let Err(error) = settle(&services.store, stats.staged).await
         {
+            services.jobs.failed(NAME, &error);
             // The writer has said why, and tries to open the file again with the next write.
             tracing::warn!(%error, "staged rows could not be moved");
             wait = ROUND;

@@ -16,6 +16,8 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 
+use super::console::{Line, PROTOCOL};
+
 type Body = BoxBody<Bytes, io::Error>;
 
 /// Sends a verb to the server behind `socket`; its status and body. Errors mean that no server
@@ -63,6 +65,38 @@ pub async fn fetch_admin<W: Write>(
         Ok((response.status().as_u16(), Bytes::new()))
     })
     .await
+}
+
+/// Turns a connection to the server behind `socket` into a console's line. `Err` holds the body of
+/// a refusal; the outer error means that no server answered there.
+pub async fn open_console(socket: &Path) -> io::Result<Result<Line, Bytes>> {
+    let stream = UnixStream::connect(socket).await?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let request = Request::get("/admin/console")
+        .header("host", "admin")
+        .header("connection", "upgrade")
+        .header("upgrade", PROTOCOL)
+        .body(Full::new(Bytes::new()))
+        .map_err(io::Error::other)?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(io::Error::other)?;
+        if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Err(response
+                .into_body()
+                .collect()
+                .await
+                .map_err(io::Error::other)?
+                .to_bytes()));
+        }
+        let upgraded = hyper::upgrade::on(response).await.map_err(io::Error::other)?;
+        let line: Line = Box::new(TokioIo::new(upgraded));
+        Ok(Ok(line))
+    };
+    let (answer, ()) = tokio::join!(exchange, async {
+        drop(connection.with_upgrades().await);
+    });
+    answer
 }
 
 fn words(path: &str, question: &Value) -> io::Result<Request<Body>> {

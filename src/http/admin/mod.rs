@@ -1,10 +1,11 @@
 //! The admin socket: verbs for whoever may open it. Must not be served anywhere else.
 
 mod client;
+mod console;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -18,13 +19,15 @@ use crate::base::{Code, Problem, Wrong, limits};
 use crate::service::{Download, download_verb, run_verb, upload_verb};
 use crate::store::Operator;
 
-pub use client::{ask_admin, fetch_admin, send_admin};
+pub use client::{ask_admin, fetch_admin, open_console, send_admin};
+pub use console::{Consoles, Line, PROTOCOL};
 
 pub(super) fn router() -> Router<Shared> {
     Router::new()
         .route("/admin/run", post(run))
         .route("/admin/upload", post(upload))
         .route("/admin/download", post(download))
+        .route("/admin/console", get(console::open))
 }
 
 /// A verb as `service` lists it, with the words that come with it.

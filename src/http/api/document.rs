@@ -33,6 +33,9 @@ const TAGS: &[(&str, &str)] = &[
     ("posts", "What is to be said, where and when."),
     ("deliveries", "One post to one channel, and what became of it."),
     ("media", "Images and videos that posts show."),
+    ("sessions", "Where people are signed in: a token each, shown once."),
+    ("people", "People: accounts, authenticators, invitations."),
+    ("embedding", "Pages of Carillon inside another product, by the key of that host."),
     ("events", "What happened, in a chain that shows what was tampered with."),
     ("keys", "API keys; shown once, stored as hashes."),
 ];
@@ -43,10 +46,15 @@ pub(super) fn empty() -> OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("An API key, made by `carillon key create` or `POST .../keys`."))
         .build();
+    let host = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("The key of a host, made by `carillon host create`."))
+        .build();
     let mut schemas = Vec::new();
     ProblemShown::schemas(&mut schemas);
     let components = ComponentsBuilder::new()
         .security_scheme("key", SecurityScheme::Http(key))
+        .security_scheme("host", SecurityScheme::Http(host))
         .schemas_from_iter(schemas)
         .schema(ProblemShown::name(), ProblemShown::schema())
         .response(problems::RESPONSE, problems::response());

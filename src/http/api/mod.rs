@@ -63,6 +63,7 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::media::thumbnail::read_thumbnail))
         .routes(routes!(v1::media::import::import_asset))
         .merge(uploads())
+        .merge(hosts())
         .routes(routes!(v1::events::list::list_events))
         .routes(routes!(v1::events::head::show_event_head))
         .routes(routes!(v1::events::export::export_events))
@@ -71,6 +72,45 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::events::stream::stream_events))
         .routes(routes!(v1::keys::list::list_keys, v1::keys::create::create_key))
         .routes(routes!(v1::keys::revoke::revoke_key))
+        .merge(people())
+}
+
+/// People, and how they come in.
+fn people() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            v1::sessions::create::create_session,
+            v1::sessions::list::list_sessions,
+            v1::sessions::end_others::end_other_sessions
+        ))
+        .routes(routes!(v1::sessions::end::end_session))
+        .routes(routes!(v1::sessions::prove::prove_session))
+        .routes(routes!(v1::me::show::show_me, v1::me::change::change_me))
+        .routes(routes!(v1::me::password::change_password))
+        .routes(routes!(
+            v1::me::begin_totp::begin_totp,
+            v1::me::confirm_totp::confirm_totp,
+            v1::me::end_totp::end_totp
+        ))
+        .routes(routes!(v1::me::recovery_codes::renew_recovery_codes))
+        .routes(routes!(v1::passwords::reset::reset_password))
+        .routes(routes!(
+            v1::invitations::list::list_invitations,
+            v1::invitations::create::create_invitation
+        ))
+        .routes(routes!(v1::invitations::revoke::revoke_invitation))
+        .routes(routes!(v1::invitations::accept::accept_invitation))
+        .routes(routes!(v1::security::show::show_security, v1::security::change::change_security))
+}
+
+/// For products that embed Carillon, by their own keys.
+fn hosts() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(v1::embed::open::open_embed_session))
+        .routes(routes!(v1::embed::show::show_embed_session))
+        .routes(routes!(v1::embed::end::end_embed_session))
+        .routes(routes!(v1::hosted::show::show_hosted_plan, v1::hosted::set::set_hosted_plan))
+        .routes(routes!(v1::hosted::preview::preview_hosted_plan))
 }
 
 /// Uploads in stretches: each answer says that it is of their protocol.

@@ -45,7 +45,7 @@ async fn metrics(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     if let Some(secret) = bearer(&headers) {
-        let principal = face.services.authenticate(secret)?;
+        let principal = face.services.authenticate(secret, None).await?;
         if !principal.allows(Scope::Metrics) {
             return Err(Problem::new(Code::Forbidden).with("scope", Scope::Metrics.word()).into());
         }

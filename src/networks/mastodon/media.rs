@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::super::call::unanswered;
 use super::super::{Call, CallError, Media, PartCall, Prepared, failure};
+use super::parent::Search;
 use super::reset;
 use crate::base::Timestamp;
 use crate::domain::publish::Outcome;
@@ -28,6 +29,9 @@ pub(super) struct Ticket {
     uploads: Vec<Option<Upload>>,
     #[serde(default)]
     pub parent: Option<String>,
+    /// While that is going on.
+    #[serde(default)]
+    pub search: Option<Search>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -52,6 +56,17 @@ impl Ticket {
     pub(super) fn again(&self, at: Timestamp) -> Prepared {
         let ticket = serde_json::to_vec(self).unwrap_or_default();
         Prepared::NotReady { again: at, ticket }
+    }
+
+    /// What a part with this note waits for.
+    pub(super) fn waits_for(noted: &[u8]) -> &'static str {
+        let ticket: Self = serde_json::from_slice(noted).unwrap_or_default();
+        let worked_on = ticket.uploads.iter().flatten().any(|upload| !upload.ready);
+        match ticket.search {
+            Some(_) => "parent",
+            None if worked_on => "media_processing",
+            None => "media_upload",
+        }
     }
 
     /// The ids to attach, once [`prepare`] said that all are ready.

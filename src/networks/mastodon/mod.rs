@@ -124,6 +124,10 @@ impl Network for Mastodon {
         }
     }
 
+    fn waits_for(&self, noted: &[u8]) -> &'static str {
+        media::Ticket::waits_for(noted)
+    }
+
     async fn commit(&self, call: &Call<'_>, part: &PartCall<'_>) -> Outcome {
         let Ok(url) = call.at("/api/v1/statuses") else {
             return Outcome::Refused(failure("missing", "instance", None));

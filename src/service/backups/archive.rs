@@ -166,8 +166,8 @@ impl Sums {
     }
 }
 
-/// Writes one.
-pub(super) struct Writer<W: Write> {
+/// Writes one; the order of what it is given is for the caller to keep.
+pub struct Writer<W: Write> {
     out: W,
     head: Head,
     sums: Sums,
@@ -176,7 +176,8 @@ pub(super) struct Writer<W: Write> {
 }
 
 impl Head {
-    pub(super) fn new(made_at: Timestamp, installation: String, media: MediaMode) -> Self {
+    /// Of the database of this program.
+    pub fn new(made_at: Timestamp, installation: String, media: MediaMode) -> Self {
         Self {
             schema: Layout::CURRENT.schema(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

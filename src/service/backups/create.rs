@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use super::archive::{Head, Writer};
-use super::{BackupError, Manifest, MediaMode, name_of};
+use super::{BackupError, Manifest, MediaMode, list_backups_in, name_of};
 use crate::base::{Code, Problem, Timestamp, limits};
 use crate::service::Services;
 use crate::store::rows::ObjectUse;
@@ -63,6 +63,11 @@ impl Services {
         Ok(self.list_backups().await?.first().map(|backup| backup.made_at))
     }
 
+    /// When the oldest that is kept was made, by the folder.
+    pub(in crate::service) async fn oldest_backup(&self) -> Result<Option<Timestamp>, Problem> {
+        Ok(self.list_backups().await?.last().map(|backup| backup.made_at))
+    }
+
     fn make_backup(&self, media: MediaMode, runtime: &Handle) -> Result<Made, BackupError> {
         let settings = self.backups.settings();
         let folder = &settings.folder;
@@ -87,7 +92,8 @@ impl Services {
         file.persist_noclobber(&path).map_err(|error| error.error)?;
         File::open(folder)?.sync_all()?;
         let mut removed = 0;
-        for old in self.backups.list(&installation)?.iter().skip(settings.keep.max(1)) {
+        let there = list_backups_in(folder, Some(&installation))?;
+        for old in there.iter().skip(settings.keep.max(1)) {
             fs::remove_file(&old.path)?;
             removed += 1;
         }

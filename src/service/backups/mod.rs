@@ -6,7 +6,7 @@ mod create;
 mod restored;
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::store::DecodeError;
 use crate::vault::{Identity, Keyring, Recipients, VaultError};
 use crate::{media, store};
 
-pub use archive::{Item, Manifest, MediaMode};
+pub use archive::{Head, Item, Manifest, MediaMode, Writer, read as read_archive};
 pub(super) use restored::restored_from;
 pub use restored::{Restored, hold_restored};
 
@@ -110,34 +110,41 @@ impl Backups {
     pub fn settings(&self) -> &BackupSettings {
         &self.settings
     }
+}
 
-    /// Those of an installation that are whole, newest first.
-    fn list(&self, installation: &str) -> io::Result<Vec<BackupShown>> {
-        let entries = match std::fs::read_dir(&self.settings.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let Some((made_at, of)) = of_name(&name) else { continue };
-            if of == installation {
-                let (bytes, path) = (entry.metadata()?.len(), entry.path().display().to_string());
-                found.push(BackupShown { name, path, made_at, bytes });
-            }
+/// The backups in a folder that are whole, newest first; those of one installation if it is named.
+pub fn list_backups_in(folder: &Path, installation: Option<&str>) -> io::Result<Vec<BackupShown>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Some((made_at, of)) = of_name(&name) else { continue };
+        if installation.is_none_or(|installation| installation == of) {
+            let (bytes, path) = (entry.metadata()?.len(), entry.path().display().to_string());
+            found.push(BackupShown { name, path, made_at, bytes });
         }
-        found.sort_by(|a, b| b.name.cmp(&a.name));
-        Ok(found)
     }
+    found.sort_by(|a, b| b.name.cmp(&a.name));
+    Ok(found)
 }
 
 impl Services {
     /// The backups of this installation in its folder, newest first.
     pub async fn list_backups(&self) -> Result<Vec<BackupShown>, Problem> {
+        // A run in one thread has no folder, and nobody to wait for one.
+        if self.backups.settings.folder.as_os_str().is_empty() {
+            return Ok(Vec::new());
+        }
         let (backups, installation) =
             (Arc::clone(&self.backups), self.vault.keyring().installation());
-        let listed = create::blocking(move || backups.list(&installation)).await?;
+        let listed = create::blocking(move || {
+            list_backups_in(&backups.settings.folder, Some(&installation))
+        })
+        .await?;
         listed.map_err(|error| create::failed(&error.into()))
     }
 }
@@ -148,8 +155,16 @@ pub fn read_backup(
     identity: &Identity,
     on: impl FnMut(Item<'_>) -> Result<(), BackupError>,
 ) -> Result<Manifest, BackupError> {
-    let file = BufReader::with_capacity(256 * 1024, File::open(path)?);
-    let opened = identity.open(file).map_err(|error| match error {
+    read_backup_from(BufReader::with_capacity(256 * 1024, File::open(path)?), identity, on)
+}
+
+/// The same, from wherever its bytes come.
+pub fn read_backup_from(
+    from: impl BufRead,
+    identity: &Identity,
+    on: impl FnMut(Item<'_>) -> Result<(), BackupError>,
+) -> Result<Manifest, BackupError> {
+    let opened = identity.open(from).map_err(|error| match error {
         VaultError::NotEncrypted => BackupError::Foreign,
         other => BackupError::Vault(other),
     })?;

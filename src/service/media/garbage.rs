@@ -1,5 +1,5 @@
-//! Removing objects that nothing needs. An object goes only when its time has come, no asset and no
-//! pin names it, and no upload is under way; so a crash can repeat a removal and never undo a use.
+//! Removing objects that nothing needs. An object goes only when its time has come, no asset, no
+//! pin and no kept backup names it, and no upload is under way; so a crash can repeat a removal and never undo a use.
 
 use super::super::{Services, refused, trouble};
 use super::disk;
@@ -18,7 +18,10 @@ impl Services {
     pub async fn remove_orphans(&self) -> Result<(usize, bool), Problem> {
         let now = self.now();
         let swept = self.blobs.sweep().await;
-        let due = self.store.read(move |view| view.orphans(now, AT_ONCE)).await;
+        // A backup names by hash what was needed when it was made: whatever was done with later than
+        // the oldest that is kept must be there when it is restored.
+        let until = self.oldest_backup().await?.map_or(now, |oldest| oldest.min(now));
+        let due = self.store.read(move |view| view.orphans(until, AT_ONCE)).await;
         let due = due.map_err(trouble)?;
         let more = due.len() == AT_ONCE;
         let mut removed = 0;

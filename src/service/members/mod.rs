@@ -189,11 +189,11 @@ impl Services {
     }
 }
 
-/// As whom somebody acts on members at this moment: a key is what an admin is, and the operator of
+/// As whom somebody acts on members at this moment: a key or a host is what an admin is, and the operator of
 /// the installation what an owner is.
 fn acting<R: Right>(tx: &Tx<'_>, access: &Access<R>) -> Result<Role, WriteError<Problem>> {
     match access.actor {
-        Actor::Key(_) => Ok(Role::Admin),
+        Actor::Key(_) | Actor::Host(_) => Ok(Role::Admin),
         Actor::Operator { .. } | Actor::System => Ok(Role::Owner),
         Actor::User(user) => {
             let own = tx.get::<Member>(&access.scope, &user)?.filter(Member::is_active);

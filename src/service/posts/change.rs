@@ -63,7 +63,10 @@ impl Services {
                 follow(tx, &services, &access, (&before, &mut after), (&channels, &fresh, moment))?;
                 save(tx, &access, Some(&before), &after)?;
                 remember(tx, &access, now, &id.to_string())?;
-                let event = access.event(&services, "post.changed", &id.to_string());
+                let mut event = access.event(&services, "post.changed", &id.to_string());
+                if before.schedule != after.schedule {
+                    event.data = was(&before);
+                }
                 tx.append_event(&access.scope, event)?;
                 let value = shown::post(&tx.view(), &access.scope, &after, &glance)?;
                 Ok(Done { value: with_warnings(value, &warnings), replayed: false })
@@ -95,6 +98,17 @@ impl Services {
             (channel, (target, Ids::new(self, limits::PARTS_PER_POST)))
         };
         Ok((schedule, channels.into_iter().map(ids).collect()))
+    }
+}
+
+/// Where a post that moves was, for whoever wants it back.
+fn was(before: &Post) -> BTreeMap<String, String> {
+    match &before.schedule {
+        Some(Schedule::At { local, zone, .. }) => BTreeMap::from([
+            ("was_at".to_owned(), local.clone()),
+            ("was_zone".to_owned(), zone.clone()),
+        ]),
+        Some(Schedule::Now { .. }) | None => BTreeMap::new(),
     }
 }
 
@@ -220,7 +234,7 @@ pub(super) fn cancel<R: Right>(
         Ok(_) => Ok(true),
         Err(Refused::Missing | Refused::Step(Refusal::Finished)) => Ok(false),
         Err(Refused::Step(refusal)) => no(refusal_problem(refusal)),
-        Err(Refused::Lane) => no(Problem::new(Code::Internal)),
+        Err(Refused::Lane | Refused::Paused | Refused::Channel) => no(Problem::new(Code::Internal)),
     }
 }
 

@@ -2,7 +2,9 @@
 //! the console's palette read it. Must not render anything.
 
 mod files;
+mod host;
 mod members;
+mod people;
 mod plan;
 mod run;
 
@@ -67,6 +69,7 @@ const PAGE: &[Arg] = &[
     arg("limit", Optional, "rows of the page, at most 200"),
     arg("cursor", Optional, "where the page before ended"),
 ];
+const HOST: &[&str] = &["id", "name", "origins", "created_at", "revoked_at"];
 const PLAN: &[Arg] = &[
     arg("plan", Word, "free, starter, pro or enterprise; default for that of the installation"),
     arg("channels", Optional, "channels instead of the plan's: a number, or unlimited"),
@@ -74,15 +77,17 @@ const PLAN: &[Arg] = &[
     arg("allow", Many, "a feature that the plan may lack: evergreen, rss_autopost or ai"),
     arg("deny", Many, "a feature that the plan may have"),
 ];
+const MEDIA: Arg = arg("media", Many, "id of a file (`media list`); N:ID for the N-th text");
 const POST: &[&str] = &["id", "state", "due", "text"];
-const DELIVERY: &[&str] = &["id", "state", "reason", "network", "due", "permalink"];
+const DELIVERY: &[&str] =
+    &["id", "state", "reason", "channel_name", "network", "due", "cause", "permalink"];
 const CHANNEL: &[&str] = &["id", "network", "name", "state", "paused", "handle", "url"];
 const WORKSPACE: &[&str] = &["id", "slug", "name", "paused"];
 const ASSET: &[&str] = &["id", "name", "type", "bytes", "width", "height", "alt"];
 const ALT: Arg = arg("alt", Optional, "what it shows, for those who do not see it");
 const EVENT: &[&str] = &["sequence", "at", "actor", "kind", "subject"];
 const ACTIVITY: &[&str] = &["sequence", "at", "actor", "kind", "subject", "params"];
-const USER: &[Arg] = &[arg("user", Word, "the person's id")];
+const PERSON: &[Arg] = &[arg("user", Word, "the person's id")];
 const GRANTED: Arg = arg(
     "channel",
     Many,
@@ -91,6 +96,10 @@ const GRANTED: Arg = arg(
 const MEMBER: &[&str] = &["user", "role", "channels", "joined_at", "suspended_at"];
 const KEY: &[&str] =
     &["id", "name", "scopes", "channels", "created_at", "expires_at", "revoked_at"];
+
+const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
+const EMAIL: Arg = arg("email", Word, "their e-mail");
+const INVITATION: &[&str] = &["id", "email", "role", "state", "expires_at"];
 
 const fn verb(
     (noun, verb, right): (&'static str, &'static str, &'static str),
@@ -131,7 +140,7 @@ pub const VERBS: &[Verb] = &[
     verb(("plan", "set", "admin"), "Give the workspace a plan. Nothing is deleted: what is over its limits \
         stays and goes out, and more is refused", PLAN, &[]),
     verb(("member", "list", "read"), "The workspace's members", &[], MEMBER),
-    verb(("member", "show", "read"), "One member", USER, MEMBER),
+    verb(("member", "show", "read"), "One member", PERSON, MEMBER),
     verb(("member", "add", "admin"), "Make somebody who has an account a member", &[
         arg("user", Word, "the person's id"),
         arg("role", Required, "viewer, editor, admin or owner"),
@@ -145,9 +154,39 @@ pub const VERBS: &[Verb] = &[
         arg("user", Word, "the person's id"),
         GRANTED,
     ], MEMBER),
-    verb(("member", "suspend", "admin"), "Give a member nothing at all for a while", USER, MEMBER),
-    verb(("member", "restore", "admin"), "Take the suspension back", USER, MEMBER),
-    verb(("member", "remove", "admin"), "End a membership; what they wrote stays", USER, MEMBER),
+    verb(("member", "suspend", "admin"), "Give a member nothing at all for a while", PERSON, MEMBER),
+    verb(("member", "restore", "admin"), "Take the suspension back", PERSON, MEMBER),
+    verb(("member", "remove", "admin"), "End a membership; what they wrote stays", PERSON, MEMBER),
+    verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator", &[
+        arg("totp", Required, "required or optional"),
+    ], &[]),
+    verb(("host", "create", ""), "Let a product embed Carillon for its own people; its key is shown once", &[
+        arg("name", Word, "which product"),
+        arg("origin", Many, "where its pages are, such as https://crm.example"),
+    ], HOST),
+    verb(("host", "list", ""), "Products that embed Carillon", &[], HOST),
+    verb(("host", "revoke", ""), "End a product's key and its open pages at once; what it made stays", ID, HOST),
+    verb(("setup-link", "", ""), "A link that makes the first user; for one use, within 30 minutes", &[], &[]),
+    verb(("user", "create", ""), "Make a user, who gets a workspace", &[
+        EMAIL,
+        arg("name", Optional, "their name; what stands before the @ when not given"),
+        arg("admin", Flag, "let them own the workspaces that nobody belongs to yet"),
+        arg("password", Secret, "their password; without one you get a link by which they set it"),
+    ], USER),
+    verb(("user", "list", ""), "All users", PAGE, USER),
+    verb(("user", "show", ""), "One user", &[EMAIL], USER),
+    verb(("user", "disable", ""), "Shut a user out, everywhere and at once", &[EMAIL], USER),
+    verb(("user", "enable", ""), "Let them in again", &[EMAIL], USER),
+    verb(("user", "reset-link", ""), "A link by which they set a new password; for one use, within a day", &[EMAIL], &[]),
+    verb(("user", "reset-totp", ""), "Take off an authenticator that they have lost", &[EMAIL], USER),
+    verb(("user", "sessions", ""), "Where they are signed in", &[EMAIL], &["id", "used_at", "ends_at", "address", "agent"]),
+    verb(("user", "sign-out", ""), "End all their sessions", &[EMAIL], &[]),
+    verb(("invitation", "create", "admin"), "Invite somebody; the link is shown once", &[
+        arg("email", Word, "their e-mail"),
+        arg("role", Required, "owner, admin, editor or viewer"),
+    ], INVITATION),
+    verb(("invitation", "list", "admin"), "The workspace's invitations, newest first", PAGE, INVITATION),
+    verb(("invitation", "revoke", "admin"), "Take an invitation back", ID, INVITATION),
     verb(("key", "create", "admin"), "Make an API key; it is shown once", &[
         arg("name", Word, "what it is for"),
         arg("scope", Many, "read, write (drafts and media), publish, admin or metrics"),
@@ -183,6 +222,7 @@ pub const VERBS: &[Verb] = &[
     verb(("post", "create", "write"), "Write a post", &[
         arg("channel", Many, "id of a channel; several for several"),
         TEXT,
+        MEDIA,
         AT,
         ZONE,
         NOW,
@@ -193,6 +233,7 @@ pub const VERBS: &[Verb] = &[
         arg("id", Word, "its id"),
         arg("channel", Many, "id of a channel; all that it is to go to"),
         TEXT,
+        MEDIA,
         AT,
         ZONE,
         NOW,
@@ -221,11 +262,12 @@ pub const VERBS: &[Verb] = &[
     ], ASSET),
     verb(("delivery", "list", "read"), "Deliveries, newest first", STATE, DELIVERY),
     verb(("delivery", "show", "read"), "One delivery: attempts, evidence, permalink", ID, DELIVERY),
-    verb(("delivery", "resolve", "publish"), "Decide on a held delivery", &[
+    verb(("delivery", "resolve", "publish"), "Decide on a held delivery, or try a failed one again", &[
         arg("id", Word, "its id"),
         arg("as", Required, "it_is_there, send_again or drop"),
         arg("url", Optional, "where it is, when it is there"),
     ], DELIVERY),
+    verb(("delivery", "acknowledge", "publish"), "Say that a failed one was seen: it waits for nobody any more", ID, DELIVERY),
     verb(("event", "list", "admin"), "The chain of what happened, newest first", &[
         arg("kind", Optional, "how the kind begins, such as post. or suspicious"),
         arg("actor", Optional, "who did it, or how that begins, such as key: or operator:1000"),
@@ -257,8 +299,20 @@ const REHEARSED: &[(&str, &[&str])] = &[
     ("key", &["revoke"]),
     ("channel", &["pause", "resume", "remove"]),
     ("post", &["create", "edit", "cancel"]),
-    ("delivery", &["resolve"]),
+    ("delivery", &["resolve", "acknowledge"]),
 ];
+
+/// The noun that an argument of a verb names: what it can be completed with.
+pub fn noun_named(noun: &str, arg: &str) -> Option<&'static str> {
+    match (noun, arg) {
+        ("channel", "id") | (_, "channel") => Some("channel"),
+        ("post", "id") => Some("post"),
+        ("delivery", "id") => Some("delivery"),
+        ("key", "id") => Some("key"),
+        ("network", "name") | ("channel", "network") => Some("network"),
+        _ => None,
+    }
+}
 
 impl Verb {
     /// Whether it can be tried without writing.

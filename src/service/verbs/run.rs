@@ -17,7 +17,7 @@ use crate::base::{
 use crate::domain::access::{Entrust, Manage, Publish, Read, Right, Scope as KeyScope, Write};
 use crate::domain::post::PartDraft;
 use crate::domain::publish::State;
-use crate::store::{Backlog, Operator};
+use crate::store::{Backlog, Layout, Operator};
 
 pub(super) type Answer = Result<Value, Problem>;
 
@@ -160,6 +160,8 @@ async fn answer(
     }
     let id = call.workspace(workspace).await?;
     match noun {
+        "workspace" if verb == "security" => call.security(id, &words).await,
+        "invitation" => call.invitation(id, verb, &words).await,
         "workspace" | "key" => call.people(id, noun, verb, &words).await,
         "member" => call.member(id, verb, &words).await,
         "plan" => call.plan(id, verb, &words).await,
@@ -190,6 +192,9 @@ impl Caller<'_> {
         let (services, operator) = (self.services, self.operator);
         match (noun, verb) {
             ("status", _) => self.status().await,
+            ("setup-link", _) => shown(services.setup_link(operator).await?),
+            ("user", _) => self.user(verb, words).await,
+            ("host", _) => self.host(verb, words).await,
             ("config", _) => shown((services.controls.reload)()?),
             ("log", _) => {
                 let level = words.word("level")?;
@@ -258,6 +263,7 @@ impl Caller<'_> {
         let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "schema": Layout::CURRENT.schema(),
             "now": now,
             "epoch": services.store.epoch(),
             "store": if services.store.is_healthy() { "ok" } else { "failing" },
@@ -462,6 +468,10 @@ impl Caller<'_> {
                 let done = services.resolve_delivery(access, words.id("id")?, decision);
                 shown(done.await?.value)
             }
+            "acknowledge" => {
+                let access = self.enter::<Publish>(workspace).await?;
+                shown(services.acknowledge_delivery(access, words.id("id")?).await?)
+            }
             "show" => {
                 let access = self.enter::<Read>(workspace).await?;
                 shown(services.delivery(&access, words.id("id")?).await?)
@@ -488,7 +498,21 @@ fn channels(words: &Words<'_>) -> Result<Vec<ChannelId>, Problem> {
 
 fn parts(words: &Words<'_>) -> Result<Vec<PartDraft>, Problem> {
     let part = |text: &str| PartDraft { text: text.to_owned(), ..PartDraft::default() };
-    Ok(words.many("text")?.into_iter().map(part).collect())
+    let mut parts: Vec<PartDraft> = words.many("text")?.into_iter().map(part).collect();
+    let last = parts.len();
+    for given in words.many("media")? {
+        let (number, id) = given.split_once(':').unwrap_or(("1", given));
+        let place = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        match place.and_then(|place| parts.get_mut(place)) {
+            Some(part) => part.media.push(id.to_owned()),
+            None if last == 0 => return Err(Problem::field("text", Wrong::Missing)),
+            None => {
+                let allowed = format!("ID, or N:ID with N from 1 to {last}");
+                return Err(Problem::field("media", Wrong::NotOneOf { allowed }));
+            }
+        }
+    }
+    Ok(parts)
 }
 
 fn when(words: &Words<'_>) -> Result<Option<When>, Problem> {
@@ -518,7 +542,7 @@ fn post_change(words: &Words<'_>) -> Result<PostChange, Problem> {
         }
     };
     Ok(PostChange {
-        parts: given("text").then(|| parts(words)).transpose()?,
+        parts: (given("text") || given("media")).then(|| parts(words)).transpose()?,
         channels: given("channel").then(|| channels(words)).transpose()?,
         when: when(words)?,
         tags: given("tag").then(tags).transpose()?,

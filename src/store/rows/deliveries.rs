@@ -6,7 +6,7 @@ use crate::base::{ChannelId, DeliveryId, Timestamp};
 use crate::domain::access::{ChannelGrant, Lack, Reach};
 use crate::domain::delivery::Delivery;
 use crate::domain::publish::State;
-use crate::store::record::{Row, Scoped};
+use crate::store::record::{DecodeError, Row, Scoped, decode_body};
 use crate::store::schema::Table;
 
 impl Row for Delivery {
@@ -27,7 +27,8 @@ impl Scoped for Delivery {
     }
 }
 
-/// A delivery that is armed or unknown. At most one of a channel is armed.
+/// A delivery that may be out, and that the program is at: it is armed or unknown, or a repeat under
+/// its key waits. At most one of a channel is armed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inflight;
 
@@ -43,12 +44,26 @@ impl Scoped for Inflight {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attention {
     pub state: State,
+    /// Somebody saw it, and it waits for nobody any more.
+    pub acknowledged: bool,
+}
+
+#[derive(Deserialize)]
+struct AttentionV1 {
+    state: State,
 }
 
 impl Row for Attention {
     type Key = DeliveryId;
     const TABLE: Table = Table::Attention;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self, DecodeError> {
+        match version {
+            1 => decode_body(body).map(|AttentionV1 { state }| Self { state, acknowledged: false }),
+            other => Err(DecodeError::UnknownVersion(other)),
+        }
+    }
 }
 
 impl Scoped for Attention {}

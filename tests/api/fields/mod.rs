@@ -6,3 +6,32 @@ mod bodies;
 mod mutations;
 mod parameters;
 mod places;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::harness::House;
+
+/// A right request of a host for a page.
+fn page() -> Value {
+    json!({
+        "user": { "id": "u-1", "email": "ann@acme.example", "name": "Ann" },
+        "workspace": { "id": "a-1", "name": "Acme" },
+        "role": "editor", "origin": "https://crm.example",
+    })
+}
+
+/// The key of a host that has opened that page.
+async fn host(house: &House) -> String {
+    let args = json!({ "name": "CRM", "origin": ["https://crm.example"] });
+    let key = house.verb(("host", "create"), None, args).await["key"].as_str().unwrap().to_owned();
+    let open = house.bare(Method::POST, "/api/v1/embed-sessions").key(&key).json(&page());
+    assert_eq!(open.send().await.status, 201);
+    key
+}
+
+/// Whether it is for hosts.
+fn is_for_hosts(path: &str) -> bool {
+    let own = ["/api/v1/embed-sessions", "/api/v1/hosted-workspaces/"];
+    own.iter().any(|start| path.starts_with(start)) && !path.ends_with("/current")
+}

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::document::{fetch, operations};
 use super::super::harness::{Answer, House, send};
+use super::super::users::{ANN, Person};
 
 /// Text as it stands in an address.
 fn encoded(text: &str) -> String {
@@ -71,12 +72,14 @@ struct Target {
     path: String,
     method: Method,
     body: bool,
+    /// A key, or the token of a person where a key is none.
+    bearer: String,
 }
 
 impl Target {
     async fn send(&self, path: &str, header: Option<(&str, &[u8])>) -> Answer {
         let mut request = Request::builder().method(self.method.clone()).uri(path);
-        request = request.header("authorization", format!("Bearer {}", self.house.key));
+        request = request.header("authorization", format!("Bearer {}", self.bearer));
         if let Some((name, value)) = header {
             request = request.header(name, HeaderValue::from_bytes(value).unwrap());
         }
@@ -117,9 +120,20 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
         .replace("{asset}", asset["id"].as_str().unwrap())
         .replace("{event}", "1")
         .replace("{user}", missing)
-        .replace("{key}", missing);
+        .replace("{key}", missing)
+        .replace("{session}", missing)
+        .replace("{external}", "a-1")
+        .replace("{invitation}", missing);
     let body = !operation["requestBody"].is_null();
-    Target { house, path, method: method.clone(), body }
+    let own = ["/api/v1/me", "/api/v1/sessions"].iter().any(|start| path.starts_with(start));
+    let bearer = if own {
+        Person::new(&house, ANN).await.token
+    } else if super::is_for_hosts(&path) {
+        super::host(&house).await
+    } else {
+        house.key.clone()
+    };
+    Target { house, path, method: method.clone(), body, bearer }
 }
 
 #[tokio::test]

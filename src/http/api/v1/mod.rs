@@ -2,14 +2,22 @@
 
 pub mod channels;
 pub mod deliveries;
+pub mod embed;
 pub mod events;
+pub mod hosted;
+pub mod invitations;
 pub mod keys;
+pub mod me;
 pub mod media;
 pub mod members;
 pub mod networks;
+pub mod passwords;
 pub mod plan;
 pub mod posts;
 mod schemas;
+pub mod security;
+pub mod sessions;
+mod texts;
 pub mod workspaces;
 
 use serde::Deserialize;

@@ -48,6 +48,16 @@ pub fn scopes() -> Schema {
     list(items, Scope::ALL.len()).min_items(Some(1)).description(Some(about)).into()
 }
 
+pub fn email() -> Schema {
+    text(limits::EMAIL_BYTES).min_length(Some(3)).into()
+}
+
+pub fn style() -> Schema {
+    let about = "A CSS value without quotes and semicolons.";
+    let plain = text(100).min_length(Some(1)).pattern(Some("^[A-Za-z0-9 #%(),./-]+$"));
+    plain.description(Some(about)).into()
+}
+
 pub fn export_format() -> Schema {
     let about = "`jsonl` if not given.";
     one_of(ExportFormat::WORDS).description(Some(about)).into()

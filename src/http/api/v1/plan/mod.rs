@@ -1,5 +1,5 @@
 //! The plan of a workspace, and what another would mean.
 
 pub mod preview;
-mod shapes;
+pub mod shapes;
 pub mod show;

@@ -32,6 +32,6 @@ pub async fn preview_plan(
     caller: Authorized<Read>,
     body: Json<PlanGiven>,
 ) -> Result<Answer, Refusal> {
-    let given = body.0.read()?;
+    let given = body.0.read("")?;
     Ok(Answer::json(&face.services.preview_plan(&caller.access, Some(given)).await?))
 }

@@ -43,12 +43,13 @@ pub struct OverridesGiven {
 }
 
 impl PlanGiven {
-    pub fn read(&self) -> Result<Entitlement, Problem> {
+    /// What was written under `prefix`, such as `plan.`.
+    pub fn read(&self, prefix: &str) -> Result<Entitlement, Problem> {
         let mut overrides = Overrides::default();
         if let Some(own) = &self.overrides {
             let cap = |name: &str, word: &Option<String>| {
                 word.as_deref()
-                    .map(|word| words::cap(&format!("overrides.{name}"), word))
+                    .map(|word| words::cap(&format!("{prefix}overrides.{name}"), word))
                     .transpose()
             };
             overrides.channels = cap("channels", &own.channels)?;
@@ -64,6 +65,6 @@ impl PlanGiven {
                 }
             }
         }
-        Ok(Entitlement { plan: words::plan("plan", &self.plan)?, overrides })
+        Ok(Entitlement { plan: words::plan(&format!("{prefix}plan"), &self.plan)?, overrides })
     }
 }

@@ -1,6 +1,9 @@
 //! What is wrong with an installation and what to do about it. Looks only: must not make, repair
 //! or begin anything.
 
+mod backups;
+pub(super) mod data;
+
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -9,13 +12,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::build::{bucket, identity, identity_place};
-use super::reload::marks;
+use super::build::bucket;
 use super::runtime;
 use crate::base::{Clock, Timestamp};
 use crate::config::Config;
-use crate::domain::space::Room;
-use crate::store::{Disk, Error as StoreError, Store};
 
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,25 +41,38 @@ const CLOCK_SLACK: Duration = Duration::from_mins(5);
 /// More overdue than this is not the usual handful of a busy minute.
 const LATE: u64 = 100;
 
-fn ok(check: &'static str, seen: impl Into<String>) -> Finding {
+pub(super) fn ok(check: &'static str, seen: impl Into<String>) -> Finding {
     Finding { check, level: Level::Ok, seen: seen.into(), remedy: None }
 }
 
-fn warn(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
+pub(super) fn warn(
+    check: &'static str,
+    seen: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Finding {
     Finding { check, level: Level::Warn, seen: seen.into(), remedy: Some(remedy.into()) }
 }
 
-fn fail(check: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
+pub(super) fn fail(
+    check: &'static str,
+    seen: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Finding {
     Finding { check, level: Level::Fail, seen: seen.into(), remedy: Some(remedy.into()) }
 }
+
+pub(super) use backups::last_backup;
 
 /// Looks at everything. `status` is what the running server says of itself, if one answers.
 pub fn doctor(config: &Config, status: Option<&Value>, clock: &dyn Clock) -> Vec<Finding> {
     let data = &config.server.data;
-    let mut found = vec![folder(data)];
-    found.extend(space(config));
-    found.push(identity_readable(config));
-    found.push(database(&data.join("carillon.redb"), status));
+    let mut found = vec![data::folder(data)];
+    found.extend(data::files(config));
+    found.extend(data::space(config));
+    found.push(data::identity_readable(config));
+    found.extend(data::keyring(config));
+    found.push(data::database(config, status));
+    found.push(backups::backups(config, clock.now()));
     found.extend(media_bucket(config));
     found.push(server(config, status));
     found.push(time(&data.join("carillon.redb"), clock.now()));
@@ -68,87 +81,6 @@ pub fn doctor(config: &Config, status: Option<&Value>, clock: &dyn Clock) -> Vec
     found.extend(status.map(held));
     found.extend(status.map(late));
     found
-}
-
-fn folder(data: &Path) -> Finding {
-    let check = "data folder";
-    let shown = data.display();
-    let metadata = match std::fs::metadata(data) {
-        Ok(metadata) if metadata.is_dir() => metadata,
-        Ok(_) => {
-            return fail(check, format!("{shown} is no folder"), "name another one (server.data)");
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return warn(check, format!("{shown} is not there yet"), "the first start makes it");
-        }
-        Err(error) => return fail(check, format!("{shown}: {error}"), "let this user into it"),
-    };
-    let (mode, owner, me) =
-        (metadata.mode() & 0o777, metadata.uid(), rustix::process::geteuid().as_raw());
-    if owner != me && me != 0 {
-        let seen = format!("{shown} belongs to uid {owner}, and this is uid {me}");
-        return fail(check, seen, "run this as the user of the server");
-    }
-    if mode & 0o027 != 0 {
-        let seen = format!("others may look into {shown} (mode {mode:o})");
-        return fail(check, seen, format!("chmod 700 {shown}"));
-    }
-    ok(check, format!("{shown}, mode {mode:o}, owner {owner}"))
-}
-
-fn space(config: &Config) -> Option<Finding> {
-    let check = "free space";
-    let space = Disk::File(config.server.data.join("carillon.redb")).space()?;
-    let seen = format!("{} MiB free", space.free / (1024 * 1024));
-    Some(match marks(config).room(space) {
-        Room::Out => fail(check, seen, "make room now: nothing is sent (store.space_out_mib)"),
-        Room::Scarce => {
-            let remedy = "make room now: no posts and media are taken in (store.space_scarce_mib)";
-            fail(check, seen, remedy)
-        }
-        Room::Low => warn(check, seen, "make room soon"),
-        Room::Ample => ok(check, seen),
-    })
-}
-
-fn identity_readable(config: &Config) -> Finding {
-    let check = "identity";
-    let (place, made_when_missing) = identity_place(config);
-    let shown = place.display().to_string();
-    if made_when_missing && !place.exists() {
-        return if config.server.data.join("keyring.age").exists() {
-            let remedy = "bring it back from your copy: without it no token can be read";
-            fail(check, format!("{shown} is gone, and there is a keyring"), remedy)
-        } else {
-            warn(check, format!("{shown} is not there yet"), "the first start makes it")
-        };
-    }
-    match identity(config) {
-        Ok(_) => ok(check, format!("{shown} can be read; keep a copy elsewhere")),
-        Err(error) => fail(check, error.to_string(), "give this user, and nobody else, the file"),
-    }
-}
-
-fn database(file: &Path, status: Option<&Value>) -> Finding {
-    let check = "database";
-    if let Some(status) = status {
-        return match status.get("store").and_then(Value::as_str) {
-            Some("ok") => ok(check, "open in the running server"),
-            _ => fail(check, "the running server cannot write it", "look at the disk and the log"),
-        };
-    }
-    if !file.exists() {
-        return warn(check, "it is not there yet", "the first start makes it");
-    }
-    match Store::look(file) {
-        Ok(true) => ok(check, "can be opened"),
-        Ok(false) => ok(check, "was not closed; the next start repairs that"),
-        Err(StoreError::InUse) => {
-            let remedy = "name the socket of the server that has it (--socket)";
-            warn(check, "it is open in another process that does not answer here", remedy)
-        }
-        Err(error) => fail(check, error.to_string(), "restore it from a backup"),
-    }
 }
 
 /// Asks the bucket itself, with the key that a server would use.
@@ -275,6 +207,8 @@ mod tests {
 
     use super::*;
     use crate::base::{ManualClock, SystemClock};
+    use crate::store::{Disk, Options, Store};
+    use crate::vault::{Identity, Keyring};
 
     fn config(data: &Path, more: &[(&str, &str)]) -> Config {
         let mut flags = vec![("server.data".to_owned(), data.to_string_lossy().into_owned())];
@@ -318,6 +252,88 @@ mod tests {
         }
         assert_eq!(level(&found, "public address"), Level::Warn);
         assert!(found.iter().all(|f| (f.level == Level::Ok) == f.remedy.is_none()), "{found:#?}");
+    }
+
+    /// A folder in which a server could start.
+    async fn started() -> tempfile::TempDir {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(data.path(), Permissions::from_mode(0o700)).unwrap();
+        let identity = Identity::load_or_create(&data.path().join("identity.txt")).unwrap();
+        let rng = crate::base::SystemRng::default();
+        Keyring::open_or_create(&data.path().join("keyring.age"), &identity, &rng).unwrap();
+        let disk = Disk::File(data.path().join("carillon.redb"));
+        Store::open(disk, Options::default()).unwrap().close().await.unwrap();
+        data
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_stops_a_start_is_found_before_it() {
+        let look = |data: &Path| doctor(&config(data, &[]), None, &SystemClock::new());
+        let data = started().await;
+        let at = |name: &str| data.path().join(name);
+        let fine = look(data.path());
+        for check in ["data folder", "data files", "identity", "keyring", "database"] {
+            assert_eq!(level(&fine, check), Level::Ok, "{fine:#?}");
+        }
+        let mode = |name: &str, mode| {
+            std::fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
+        };
+        mode("carillon.redb", 0o400);
+        assert_eq!(level(&look(data.path()), "data files"), Level::Fail);
+        mode("carillon.redb", 0o600);
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(at("carillon.redb"), Some(12_345), None).unwrap();
+            let found = look(data.path());
+            assert_eq!(level(&found, "data files"), Level::Fail, "{found:#?}");
+            std::os::unix::fs::chown(at("carillon.redb"), Some(0), None).unwrap();
+        }
+        let other = started().await;
+        std::fs::copy(other.path().join("identity.txt"), at("identity.txt")).unwrap();
+        assert_eq!(level(&look(data.path()), "keyring"), Level::Fail);
+        // Cut off inside its pages, and inside its head.
+        let whole = std::fs::read(at("carillon.redb")).unwrap();
+        for length in [whole.len() - 1, whole.len() / 2, 5_000, 100] {
+            std::fs::write(at("carillon.redb"), &whole[..length]).unwrap();
+            let found = look(data.path());
+            assert_eq!(level(&found, "database"), Level::Fail, "{length}: {found:#?}");
+        }
+        std::fs::write(at("carillon.redb"), &whole).unwrap();
+        assert_eq!(level(&look(data.path()), "database"), Level::Ok);
+        let open = Store::open(Disk::File(at("carillon.redb")), Options::default()).unwrap();
+        assert_eq!(level(&look(data.path()), "database"), Level::Fail, "somebody has it");
+        drop(open);
+        std::fs::remove_file(at("carillon.redb")).unwrap();
+        assert_eq!(level(&look(data.path()), "database"), Level::Fail, "its slots are there");
+    }
+
+    #[test]
+    fn backups_that_are_missing_old_or_out_of_reach_are_found() {
+        let data = tempfile::tempdir().unwrap();
+        let identity = Identity::load_or_create(&data.path().join("offline.txt")).unwrap();
+        let recipient = format!("{identity:?}");
+        let recipient = recipient.trim_start_matches("Identity(").trim_end_matches(')');
+        let backups = data.path().join("backups");
+        let clock = ManualClock::at(Timestamp::parse("2026-12-01T12:00:00Z").unwrap());
+        let look = |more: &[(&str, &str)]| {
+            let found = doctor(&config(data.path(), more), None, &clock);
+            let found = found.into_iter().find(|finding| finding.check == "backups").unwrap();
+            (found.level, found.seen)
+        };
+        let set = [("backup.recipients", recipient), ("backup.every", "12h")];
+        assert_eq!(look(&[]).0, Level::Warn, "nobody could open one");
+        assert_eq!(look(&set).0, Level::Warn, "none yet");
+        std::fs::write(&backups, "no folder").unwrap();
+        assert_eq!(look(&set).0, Level::Fail);
+        std::fs::remove_file(&backups).unwrap();
+        std::fs::create_dir(&backups).unwrap();
+        let old = backups.join("carillon-20261130T110000Z-0123456789abcdef.age");
+        std::fs::write(&old, "x").unwrap();
+        let (level, seen) = look(&set);
+        assert!(level == Level::Warn && seen.contains("(25 h ago)"), "{seen}");
+        assert_eq!(look(&[("backup.recipients", recipient)]).0, Level::Ok, "nobody said how often");
+        std::fs::rename(old, backups.join("carillon-20261201T110000Z-0123456789abcdef.age"))
+            .unwrap();
+        assert_eq!(look(&set).0, Level::Ok);
     }
 
     #[test]

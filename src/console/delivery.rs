@@ -1,0 +1,478 @@
+//! Deliveries as several screens show them: their detail, what to do about them, and the commands
+//! for it. Must not list anything.
+
+use jiff::civil::{DateTime, Time, Weekday};
+
+use super::act::{Act, Ask, Choose, Command, Confirm, nothing};
+use super::canvas::Tone;
+use super::clean::add;
+use super::model::Model;
+use super::screens::{Line, Row, clock, full, head, line, when};
+use crate::base::Timestamp;
+use crate::service::shown::NoteShown;
+use crate::service::{Of, Waiting};
+
+/// Why it is not out: the reason of a hold, or the failure's code.
+pub fn why(of: &Waiting) -> String {
+    let delivery = &of.delivery;
+    if let Some(reason) = &delivery.reason {
+        return reason.clone();
+    }
+    let failure = delivery.parts.iter().find_map(|part| part.failure.as_ref());
+    failure.map(|failure| failure.code.clone()).unwrap_or_default()
+}
+
+/// The state in a word or two.
+pub fn state(of: &Waiting) -> String {
+    let delivery = &of.delivery;
+    match (delivery.state.as_str(), delivery.reason.as_deref()) {
+        ("held", Some(reason)) => format!("held: {reason}"),
+        ("scheduled", Some("due" | "turn") | None) => "scheduled".to_owned(),
+        ("scheduled", Some(reason)) => format!("waits: {reason}"),
+        (state, _) => state.to_owned(),
+    }
+}
+
+pub fn tone(of: &Waiting) -> Tone {
+    match of.delivery.state.as_str() {
+        "held" | "unknown" | "partial" => Tone::Warn,
+        "failed" => Tone::Bad,
+        "published" => Tone::Good,
+        "cancelled" => Tone::Dim,
+        _ if of.delivery.reason.as_deref() == Some("paused") => Tone::Dim,
+        _ => Tone::Plain,
+    }
+}
+
+/// The first words of it.
+pub fn text(of: &Waiting) -> String {
+    let first = of.texts.first().map_or("(no words)", String::as_str);
+    if of.texts.len() > 1 { format!("{first} (+{})", of.texts.len() - 1) } else { first.to_owned() }
+}
+
+/// What to do, in words that name the keys.
+pub fn advice(of: &Waiting) -> Vec<String> {
+    let failure = of.delivery.parts.iter().find_map(|part| part.failure.as_ref());
+    let words: &[&str] = match (of.delivery.state.as_str(), of.delivery.reason.as_deref()) {
+        ("held", Some("outcome_unknown")) => &[
+            "The connection broke after it was sent, and the network could not say whether it is there.",
+            "Look at the account (below). Then press d: it is there, send it again, or drop it.",
+        ],
+        ("held", Some("reconnect_needed")) => &[
+            "The network takes the channel's token no more: a person must connect the account again.",
+            "Go to 5 (channels) and press c. Its posts then go on by themselves.",
+        ],
+        ("held", Some("missed")) => &[
+            "It is later than this workspace allows, so it was not sent without asking.",
+            "r sends it now, m gives it another time, x drops it.",
+        ],
+        ("held", Some("restored")) => &[
+            "It comes from a backup: it may have gone out since then.",
+            "Look at the account, then press d. For all of a channel: `:channel decide`.",
+        ],
+        ("held", Some("billing")) => &[
+            "The network wants to be paid before it takes more.",
+            "When that is settled, r sends it.",
+        ],
+        ("held", _) => &["A person must decide: press d."],
+        ("partial", _) => &[
+            "The first part is out; a later one was refused.",
+            "Change what it says is wrong, then r goes on where it stopped.",
+        ],
+        ("failed", _) => &[
+            "The network refused it for good: the same again would be refused again.",
+            "Change what it says is wrong, then r tries it again; x takes it off this list.",
+        ],
+        ("unknown", _) => &["The answer was lost. It is being looked for; nothing is to be done."],
+        ("scheduled", Some("circuit")) => {
+            &["Calls to its server failed; it is tried again by itself."]
+        }
+        ("scheduled", Some("rate_limit")) => {
+            &["The network takes no more for now; it goes on by itself."]
+        }
+        ("scheduled", Some("paused")) => {
+            &["Something is paused: the channel (5), the network or everything (1, P)."]
+        }
+        ("scheduled", Some("disk_full")) => {
+            &["The disk is full: make room, and it goes on by itself."]
+        }
+        ("scheduled", Some("lane")) => {
+            &["Another post of this channel is being sent or looked for first."]
+        }
+        _ => &[],
+    };
+    let mut all: Vec<String> = words.iter().map(|&text| text.to_owned()).collect();
+    if let Some(failure) = failure.filter(|failure| !failure.detail.is_empty()) {
+        all.insert(0, format!("It said: {}", failure.detail));
+    }
+    if let Some(wait) = &of.delivery.wait {
+        all.push(wait.about.clone());
+    }
+    all
+}
+
+/// Everything about it.
+pub fn detail(model: &Model, of: &Of<Waiting>) -> Vec<Line> {
+    let (it, delivery) = (&of.it, &of.it.delivery);
+    let mut lines = vec![Line { name: "state", text: state(it), tone: tone(it) }];
+    lines.extend(
+        advice(it)
+            .into_iter()
+            .enumerate()
+            .map(|(n, text)| line(if n == 0 { "do" } else { "" }, text)),
+    );
+    lines.push(line("to", format!("{} {}  in {}", delivery.network, it.channel, of.workspace)));
+    let channels = &model.snap.overview.channels;
+    if let Some(channel) = channels.iter().find(|channel| channel.it.id == delivery.channel) {
+        let there = channel.it.url.as_ref().or(channel.it.instance.as_ref());
+        lines.extend(there.map(|there| line("account", there.clone())));
+    }
+    lines.push(line("due", full(&delivery.due)));
+    if let Some(next) = delivery.next_look.as_ref().filter(|next| **next != delivery.due) {
+        lines.push(line("next", full(next)));
+    }
+    lines.extend(delivery.permalink.iter().map(|url| line("at", url.clone())));
+    for (n, text) in it.texts.iter().enumerate() {
+        lines.push(line(if n == 0 { "text" } else { "then" }, text.clone()));
+    }
+    let doubt = delivery.parts.iter().filter(|part| part.in_doubt).count();
+    if doubt > 0 {
+        lines.push(line("doubt", format!("{doubt} of {} parts may be out", delivery.parts.len())));
+    }
+    lines.push(head(""));
+    lines.push(head("attempts"));
+    if delivery.attempts.is_empty() {
+        lines.push(line("", "none yet"));
+    }
+    lines.extend(delivery.attempts.iter().map(|note| said(model.now, note)));
+    if !delivery.evidence.is_empty() {
+        lines.push(head("evidence"));
+        lines.extend(delivery.evidence.iter().map(|note| said(model.now, note)));
+    }
+    lines.push(head(""));
+    lines.push(line("delivery", delivery.id.clone()));
+    lines.push(line("post", delivery.post.clone()));
+    lines.push(line("log", format!("9, then / {}", delivery.correlation_id)));
+    lines
+}
+
+fn said(now: Timestamp, note: &NoteShown) -> Line {
+    let mut text =
+        format!("{}  {} {}: {}", when(now, &note.at), note.kind, note.attempt, note.result);
+    if note.part > 0 {
+        add(&mut text, format_args!("  part {}", note.part + 1));
+    }
+    let status = note.status.map(|status| status.to_string());
+    for more in [note.code.as_ref(), status.as_ref(), note.detail.as_ref()].into_iter().flatten() {
+        text.push_str("  ");
+        text.push_str(more);
+    }
+    let bad = matches!(note.result.as_str(), "refused" | "lost" | "reconnect");
+    Line { name: "", text, tone: if bad { Tone::Warn } else { Tone::Plain } }
+}
+
+/// The deliveries behind rows.
+pub fn of<'a>(model: &'a Model, rows: &[Row]) -> Vec<&'a Of<Waiting>> {
+    rows.iter().filter_map(|row| model.snap.waiting(&row.id)).collect()
+}
+
+fn resolve(of: &Of<Waiting>, word: &'static str) -> Command {
+    let about = match word {
+        "it_is_there" => "noted that it is there",
+        "send_again" => "sent again",
+        _ => "dropped",
+    };
+    let mut command = Command::new(("delivery", "resolve"), about);
+    command.workspace = Some(of.workspace.to_string());
+    command.with("id", of.it.delivery.id.clone()).with("as", word)
+}
+
+fn short(of: &Of<Waiting>) -> String {
+    format!("{} {}  {}", of.it.delivery.network, clock(&of.it.delivery.due), text(&of.it))
+}
+
+fn listed(all: &[&Of<Waiting>]) -> Vec<String> {
+    let mut lines: Vec<String> = all.iter().take(6).map(|of| short(of)).collect();
+    if all.len() > 6 {
+        lines.push(format!("and {} more", all.len() - 6));
+    }
+    lines
+}
+
+/// Those that a person may decide on.
+fn held<'a>(model: &'a Model, rows: &[Row]) -> Result<Vec<&'a Of<Waiting>>, Act> {
+    let all = of(model, rows);
+    if all.is_empty() {
+        return Err(nothing("nothing is chosen"));
+    }
+    match all
+        .iter()
+        .find(|of| !matches!(of.it.delivery.state.as_str(), "held" | "failed" | "partial"))
+    {
+        Some(other) => {
+            Err(Act::Nothing(format!("it is {}: there is nothing to decide", state(&other.it))))
+        }
+        None => Ok(all),
+    }
+}
+
+/// Asks what became of it.
+pub fn decide(model: &Model, rows: &[Row]) -> Act {
+    let all = match held(model, rows) {
+        Ok(all) => all,
+        Err(act) => return act,
+    };
+    let mut lines = listed(&all);
+    lines.push(String::new());
+    if let [one] = all.as_slice() {
+        lines.extend(advice(&one.it));
+    }
+    let there: Vec<Command> = all.iter().map(|of| resolve(of, "it_is_there")).collect();
+    let mut options = vec![
+        ('2', "it is not there: send it again".to_owned(), again(model, rows)),
+        ('3', "let it go: it is not to go out".to_owned(), dropped(model, rows)),
+    ];
+    // What was refused is certainly not there.
+    if all.iter().all(|of| of.it.delivery.state == "held") {
+        options.insert(0, ('1', "it is there: count it as published".to_owned(), Act::Run(there)));
+    }
+    Act::Choose(Choose { title: "what became of it?".to_owned(), lines, options })
+}
+
+/// Sends again, after a question where it may be there already.
+pub fn again(model: &Model, rows: &[Row]) -> Act {
+    let all = match held(model, rows) {
+        Ok(all) => all,
+        Err(act) => return act,
+    };
+    if all.iter().any(|of| of.it.delivery.reason.as_deref() == Some("reconnect_needed")) {
+        return nothing(
+            "connect the channel again first: 5, then c. Its posts then go on by themselves",
+        );
+    }
+    let commands: Vec<Command> = all.iter().map(|of| resolve(of, "send_again")).collect();
+    let doubt = all.iter().any(|of| of.it.delivery.parts.iter().any(|part| part.in_doubt))
+        || all.iter().any(|of| of.it.delivery.reason.as_deref() == Some("restored"));
+    if !doubt && commands.len() == 1 {
+        return Act::Run(commands);
+    }
+    let mut lines = listed(&all);
+    lines.push(String::new());
+    if doubt {
+        lines.push(
+            "If it is there already, it will be there twice. Look at the account first.".to_owned(),
+        );
+    }
+    lines.push("It goes out at once, and cannot be called back.".to_owned());
+    let many = commands.len();
+    Act::Confirm(Confirm {
+        title: format!("send {many} again?"),
+        lines,
+        yes: "send again".to_owned(),
+        name: (many > 5).then(|| many.to_string()),
+        commands,
+    })
+}
+
+/// Takes off the list what failed and was seen; drops what is held, after a question.
+pub fn dropped(model: &Model, rows: &[Row]) -> Act {
+    let all = match held(model, rows) {
+        Ok(all) => all,
+        Err(act) => return act,
+    };
+    if all.iter().all(|of| of.it.delivery.state != "held") {
+        let command = |of: &&Of<Waiting>| {
+            let mut command = Command::new(("delivery", "acknowledge"), "taken off this list");
+            command.workspace = Some(of.workspace.to_string());
+            command.with("id", of.it.delivery.id.clone())
+        };
+        return Act::Run(all.iter().map(command).collect());
+    }
+    if all.iter().any(|of| of.it.delivery.state != "held") {
+        return nothing("some are held and some have failed: choose one kind");
+    }
+    let commands: Vec<Command> = all.iter().map(|of| resolve(of, "drop")).collect();
+    let mut lines = listed(&all);
+    lines.extend([String::new(), "They do not go out any more. This cannot be undone.".to_owned()]);
+    let (title, yes) = (format!("drop {}?", commands.len()), "drop".to_owned());
+    Act::Confirm(Confirm { title, lines, yes, name: None, commands })
+}
+
+/// The posts behind rows, each once.
+fn posts<'a>(model: &'a Model, rows: &[Row]) -> Vec<&'a Of<Waiting>> {
+    let mut all = of(model, rows);
+    all.sort_by(|a, b| a.it.delivery.post.cmp(&b.it.delivery.post));
+    all.dedup_by(|a, b| a.it.delivery.post == b.it.delivery.post);
+    all
+}
+
+fn edit(of: &Of<Waiting>, about: String) -> Command {
+    let mut command = Command::new(("post", "edit"), about);
+    command.workspace = Some(of.workspace.to_string());
+    command.with("id", of.it.delivery.post.clone())
+}
+
+/// Asks for another time.
+pub fn moves(model: &Model, rows: &[Row]) -> Act {
+    let all = posts(model, rows);
+    let Some(first) = all.first() else { return nothing("nothing is chosen") };
+    let mut lines = listed(&all);
+    lines.push(format!("now at {}, on all channels of the post", full(&first.it.delivery.due)));
+    lines.push("when? +1h  17:30  tue 9:00  2026-12-01 9:00   (UTC)".to_owned());
+    Act::Ask(Ask {
+        title: format!("move {}", all.len()),
+        lines,
+        secret: false,
+        rows: rows.to_vec(),
+        then: |model, rows, typed| {
+            let Some(at) = moment(model.now, typed) else {
+                return nothing("not a time: +1h, 17:30, tue 9:00 or 2026-12-01 9:00");
+            };
+            let local = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+            let about = format!("moved to {}", at.strftime("%a %Y-%m-%d %H:%M UTC"));
+            let command = |of: &&Of<Waiting>| {
+                edit(of, about.clone()).with("at", local.clone()).with("zone", "UTC")
+            };
+            Act::Run(posts(model, rows).iter().map(command).collect())
+        },
+    })
+}
+
+/// Publishes now, after a question.
+pub fn now(model: &Model, rows: &[Row]) -> Act {
+    let all = posts(model, rows);
+    if all.is_empty() {
+        return nothing("nothing is chosen");
+    }
+    let commands: Vec<Command> =
+        all.iter().map(|of| edit(of, "due now".to_owned()).with("now", true)).collect();
+    let mut lines = listed(&all);
+    lines.extend([
+        String::new(),
+        "They go out at once, on all their channels. A sent post cannot be unsent.".to_owned(),
+    ]);
+    let many = commands.len();
+    Act::Confirm(Confirm {
+        title: format!("publish {many} now?"),
+        lines,
+        yes: "publish now".to_owned(),
+        name: (many > 1).then(|| many.to_string()),
+        commands,
+    })
+}
+
+/// Cancels posts, after a question.
+pub fn cancel(model: &Model, rows: &[Row]) -> Act {
+    let all = posts(model, rows);
+    if all.is_empty() {
+        return nothing("nothing is chosen");
+    }
+    let command = |of: &&Of<Waiting>| {
+        let mut command = Command::new(("post", "cancel"), "cancelled");
+        command.workspace = Some(of.workspace.to_string());
+        command.with("id", of.it.delivery.post.clone())
+    };
+    let commands: Vec<Command> = all.iter().map(command).collect();
+    let mut lines = listed(&all);
+    lines.extend([
+        String::new(),
+        "What of them has not gone out is cancelled, on all channels.".to_owned(),
+        "This cannot be undone; m moves them instead.".to_owned(),
+    ]);
+    let (title, yes) = (format!("cancel {}?", commands.len()), "cancel".to_owned());
+    Act::Confirm(Confirm { title, lines, yes, name: None, commands })
+}
+
+/// A time as people type it, by the clock of UTC.
+pub fn moment(now: Timestamp, typed: &str) -> Option<DateTime> {
+    let today = now.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).datetime();
+    let typed = typed.trim().to_lowercase();
+    if let Some(span) = typed.strip_prefix('+') {
+        let unit = span.chars().last()?;
+        let number: i64 =
+            span.strip_suffix(unit)?.parse().ok().filter(|n| (1..=10_000).contains(n))?;
+        let minutes = number
+            * match unit {
+                'm' => 1,
+                'h' => 60,
+                'd' => 24 * 60,
+                'w' => 7 * 24 * 60,
+                _ => return None,
+            };
+        return today.checked_add(jiff::SignedDuration::from_mins(minutes)).ok();
+    }
+    let (day, time) = match typed.rsplit_once([' ', 't']) {
+        Some((day, time)) => (Some(day.trim()), time),
+        None => (None, typed.as_str()),
+    };
+    let (hour, minute) = time.split_once(':')?;
+    let time = Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()?;
+    let date = match day {
+        None if time > today.time() => today.date(),
+        None => today.date().tomorrow().ok()?,
+        Some(day) => match weekday(day) {
+            Some(weekday) => {
+                let at = today.date().to_datetime(time);
+                let is_today = today.date().weekday() == weekday && at > today;
+                if is_today { today.date() } else { today.date().nth_weekday(1, weekday).ok()? }
+            }
+            None => day.parse().ok()?,
+        },
+    };
+    Some(date.to_datetime(time))
+}
+
+fn weekday(word: &str) -> Option<Weekday> {
+    const DAYS: [(&str, Weekday); 7] = [
+        ("mon", Weekday::Monday),
+        ("tue", Weekday::Tuesday),
+        ("wed", Weekday::Wednesday),
+        ("thu", Weekday::Thursday),
+        ("fri", Weekday::Friday),
+        ("sat", Weekday::Saturday),
+        ("sun", Weekday::Sunday),
+    ];
+    let found = DAYS
+        .iter()
+        .find(|(begin, _)| word.len() >= 2 && (word.starts_with(begin) || begin.starts_with(word)));
+    found.map(|(_, day)| *day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_type_them() {
+        // A Sunday.
+        let now = Timestamp::parse("2026-11-22T14:05:09Z").unwrap();
+        for (typed, at) in [
+            ("+1h", "2026-11-22T15:05:09"),
+            ("+30m", "2026-11-22T14:35:09"),
+            ("17:30", "2026-11-22T17:30:00"),
+            ("9:00", "2026-11-23T09:00:00"),
+            ("tue 9:00", "2026-11-24T09:00:00"),
+            ("sunday 15:00", "2026-11-22T15:00:00"),
+            ("su 9:00", "2026-11-29T09:00:00"),
+            ("2026-12-01 9:05", "2026-12-01T09:05:00"),
+            ("2026-12-01T09:05", "2026-12-01T09:05:00"),
+        ] {
+            let found = moment(now, typed).map(|at| at.to_string());
+            assert_eq!(found.as_deref(), Some(at), "{typed}");
+        }
+        for typed in [
+            "",
+            "+",
+            "+h",
+            "+1y",
+            "25:00",
+            "noon",
+            "xyz 9:00",
+            "9",
+            "+99999999999999999999d",
+            "2026-13-01 9:00",
+        ] {
+            assert_eq!(moment(now, typed), None, "{typed}");
+        }
+    }
+}

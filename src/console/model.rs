@@ -1,0 +1,172 @@
+//! The state of one console. Must not draw or do anything.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::act::{Ask, Bind, Choose, Command, Confirm};
+use super::canvas::Tone;
+use super::screens::{self, SCREENS};
+use super::snapshot::Snapshot;
+use super::term::Key;
+use crate::base::{Problem, Timestamp};
+use crate::store::Operator;
+
+/// What a console is, from its first frame to its last.
+pub struct Model {
+    pub snap: Arc<Snapshot>,
+    /// The newest, while something keeps the screen as it is.
+    pub next: Option<Arc<Snapshot>>,
+    pub now: Timestamp,
+    pub operator: Operator,
+    /// Who sits there, as the kernel says.
+    pub who: String,
+    pub readonly: bool,
+    pub size: (u16, u16),
+    /// The screen, by its place among [`SCREENS`].
+    pub at: usize,
+    pub places: Vec<Place>,
+    /// Screens to go back to.
+    pub back: Vec<usize>,
+    pub popup: Option<Popup>,
+    pub toast: Option<Toast>,
+    /// Commands that have not been answered.
+    pub busy: usize,
+    /// What was typed in the palette, the newest first.
+    pub recent: Vec<String>,
+    /// Only this workspace is shown.
+    pub workspace: Option<String>,
+    pub frozen: bool,
+    /// What undoes the last thing that was done here, and when that was.
+    pub undo: Option<(Timestamp, Command)>,
+    /// The key of the last verb, to be repeated.
+    pub last: Option<char>,
+}
+
+/// Where somebody is on a screen.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The row by its id: lists move under the cursor, not with it.
+    pub cursor: Option<String>,
+    /// Where it was, for when it is gone.
+    pub row: usize,
+    /// What is under the cursor fills the screen.
+    pub open: bool,
+    pub scroll: usize,
+    pub filter: String,
+    pub marks: BTreeSet<String>,
+    /// A column, and whether the other way round.
+    pub sort: Option<(usize, bool)>,
+    /// The cursor is left at the newest.
+    pub loose: bool,
+    /// What a screen counts for itself: a day, a level.
+    pub step: i64,
+    pub hour: i64,
+}
+
+/// What lies over the screen.
+pub enum Popup {
+    Help { typed: String, row: usize },
+    Palette { typed: String, row: usize },
+    Filter { before: String },
+    Confirm { confirm: Confirm, typed: String },
+    Ask { ask: Ask, typed: String, wrong: Option<String> },
+    Choose(Choose),
+    Read { title: String, lines: Vec<String>, scroll: usize },
+}
+
+/// A line that is shown for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toast {
+    pub text: String,
+    pub tone: Tone,
+    pub until: Timestamp,
+}
+
+/// What comes in.
+pub enum Msg {
+    Key(Key),
+    Snapshot(Arc<Snapshot>),
+    /// The time, now and then.
+    Tick(Timestamp),
+    Resize(u16, u16),
+    Done(Done),
+}
+
+/// What became of commands, in their order.
+pub struct Done {
+    pub commands: Vec<Command>,
+    pub answers: Vec<Result<Value, Problem>>,
+}
+
+/// What is to be done outside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Run(Vec<Command>),
+    /// Into the clipboard of the terminal.
+    Copy(String),
+    Leave,
+}
+
+const TOAST: Duration = Duration::from_secs(6);
+
+impl Model {
+    pub fn new(snap: Arc<Snapshot>, operator: Operator, who: &str) -> Self {
+        let hour = i64::try_from(snap.at.as_millis() / 3_600_000 % 24).unwrap_or(0);
+        Self {
+            now: snap.at,
+            snap,
+            next: None,
+            operator,
+            who: who.to_owned(),
+            readonly: false,
+            size: (80, 24),
+            at: 0,
+            places: SCREENS.iter().map(|screen| Place { hour, ..screens::start(screen) }).collect(),
+            back: Vec::new(),
+            popup: None,
+            toast: None,
+            busy: 0,
+            recent: Vec::new(),
+            workspace: None,
+            frozen: false,
+            undo: None,
+            last: None,
+        }
+    }
+
+    pub fn screen(&self) -> &'static screens::Screen {
+        &SCREENS[self.at.min(SCREENS.len() - 1)]
+    }
+
+    /// The keys of the screen, without those that change something where one only looks.
+    pub fn keys(&self) -> impl Iterator<Item = &'static Bind> + use<> {
+        let readonly = self.readonly;
+        self.screen().keys.iter().filter(move |bind| !(readonly && bind.writes))
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.places[self.at.min(self.places.len() - 1)]
+    }
+
+    pub fn place_mut(&mut self) -> &mut Place {
+        let at = self.at.min(self.places.len() - 1);
+        &mut self.places[at]
+    }
+
+    /// Whether rows of this workspace are shown.
+    pub fn shows(&self, workspace: &str) -> bool {
+        self.workspace.as_deref().is_none_or(|only| only == workspace)
+    }
+
+    pub fn say(&mut self, text: impl Into<String>, tone: Tone) {
+        self.toast = Some(Toast { text: text.into(), tone, until: self.now.plus(TOAST) });
+    }
+
+    /// Wide enough for more than was drawn for 80 columns.
+    pub fn is_wide(&self) -> bool {
+        self.size.0 >= 110
+    }
+}

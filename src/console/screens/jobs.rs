@@ -1,0 +1,106 @@
+//! What the program does by itself, now and then.
+
+use super::{Line, Row, Screen, Table, col, distance, full, line, when, wide};
+use crate::console::act::{Act, reads};
+use crate::console::canvas::Tone;
+use crate::console::model::Model;
+use crate::service::Job;
+
+pub const SCREEN: Screen = Screen {
+    name: "jobs",
+    key: Some('8'),
+    tab: ("Jobs", "Jobs"),
+    about: "Do the background jobs run?",
+    table,
+    detail,
+    pane: 8,
+    draw: None,
+    enter: None,
+    moves: None,
+    keys: &[reads('L', "logs", "the log", |_, _| Act::Go("logs"))],
+};
+
+/// What each is for.
+fn about(name: &str) -> &'static str {
+    match name {
+        "backup" => "makes a backup when the last one is old enough",
+        "disk" => "watches the disk, and heals a database that failed",
+        "media" => "removes files that nothing needs any more",
+        "sessions" => "renews sessions that nobody uses, before they end",
+        "stage" => "moves what was written quickly to its place",
+        _ => "",
+    }
+}
+
+fn state(job: &Job) -> (&'static str, Tone) {
+    match (job.failed.is_some(), job.running, job.runs) {
+        (true, _, _) => ("\u{2717} failed", Tone::Bad),
+        (_, true, _) => ("running", Tone::Good),
+        (_, _, 0) => ("waits", Tone::Plain),
+        _ => ("\u{25CF} ok", Tone::Good),
+    }
+}
+
+fn table(model: &Model) -> Table {
+    let status = &model.snap.status;
+    let publisher = format!("{} being sent, {} due", status.being_sent, status.late);
+    let first = Row::new(
+        "publisher",
+        vec![
+            "publisher".to_owned(),
+            if status.publishing { "\u{25CF} runs" } else { "\u{25CB} paused" }.to_owned(),
+            String::new(),
+            String::new(),
+            status.catching_up.as_ref().map_or(publisher, |n| format!("catching up: {n}")),
+            String::new(),
+            String::new(),
+        ],
+    )
+    .tone(if status.publishing { Tone::Good } else { Tone::Warn });
+    let row = |(name, job): &(&'static str, Job)| {
+        let (word, tone) = state(job);
+        let last = job.began.map(|at| when(model.now, &at.to_string())).unwrap_or_default();
+        let next = job.next.map(|at| distance(model.now, at)).unwrap_or_default();
+        let note = job.failed.clone().unwrap_or_else(|| about(name).to_owned());
+        let took = format!("{} ms", job.took.as_millis());
+        Row::new(
+            *name,
+            vec![(*name).to_owned(), word.to_owned(), last, next, note, took, job.runs.to_string()],
+        )
+        .tone(tone)
+    };
+    let failed = model.snap.jobs.iter().filter(|(_, job)| job.failed.is_some()).count();
+    Table {
+        title: format!("jobs  {}  {failed} failed", model.snap.jobs.len() + 1),
+        columns: const {
+            &[
+                col("JOB", 12),
+                col("STATE", 9),
+                col("LAST", 10),
+                col("NEXT", 9),
+                col("NOTE", 0),
+                wide("TOOK", 9),
+                wide("RUNS", 6),
+            ]
+        },
+        rows: std::iter::once(first).chain(model.snap.jobs.iter().map(row)).collect(),
+        empty: "",
+    }
+}
+
+fn detail(model: &Model, row: &Row) -> Vec<Line> {
+    let Some((name, job)) = model.snap.jobs.iter().find(|(name, _)| *name == row.id) else {
+        return vec![
+            line("publisher", "sends what is due, and finds out what became of it"),
+            line("now", row.cells.get(4).cloned().unwrap_or_default()),
+        ];
+    };
+    let mut lines = vec![line("job", format!("{name}: {}", about(name)))];
+    let (word, tone) = state(job);
+    lines.push(Line { name: "state", text: word.to_owned(), tone });
+    lines.extend(job.failed.iter().map(|why| line("because", why.clone())));
+    lines.extend(job.began.map(|at| line("last", full(&at.to_string()))));
+    lines.extend(job.next.map(|at| line("next", full(&at.to_string()))));
+    lines.push(line("rounds", job.runs.to_string()));
+    lines
+}

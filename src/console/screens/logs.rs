@@ -1,0 +1,75 @@
+//! The log as it is written: the newest at the end, followed until one moves away from it.
+
+use super::{Line, Row, Screen, Table, clock, col, full, line, wide};
+use crate::console::act::{Act, reads, writes};
+use crate::console::canvas::Tone;
+use crate::console::model::Model;
+use crate::console::snapshot::{LEVELS, LogLine};
+
+pub const SCREEN: Screen = Screen {
+    name: "logs",
+    key: Some('9'),
+    tab: ("Logs", "Logs"),
+    about: "What is it doing? / searches, also by ids of requests and deliveries",
+    table,
+    detail,
+    pane: 0,
+    draw: None,
+    enter: None,
+    moves: None,
+    keys: &[
+        reads('f', "follow", "to the end, and stay there", |_, _| Act::Follow),
+        reads('v', "level", "fewer or more: errors only, warnings, info, everything", |_, _| {
+            Act::Step
+        }),
+        writes('V', "", "which lines are written at all, until the next reload", |_, _| {
+            Act::Type("log level ".to_owned())
+        }),
+    ],
+};
+
+fn tone(line: &LogLine) -> Tone {
+    match line.rank() {
+        0 => Tone::Bad,
+        1 => Tone::Warn,
+        2 => Tone::Plain,
+        _ => Tone::Dim,
+    }
+}
+
+fn table(model: &Model) -> Table {
+    let at = super::SCREENS.iter().position(|screen| screen.name == "logs").unwrap_or(0);
+    let place = model.places.get(at).cloned().unwrap_or_default();
+    let most = usize::try_from(place.step.rem_euclid(5)).unwrap_or(2);
+    let shown =
+        model.snap.log.iter().filter(|line| line.rank() <= most || line.rank() == LEVELS.len());
+    let row = |line: &std::sync::Arc<LogLine>| {
+        let message = format!("{}  {}", line.message, line.fields);
+        Row::new(
+            line.number.to_string(),
+            vec![clock(&line.at), line.level.clone(), line.target.clone(), message],
+        )
+        .tone(tone(line))
+    };
+    let follows = if place.loose { "\u{25CF} following" } else { "\u{25CB} f follows" };
+    Table {
+        title: format!("logs  {follows}  {} and worse", LEVELS[most.min(4)].to_lowercase()),
+        columns: const { &[col("TIME", 8), col("LEVEL", 5), wide("WHERE", 22), col("WHAT", 0)] },
+        rows: shown.map(row).collect(),
+        empty: "No line yet.",
+    }
+}
+
+fn detail(model: &Model, row: &Row) -> Vec<Line> {
+    let Some(found) = model.snap.log.iter().find(|line| line.number.to_string() == row.id) else {
+        return Vec::new();
+    };
+    let mut lines = vec![
+        line("when", full(&found.at)),
+        Line { name: "level", text: found.level.clone(), tone: tone(found) },
+        line("where", found.target.clone()),
+        line("what", found.message.clone()),
+    ];
+    lines.extend(found.fields.split_whitespace().map(|field| line("", field)));
+    lines
+}

@@ -1,0 +1,220 @@
+//! What is drawn: everything as it was at one moment, shared by all consoles. Plain data; must not
+//! ask anybody for more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::clean::add;
+use crate::base::Timestamp;
+use crate::service::shown::NetworkShown;
+use crate::service::{BackupShown, Happened, Job, Of, Overview, Waiting};
+use crate::telemetry::metrics::ByNetwork;
+
+/// Everything that screens show.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub at: Timestamp,
+    pub host: Arc<str>,
+    pub status: Status,
+    pub overview: Arc<Overview>,
+    /// Posts of the weeks around now, by time.
+    pub calendar: Arc<[Of<Waiting>]>,
+    pub networks: Vec<NetworkShown>,
+    pub backups: Vec<BackupShown>,
+    pub jobs: Vec<(&'static str, Job)>,
+    pub history: Vec<Sample>,
+    /// The newest last.
+    pub log: Vec<Arc<LogLine>>,
+    pub settings: Arc<[Setting]>,
+    /// Why some of it is older than `at`.
+    pub trouble: Option<String>,
+}
+
+/// How the program is, as the verb `status` says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    pub store_ok: bool,
+    pub media_ok: bool,
+    pub publishing: bool,
+    /// Networks, or `everything`.
+    pub paused: Vec<String>,
+    pub paused_workspaces: u64,
+    pub paused_channels: u64,
+    pub late: u64,
+    pub catching_up: Option<String>,
+    pub being_sent: u64,
+    /// In words.
+    pub circuits: Vec<String>,
+    pub held: u64,
+    pub failed: u64,
+    pub partial: u64,
+    pub reconnect: u64,
+    /// ample, low, scarce or out.
+    pub disk: String,
+    pub free_mib: Option<u64>,
+    /// It was restored from a backup, and nobody has let it go on.
+    pub restored: bool,
+    pub last_backup: Option<String>,
+    pub public_url: String,
+}
+
+impl Status {
+    /// From what the verb answers.
+    pub fn of(answer: &Value) -> Self {
+        let word = |name: &str| answer[name].as_str().unwrap_or_default();
+        let number = |at: &str| answer.pointer(at).and_then(Value::as_u64).unwrap_or(0);
+        let words = |name: &str, field: Option<&str>| {
+            let items = answer[name].as_array().into_iter().flatten();
+            let text = |item: &Value| match field {
+                Some(field) => item[field].as_str().map(str::to_owned),
+                None => item.as_str().map(str::to_owned),
+            };
+            items.filter_map(text).collect()
+        };
+        Self {
+            store_ok: word("store") == "ok",
+            media_ok: word("media") == "ok",
+            publishing: word("publishing") == "running",
+            paused: words("paused", None),
+            paused_workspaces: number("/paused_workspaces"),
+            paused_channels: number("/paused_channels"),
+            late: number("/late"),
+            catching_up: answer["catching_up"].as_str().map(str::to_owned),
+            being_sent: number("/being_sent"),
+            circuits: words("circuits", Some("about")),
+            held: number("/waits_for_a_person/held"),
+            failed: number("/waits_for_a_person/failed"),
+            partial: number("/waits_for_a_person/partial"),
+            reconnect: number("/waits_for_a_person/channels_to_reconnect"),
+            disk: answer["disk"]["state"].as_str().unwrap_or_default().to_owned(),
+            free_mib: answer["disk"]["free_mib"].as_u64(),
+            restored: !answer["restored"].is_null(),
+            last_backup: answer["last_backup"].as_str().map(str::to_owned),
+            public_url: word("public_url").to_owned(),
+        }
+    }
+
+    /// Deliveries that wait for a person.
+    pub fn attention(&self) -> u64 {
+        self.held + self.failed + self.partial
+    }
+}
+
+/// What happened in one stretch of time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    pub published: f64,
+    pub failed: f64,
+    pub limited: f64,
+    pub requests: f64,
+    /// Mean seconds from due to receipt.
+    pub late: f64,
+    pub overdue: f64,
+    pub networks: BTreeMap<String, ByNetwork>,
+}
+
+/// A line of the log, taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogLine {
+    pub number: u64,
+    /// The whole instant.
+    pub at: String,
+    pub level: String,
+    pub target: String,
+    pub message: String,
+    /// `name=value`, in order.
+    pub fields: String,
+}
+
+impl LogLine {
+    /// From a line as it was written: JSON, or text for people.
+    pub fn of(number: u64, line: &str) -> Self {
+        let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(line) else {
+            return Self::of_text(number, line);
+        };
+        let mut shown = Self { number, ..Self::default() };
+        for (name, value) in &fields {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            match name.as_str() {
+                "timestamp" => shown.at = text,
+                "level" => shown.level = text,
+                "target" => text.trim_start_matches("carillon::").clone_into(&mut shown.target),
+                "message" => shown.message = text,
+                _ => add(&mut shown.fields, format_args!("{name}={text} ")),
+            }
+        }
+        shown
+    }
+
+    fn of_text(number: u64, line: &str) -> Self {
+        let mut words = line.split_whitespace();
+        let at = words.next().unwrap_or_default().to_owned();
+        let level = words.next().unwrap_or_default().to_owned();
+        let rest = line.split_once(&level).map_or("", |(_, rest)| rest).trim();
+        let (target, message) = rest.split_once(": ").unwrap_or(("", rest));
+        let target = target.trim_start_matches("carillon::").to_owned();
+        Self { number, at, level, target, message: message.to_owned(), fields: String::new() }
+    }
+
+    /// How grave it is: 0 is an error.
+    pub fn rank(&self) -> usize {
+        LEVELS.iter().position(|level| *level == self.level).unwrap_or(LEVELS.len())
+    }
+}
+
+/// From the gravest on.
+pub const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+
+/// A setting as it counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    pub key: String,
+    pub value: String,
+    /// Where it was said; `default` when nowhere.
+    pub from: String,
+    /// `reload` or `restart`.
+    pub takes_effect: &'static str,
+    pub about: String,
+}
+
+impl Snapshot {
+    /// A delivery by its id.
+    pub fn waiting(&self, id: &str) -> Option<&Of<Waiting>> {
+        let all =
+            self.overview.attention.iter().chain(&self.overview.queue).chain(self.calendar.iter());
+        all.into_iter().find(|of| of.it.delivery.id == id)
+    }
+
+    /// How far somebody has come who begins: workspace, channel, post.
+    pub fn begun(&self) -> [bool; 3] {
+        let of = &self.overview;
+        let written = |of: &Of<Happened>| {
+            of.it.event.kind.starts_with("post.") || of.it.event.kind.starts_with("delivery.")
+        };
+        let posts =
+            !of.queue.is_empty() || !of.attention.is_empty() || of.events.iter().any(written);
+        [!of.workspaces.is_empty(), !of.channels.is_empty(), posts]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_are_read_in_both_forms() {
+        let json = r#"{"timestamp":"2026-11-22T09:30:00.250Z","level":"WARN","message":"two\nlines","target":"carillon::engine","n":2}"#;
+        let line = LogLine::of(1, json);
+        assert_eq!((line.level.as_str(), line.target.as_str(), line.rank()), ("WARN", "engine", 1));
+        assert_eq!(line.fields, "n=2 ");
+        let text = "2026-11-22T09:30:00.250Z  INFO carillon::daemon::serve: ready address=x";
+        let line = LogLine::of(2, text);
+        assert_eq!(
+            (line.target.as_str(), line.message.as_str()),
+            ("daemon::serve", "ready address=x")
+        );
+        assert_eq!(LogLine::of(3, "").level, "");
+    }
+}

@@ -1,0 +1,189 @@
+//! The thin client: puts the terminal into raw mode, passes bytes both ways, and restores the
+//! terminal on every way out, also when the server is gone from one moment to the next. Must not
+//! know screens.
+
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+
+use crossterm::terminal;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::LEAVE;
+use crate::console::wire::{self, Bye, Hello};
+
+/// What whoever sits there asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    pub plain: bool,
+    pub readonly: bool,
+    pub ascii: bool,
+    pub screen: Option<String>,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attached {
+    Ended(Bye),
+    /// The line is gone without a word: the server was killed, or its machine is away.
+    Lost,
+    /// This process was told to stop.
+    Signal,
+}
+
+const WITHOUT: (u16, u16) = (80, 24);
+
+impl Wishes {
+    /// The hello of the terminal that this process has.
+    pub fn hello(self) -> Hello {
+        let said = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let word =
+            |name: &str| said(name).map(|v| v.to_string_lossy().into_owned()).unwrap_or_default();
+        let dumb = word("TERM") == "dumb";
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(word);
+        let locale = locale.iter().find(|value| !value.is_empty());
+        let utf8 = locale.is_some_and(|l| {
+            let l = l.to_ascii_lowercase();
+            l.contains("utf-8") || l.contains("utf8")
+        });
+        let (cols, rows) = terminal::size().unwrap_or(WITHOUT);
+        Hello {
+            cols,
+            rows,
+            mono: said("NO_COLOR").is_some() || dumb,
+            ascii: self.ascii || !utf8,
+            plain: self.plain || dumb,
+            readonly: self.readonly,
+            screen: self.screen,
+        }
+    }
+}
+
+/// Restores the terminal when it goes, also in a panic.
+struct Raw;
+
+impl Raw {
+    fn enter() -> io::Result<Self> {
+        terminal::enable_raw_mode()?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Brings the terminal of this process back to what shells expect.
+pub fn restore() {
+    let mut out = io::stdout().lock();
+    drop(out.write_all(LEAVE.as_bytes()).and_then(|()| out.flush()));
+    drop(terminal::disable_raw_mode());
+}
+
+/// Shows the console at the other end of `line` until one of them ends it.
+pub async fn attach(
+    line: impl AsyncRead + AsyncWrite + Send + 'static,
+    wishes: Wishes,
+) -> io::Result<Attached> {
+    let hello = wishes.hello();
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    if !hello.plain && !terminal {
+        let why = "the console needs a terminal: ssh -t, docker exec -it, or --plain";
+        return Err(io::Error::other(why));
+    }
+    let (reader, mut writer) = tokio::io::split(line);
+    let said = serde_json::to_vec(&hello).map_err(io::Error::other)?;
+    writer.write_all(&wire::frame(wire::HELLO, &said)).await?;
+    writer.flush().await?;
+    let raw = if hello.plain { None } else { Some(Raw::enter()?) };
+    let mut resized = signal(SignalKind::window_change())?;
+    let mut stops = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()]
+        .map(signal)
+        .into_iter()
+        .collect::<io::Result<Vec<_>>>()?;
+    let mut typed = keyboard();
+    let mut frames = frames(reader);
+    let ended = loop {
+        let [terminated, hung_up, interrupted] = stops.as_mut_slice() else {
+            break Attached::Signal;
+        };
+        let sent = tokio::select! {
+            frame = frames.recv() => match frame {
+                Some((wire::BYTES, bytes)) => {
+                    let mut out = io::stdout().lock();
+                    if out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
+                        break Attached::Signal;
+                    }
+                    Ok(())
+                }
+                Some((wire::BYE, said)) => break farewell(&said),
+                _ => break Attached::Lost,
+            },
+            bytes = typed.recv() => match bytes {
+                Some(bytes) => say(&mut writer, wire::BYTES, &bytes).await,
+                None => break Attached::Signal,
+            },
+            _ = resized.recv() => {
+                let (cols, rows) = terminal::size().unwrap_or(WITHOUT);
+                say(&mut writer, wire::RESIZE, &wire::size(cols, rows)).await
+            }
+            _ = terminated.recv() => break Attached::Signal,
+            _ = hung_up.recv() => break Attached::Signal,
+            _ = interrupted.recv() => break Attached::Signal,
+        };
+        // What it said before it went is still to be read.
+        if sent.is_err() {
+            break last_word(&mut frames).await;
+        }
+    };
+    drop(raw);
+    Ok(ended)
+}
+
+async fn say(to: &mut (impl AsyncWrite + Unpin), kind: u8, bytes: &[u8]) -> io::Result<()> {
+    to.write_all(&wire::frame(kind, bytes)).await?;
+    to.flush().await
+}
+
+fn farewell(said: &[u8]) -> Attached {
+    serde_json::from_slice(said).map_or(Attached::Lost, Attached::Ended)
+}
+
+async fn last_word(frames: &mut mpsc::Receiver<(u8, Vec<u8>)>) -> Attached {
+    while let Some((kind, said)) = frames.recv().await {
+        if kind == wire::BYE {
+            return farewell(&said);
+        }
+    }
+    Attached::Lost
+}
+
+/// What is typed. The thread ends with the process, or with the first key after the console.
+fn keyboard() -> mpsc::Receiver<Vec<u8>> {
+    let (to, typed) = mpsc::channel(16);
+    drop(tokio::task::spawn_blocking(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(n) = io::stdin().read(&mut buffer) {
+            if n == 0 || to.blocking_send(buffer[..n].to_vec()).is_err() {
+                return;
+            }
+        }
+    }));
+    typed
+}
+
+/// Frames of the server. A read must not be dropped half way, so it has its own task.
+#[expect(clippy::disallowed_methods, reason = "the client's own runtime; there is no tracker")]
+fn frames(mut reader: impl AsyncRead + Unpin + Send + 'static) -> mpsc::Receiver<(u8, Vec<u8>)> {
+    let (to, frames) = mpsc::channel(4);
+    tokio::spawn(async move {
+        while let Ok(frame) = wire::read(&mut reader).await {
+            if to.send(frame).await.is_err() {
+                return;
+            }
+        }
+    });
+    frames
+}

@@ -1,0 +1,406 @@
+//! One step of a console: what came in changes the model and says what is to be done outside. Pure;
+//! must not draw, read or wait.
+
+use super::act::{Act, Bind, Command, nothing};
+use super::canvas::Tone;
+use super::clean::clean;
+use super::model::{Done, Effect, Model, Msg, Popup};
+use super::screens::{self, Row, SCREENS};
+use super::term::Key;
+use super::{palette, popup, undo};
+
+/// Takes one message in.
+pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::Resize(cols, rows) => model.size = (cols, rows),
+        Msg::Tick(now) => {
+            model.now = now;
+            if model.toast.as_ref().is_some_and(|toast| toast.until <= now) {
+                model.toast = None;
+            }
+        }
+        Msg::Snapshot(snap) => take(model, snap),
+        Msg::Done(done) => finished(model, &done),
+        Msg::Key(Key::Ctrl('c')) => return vec![Effect::Leave],
+        Msg::Key(key) => {
+            let effects = match model.popup.take() {
+                Some(open) => popup::key(model, open, key),
+                None => pressed(model, key),
+            };
+            if model.popup.is_none()
+                && let Some(next) = model.next.take()
+            {
+                take(model, next);
+            }
+            return effects;
+        }
+    }
+    Vec::new()
+}
+
+/// Rows do not jump under a question, nor when somebody froze them.
+fn take(model: &mut Model, snap: std::sync::Arc<super::snapshot::Snapshot>) {
+    let asks = !matches!(model.popup, None | Some(Popup::Filter { .. }));
+    if asks || model.frozen {
+        model.next = Some(snap);
+        return;
+    }
+    model.snap = snap;
+    settle(model);
+}
+
+/// Keeps the cursor at its row, or near to where that was.
+pub fn settle(model: &mut Model) {
+    let rows = screens::rows(model);
+    let follows = screens::follows(model.screen());
+    let place = model.place_mut();
+    let found = place.cursor.as_ref().and_then(|id| rows.iter().position(|row| row.id == *id));
+    let last = rows.len().saturating_sub(1);
+    place.row = found.unwrap_or(place.row).min(last);
+    if follows && place.loose && !place.open {
+        place.row = last;
+    }
+    if place.cursor.is_some() && found.is_none() {
+        place.open = false;
+        place.scroll = 0;
+    }
+    place.cursor = rows.get(place.row).map(|row| row.id.clone());
+    place.marks.retain(|mark| rows.iter().any(|row| row.id == *mark));
+}
+
+fn pressed(model: &mut Model, key: Key) -> Vec<Effect> {
+    match key {
+        Key::Char('?') | Key::F(1) => {
+            model.popup = Some(Popup::Help { typed: String::new(), row: 0 });
+        }
+        Key::Char(':') | Key::Ctrl('p') => palette::open(model, ""),
+        Key::Char('/') => {
+            let before = model.place().filter.clone();
+            model.popup = Some(Popup::Filter { before });
+        }
+        Key::Char('q') => return vec![Effect::Leave],
+        Key::Esc => back(model),
+        Key::Tab => go(model, (model.at + 1) % SCREENS.len()),
+        Key::BackTab => go(model, (model.at + SCREENS.len() - 1) % SCREENS.len()),
+        Key::Char('u') => {
+            let act = if model.readonly { only_looks() } else { undo::act(model) };
+            return perform(model, act);
+        }
+        Key::Char('y') => return copy(model),
+        Key::Char('.') => return again(model),
+        Key::Char(c) if bind(model, c).is_some() => return verb(model, c),
+        Key::Char(c @ '1'..='9') => {
+            let at = SCREENS.iter().position(|screen| screen.key == Some(c));
+            if let Some(at) = at {
+                go(model, at);
+            }
+        }
+        Key::Char('w') => {
+            let act =
+                if model.workspace.is_some() { Act::Only(None) } else { Act::Go("workspaces") };
+            return perform(model, act);
+        }
+        Key::Enter => return enter(model),
+        key => moved(model, &key),
+    }
+    Vec::new()
+}
+
+/// One level back; never out.
+fn back(model: &mut Model) {
+    let place = model.place_mut();
+    if place.open {
+        (place.open, place.scroll) = (false, 0);
+    } else if !place.filter.is_empty() || !place.marks.is_empty() {
+        place.filter.clear();
+        place.marks.clear();
+        settle(model);
+    } else if let Some(before) = model.back.pop() {
+        model.at = before;
+        settle(model);
+    } else if model.workspace.is_some() {
+        model.workspace = None;
+        settle(model);
+    }
+}
+
+/// To another screen, with the way back.
+pub fn go(model: &mut Model, at: usize) {
+    if at != model.at {
+        model.back.retain(|before| *before != at);
+        model.back.push(model.at);
+        model.at = at;
+    }
+    let place = model.place_mut();
+    (place.open, place.scroll) = (false, 0);
+    settle(model);
+}
+
+fn moved(model: &mut Model, key: &Key) {
+    let page = i64::from(model.size.1.saturating_sub(8).max(1));
+    let by = match key {
+        Key::Down | Key::Char('j') => 1,
+        Key::Up | Key::Char('k') => -1,
+        Key::PageDown => page,
+        Key::PageUp => -page,
+        Key::Ctrl('d') => page / 2,
+        Key::Ctrl('u') => -page / 2,
+        Key::Home | Key::Char('g') => i64::MIN / 2,
+        Key::End | Key::Char('G') => i64::MAX / 2,
+        key => return other(model, key),
+    };
+    let screen = model.screen();
+    if let Some(moves) = screen.moves
+        && !model.place().open
+        && moves(model, key)
+    {
+        return settle(model);
+    }
+    if model.place().open {
+        let place = model.place_mut();
+        let to = i64::try_from(place.scroll).unwrap_or(0).saturating_add(by).clamp(0, 10_000);
+        place.scroll = usize::try_from(to).unwrap_or(0);
+        return;
+    }
+    step(model, by);
+}
+
+fn step(model: &mut Model, by: i64) {
+    let rows = screens::rows(model);
+    let place = model.place_mut();
+    let last = i64::try_from(rows.len()).unwrap_or(0) - 1;
+    let to = i64::try_from(place.row).unwrap_or(0).saturating_add(by).clamp(0, last.max(0));
+    place.row = usize::try_from(to).unwrap_or(0);
+    place.cursor = rows.get(place.row).map(|row| row.id.clone());
+    place.loose = to >= last;
+}
+
+fn other(model: &mut Model, key: &Key) {
+    if let Some(moves) = model.screen().moves
+        && moves(model, key)
+    {
+        return settle(model);
+    }
+    let rows = screens::rows(model);
+    match key {
+        Key::Char(' ') => {
+            let place = model.place_mut();
+            if let Some(id) = place.cursor.clone()
+                && !place.marks.remove(&id)
+            {
+                place.marks.insert(id);
+            }
+            step(model, 1);
+        }
+        Key::Char('*') => {
+            let place = model.place_mut();
+            let all = rows.iter().map(|row| row.id.clone());
+            place.marks = all.filter(|id| !place.marks.contains(id)).collect();
+        }
+        Key::Ctrl('a') => model.place_mut().marks = rows.iter().map(|row| row.id.clone()).collect(),
+        Key::Char('s') => sort(model, false),
+        Key::Char('S') => sort(model, true),
+        Key::Char('n') if model.place().open => step_open(model, 1),
+        Key::Char('N') if model.place().open => step_open(model, -1),
+        _ => {}
+    }
+}
+
+/// The next thing, as open as this one.
+fn step_open(model: &mut Model, by: i64) {
+    step(model, by);
+    model.place_mut().scroll = 0;
+}
+
+/// The next column, or the other way round.
+fn sort(model: &mut Model, reverse: bool) {
+    let columns = (model.screen().table)(model).columns.len();
+    if columns == 0 {
+        return;
+    }
+    let place = model.place_mut();
+    place.sort = match (place.sort, reverse) {
+        (None, _) => Some((0, reverse)),
+        (Some((column, before)), true) => Some((column, !before)),
+        (Some((column, _)), false) if column + 1 < columns => Some((column + 1, false)),
+        (Some(_), false) => None,
+    };
+    settle(model);
+}
+
+/// Opens what is under the cursor, unless the screen knows a better next step.
+fn enter(model: &mut Model) -> Vec<Effect> {
+    let rows = under(model);
+    if let Some(enter) = model.screen().enter {
+        let act = enter(model, &rows);
+        return perform(model, act);
+    }
+    perform(model, Act::Open)
+}
+
+/// The row under the cursor, whatever is marked.
+fn under(model: &Model) -> Vec<Row> {
+    let rows = screens::rows(model);
+    rows.into_iter().nth(model.place().row).into_iter().collect()
+}
+
+/// The rows that a verb is about: what is marked, else the one under the cursor.
+fn chosen(model: &Model) -> Vec<Row> {
+    let rows = screens::rows(model);
+    let marks = &model.place().marks;
+    if marks.is_empty() || model.place().open {
+        return rows.into_iter().nth(model.place().row).into_iter().collect();
+    }
+    rows.into_iter().filter(|row| marks.contains(&row.id)).collect()
+}
+
+fn bind(model: &Model, key: char) -> Option<&'static Bind> {
+    model.screen().keys.iter().find(|bind| bind.key == key)
+}
+
+fn only_looks() -> Act {
+    nothing("this console only looks (--readonly)")
+}
+
+/// The verb of a key of this screen.
+pub fn verb(model: &mut Model, key: char) -> Vec<Effect> {
+    let Some(bind) = bind(model, key) else { return Vec::new() };
+    let act = if bind.writes && model.readonly {
+        only_looks()
+    } else {
+        (bind.act)(model, &chosen(model))
+    };
+    model.last = Some(key);
+    perform(model, act)
+}
+
+/// The last verb on the next row.
+fn again(model: &mut Model) -> Vec<Effect> {
+    let Some(key) = model.last else {
+        model.say("nothing was done here yet that could be repeated", Tone::Plain);
+        return Vec::new();
+    };
+    step(model, 1);
+    verb(model, key)
+}
+
+fn copy(model: &mut Model) -> Vec<Effect> {
+    match under(model).pop() {
+        Some(row) if !row.id.is_empty() => perform(model, Act::Copy(row.copy.unwrap_or(row.id))),
+        _ => Vec::new(),
+    }
+}
+
+/// Does what can be done here, and says what must be done outside.
+pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
+    match act {
+        Act::Nothing(why) => model.say(why, Tone::Warn),
+        Act::Go(name) => {
+            if let Some(at) = SCREENS.iter().position(|screen| screen.name == name) {
+                go(model, at);
+            }
+        }
+        Act::Open => {
+            let place = model.place_mut();
+            (place.open, place.scroll) = (place.cursor.is_some(), 0);
+        }
+        Act::Run(commands) => return run(model, commands),
+        Act::Confirm(confirm) => {
+            model.popup = Some(Popup::Confirm { confirm, typed: String::new() });
+        }
+        Act::Ask(ask) => model.popup = Some(Popup::Ask { ask, typed: String::new(), wrong: None }),
+        Act::Choose(choose) => model.popup = Some(Popup::Choose(choose)),
+        Act::Type(typed) => palette::open(model, &typed),
+        Act::Copy(text) => {
+            let text = clean(&text);
+            model.say(format!("copied: {text}"), Tone::Plain);
+            return vec![Effect::Copy(text)];
+        }
+        Act::Only(workspace) => {
+            let said = match &workspace {
+                Some(slug) => format!("only {slug} is shown; w shows all again"),
+                None => "all workspaces are shown".to_owned(),
+            };
+            model.say(said, Tone::Plain);
+            model.workspace = workspace;
+            settle(model);
+        }
+        Act::Filter(filter) => {
+            let place = model.place_mut();
+            place.filter = if place.filter == filter { String::new() } else { filter };
+            settle(model);
+        }
+        Act::Follow => {
+            model.place_mut().loose = true;
+            settle(model);
+        }
+        Act::Freeze => {
+            model.frozen = !model.frozen;
+            let said = if model.frozen { "frozen; space lets it go on" } else { "live again" };
+            model.say(said, Tone::Plain);
+        }
+        Act::Home => {
+            *model.place_mut() = screens::start(model.screen());
+            let hour = model.now.as_millis() / 3_600_000 % 24;
+            model.place_mut().hour = i64::try_from(hour).unwrap_or(0);
+            settle(model);
+        }
+        Act::Step => {
+            model.place_mut().step += 1;
+            settle(model);
+        }
+        Act::Read { title, lines } => model.popup = Some(Popup::Read { title, lines, scroll: 0 }),
+    }
+    Vec::new()
+}
+
+/// Hands commands over to be run.
+pub fn run(model: &mut Model, commands: Vec<Command>) -> Vec<Effect> {
+    if commands.is_empty() {
+        return Vec::new();
+    }
+    if model.readonly && commands.iter().any(|command| palette::changes(command.noun, command.verb))
+    {
+        return perform(model, only_looks());
+    }
+    model.busy += 1;
+    model.place_mut().marks.clear();
+    vec![Effect::Run(commands)]
+}
+
+fn finished(model: &mut Model, done: &Done) {
+    model.busy = model.busy.saturating_sub(1);
+    let refused =
+        done.commands.iter().zip(&done.answers).find_map(|(c, a)| Some((c, a.as_ref().err()?)));
+    if let Some((command, problem)) = refused {
+        let row = problem.row();
+        let mut lines = vec![command.about.clone(), String::new(), problem.to_string()];
+        lines.extend([String::new(), format!("do: {}", row.remedy)]);
+        let failed = done.answers.iter().filter(|answer| answer.is_err()).count();
+        if done.answers.len() > 1 {
+            lines.push(format!(
+                "{failed} of {} were refused; the others are done",
+                done.answers.len()
+            ));
+        }
+        model.popup = Some(Popup::Read { title: "not done".to_owned(), lines, scroll: 0 });
+        return;
+    }
+    let [command] = done.commands.as_slice() else {
+        let n = done.commands.len();
+        model.say(
+            format!("done {n} times: {}", done.commands.first().map_or("", |c| &c.about)),
+            Tone::Good,
+        );
+        return;
+    };
+    if let (false, Some(Ok(answer))) = (palette::is_quiet(command), done.answers.first()) {
+        let title = command.typed();
+        model.popup = Some(Popup::Read { title, lines: palette::lines(answer), scroll: 0 });
+        return;
+    }
+    model.undo = undo::back(command).map(|back| (model.now, back));
+    let back =
+        if undo::inverse(command.noun, command.verb).is_some() { "  u undoes it" } else { "" };
+    model.say(format!("done: {}{back}", command.about), Tone::Good);
+}

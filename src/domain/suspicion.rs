@@ -1,0 +1,157 @@
+//! What looks suspicious: rules that count events of one workspace. Must not look anything up, nor
+//! act; it says what was reached.
+
+use std::time::Duration;
+
+use super::event::{Actor, Event};
+
+/// The kinds of events that rules write begin so.
+pub const PREFIX: &str = "suspicious.";
+
+/// Whom a rule counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Actor,
+    Subject,
+}
+
+/// What is done when a rule's count is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// People are told.
+    Tell,
+    /// And the key that did it is revoked.
+    RevokeKey,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// The event that it writes is `suspicious.` and this.
+    pub word: &'static str,
+    /// The kinds of events that it counts.
+    pub kinds: &'static [&'static str],
+    /// Only events that say so in their data.
+    pub only: Option<(&'static str, &'static str)>,
+    pub by: By,
+    pub count: u64,
+    /// At most an hour.
+    pub window: Duration,
+    pub act: Act,
+}
+
+const TEN: Duration = Duration::from_mins(10);
+const HOUR: Duration = Duration::from_hours(1);
+
+const fn rule(
+    word: &'static str,
+    kinds: &'static [&'static str],
+    by: By,
+    (count, window): (u64, Duration),
+    act: Act,
+) -> Rule {
+    Rule { word, kinds, only: None, by, count, window, act }
+}
+
+/// Every rule. reliability-security.md B8, as far as there is something to count.
+pub const RULES: &[Rule] = &[
+    rule("cross_tenant", &["access.cross_tenant"], By::Actor, (5, TEN), Act::RevokeKey),
+    rule("denials", &["access.denied"], By::Actor, (20, TEN), Act::Tell),
+    // Said once for each account whose sign-in began to be slowed down.
+    rule("sign_ins", &["sign_in.throttled"], By::Subject, (1, TEN), Act::Tell),
+    rule("session_reused", &["session.reused"], By::Subject, (1, TEN), Act::Tell),
+    rule("second_factor_off", &["user.totp_disabled"], By::Subject, (1, TEN), Act::Tell),
+    Rule {
+        only: Some(("role", "owner")),
+        ..rule("new_owner", &["member.changed"], By::Subject, (1, TEN), Act::Tell)
+    },
+    rule(
+        "mass_deletion",
+        &["post.deleted", "asset.deleted", "channel.removed"],
+        By::Actor,
+        (20, TEN),
+        Act::Tell,
+    ),
+    rule("mass_export", &["event.exported", "workspace.exported"], By::Actor, (5, HOUR), Act::Tell),
+    rule("burst", &["post.created"], By::Actor, (21, Duration::from_mins(1)), Act::Tell),
+    rule("keys", &["key.created"], By::Actor, (5, TEN), Act::Tell),
+];
+
+impl Rule {
+    /// Whom this event is counted for; `None` when it is not counted.
+    pub fn counts(&self, event: &Event) -> Option<String> {
+        if !self.kinds.contains(&event.kind.as_str()) {
+            return None;
+        }
+        if self.only.is_some_and(|(name, value)| event.data.get(name).is_none_or(|v| v != value)) {
+            return None;
+        }
+        match (self.by, &event.actor) {
+            // The program, and who may do everything, do much at once.
+            (By::Actor, Actor::System | Actor::Operator { .. }) => None,
+            (By::Actor, actor) => Some(actor.word()),
+            (By::Subject, _) => Some(event.subject.clone()),
+        }
+    }
+
+    /// The kind of the event that says it was reached.
+    pub fn kind(&self) -> String {
+        format!("{PREFIX}{}", self.word)
+    }
+}
+
+/// How many an event stands for: one, unless it says more.
+pub fn times(event: &Event) -> u64 {
+    event.data.get("times").and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
+/// Whether any rule counts it.
+pub fn is_counted(event: &Event) -> bool {
+    RULES.iter().any(|rule| rule.counts(event).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::super::tally::MINUTES;
+    use super::*;
+    use crate::base::{CorrelationId, KeyId, SeededRng, Timestamp};
+
+    fn event(kind: &str, actor: Actor) -> Event {
+        Event {
+            at: Timestamp::from_millis(1),
+            actor,
+            kind: kind.to_owned(),
+            subject: "s".to_owned(),
+            data: BTreeMap::new(),
+            correlation: CorrelationId::new(&SeededRng::new(1)),
+        }
+    }
+
+    #[test]
+    fn rules_are_named_once_and_reach_no_further_than_counts_do() {
+        let words: BTreeSet<_> = RULES.iter().map(|rule| rule.word).collect();
+        assert_eq!(words.len(), RULES.len());
+        for rule in RULES {
+            let minutes = usize::try_from(rule.window.as_secs() / 60).unwrap();
+            assert!((1..=MINUTES).contains(&minutes) && rule.count > 0, "{}", rule.word);
+            assert!(rule.kinds.iter().all(|kind| !kind.starts_with(PREFIX)), "{}", rule.word);
+        }
+    }
+
+    #[test]
+    fn events_are_counted_for_whoever_did_them() {
+        let key = Actor::Key(KeyId::from_bytes([7; 16]));
+        let deletion = RULES.iter().find(|rule| rule.word == "mass_deletion").unwrap();
+        assert_eq!(deletion.counts(&event("post.deleted", key.clone())), Some(key.word()));
+        assert_eq!(deletion.counts(&event("post.deleted", Actor::System)), None);
+        assert_eq!(deletion.counts(&event("post.deleted", Actor::Operator { uid: 1 })), None);
+        assert_eq!(deletion.counts(&event("post.changed", key.clone())), None);
+        assert!(!is_counted(&event("delivery.armed", Actor::System)));
+        let mut many = event("access.denied", key);
+        assert_eq!(times(&many), 1);
+        many.data.insert("times".to_owned(), "40".to_owned());
+        assert_eq!(times(&many), 40);
+    }
+}

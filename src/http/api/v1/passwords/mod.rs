@@ -1,0 +1,3 @@
+//! Passwords of those who cannot sign in.
+
+pub mod reset;

@@ -1,0 +1,40 @@
+//! Changes what a workspace asks of people.
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::super::problems::WriteProblems;
+use crate::domain::access::Manage;
+use crate::http::Shared;
+use crate::http::answer::Answer;
+use crate::http::extract::{Authorized, Json};
+use crate::http::problem::Refusal;
+use crate::service::SecurityShown;
+
+/// The rules.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSecurity {
+    /// Whether people without an authenticator are kept out (403 `totp_needed`).
+    totp_required: bool,
+}
+
+/// Change what a workspace asks of its members
+///
+/// A person who asks others for an authenticator must have one.
+#[utoipa::path(
+    put,
+    path = "/api/v1/workspaces/{workspace}/security",
+    tag = "people",
+    params(Authorized<Manage>),
+    request_body = NewSecurity,
+    responses((status = 200, description = "The rules.", body = SecurityShown), WriteProblems)
+)]
+pub async fn change_security(
+    State(face): State<Shared>,
+    caller: Authorized<Manage>,
+    Json(new): Json<NewSecurity>,
+) -> Result<Answer, Refusal> {
+    Ok(Answer::json(&face.services.change_security(caller.access, new.totp_required).await?))
+}

@@ -1,0 +1,121 @@
+//! Who comes, apart from any right: the address and the program of a request, and the person whose
+//! session it carries. Must not believe a header that did not come from a proxy of ours.
+
+use std::net::IpAddr;
+
+use axum::extract::FromRequestParts;
+use http::HeaderMap;
+use http::header::{HeaderName, USER_AGENT};
+use http::request::Parts;
+
+use super::extract::{Caller, Correlation, bearer};
+use super::problem::Refusal;
+use super::{Peer, Shared};
+use crate::base::{Code, Net, Problem};
+use crate::service::{SignedIn, Visitor};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Longer chains of proxies there are none.
+const HOPS: usize = 16;
+
+/// Where the request comes from.
+pub(super) struct Visit(pub Visitor);
+
+impl FromRequestParts<Shared> for Visit {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Shared) -> Result<Self, Refusal> {
+        let Correlation(correlation) = Correlation::from_request_parts(parts, face).await?;
+        let peer = match parts.extensions.get::<Peer>() {
+            Some(Peer::Tcp(address)) => Some(address.ip()),
+            _ => None,
+        };
+        let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        let address = peer.map(|peer| first_stranger(peer, &parts.headers, &face.settings.proxies));
+        Ok(Self(Visitor { address, agent: agent.unwrap_or_default().to_owned(), correlation }))
+    }
+}
+
+/// Of the chain that proxies wrote down, the address that the last of them that is ours saw.
+fn first_stranger(peer: IpAddr, headers: &HeaderMap, proxies: &[Net]) -> IpAddr {
+    let ours = |ip: &IpAddr| proxies.iter().any(|net| net.contains(*ip));
+    let mut seen = peer;
+    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let chain: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();
+    for hop in chain.iter().rev().take(HOPS) {
+        if !ours(&seen) {
+            break;
+        }
+        let hop = hop.trim();
+        let Ok(ip) = hop.trim_matches(['[', ']']).parse() else { break };
+        seen = ip;
+    }
+    seen
+}
+
+/// A person, by the token of a session. A key is not one.
+pub(super) struct Person {
+    pub who: SignedIn,
+    pub visitor: Visitor,
+}
+
+impl FromRequestParts<Shared> for Person {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Shared) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, face).await?;
+        if caller.principal.user().is_none() {
+            return Err(Problem::new(Code::PersonNeeded).into());
+        }
+        let token = bearer(&parts.headers).ok_or_else(|| Problem::new(Code::Unauthenticated))?;
+        let who = face.services.signed_in(token).await?;
+        let Visit(visitor) = Visit::from_request_parts(parts, face).await?;
+        Ok(Self { who, visitor })
+    }
+}
+
+/// A person if the request carries a token, else a stranger.
+pub(super) struct MaybePerson {
+    pub who: Option<SignedIn>,
+    pub visitor: Visitor,
+}
+
+impl FromRequestParts<Shared> for MaybePerson {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Shared) -> Result<Self, Refusal> {
+        if parts.headers.contains_key(http::header::AUTHORIZATION) {
+            let Person { who, visitor } = Person::from_request_parts(parts, face).await?;
+            return Ok(Self { who: Some(who), visitor });
+        }
+        let Visit(visitor) = Visit::from_request_parts(parts, face).await?;
+        Ok(Self { who: None, visitor })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_proxies_are_believed() {
+        let proxies: Vec<Net> =
+            ["127.0.0.0/8", "10.0.0.0/8"].map(|net| net.parse().unwrap()).into();
+        for (peer, chain, seen) in [
+            ("127.0.0.1", "", "127.0.0.1"),
+            ("127.0.0.1", "198.51.100.7", "198.51.100.7"),
+            ("127.0.0.1", "1.2.3.4, 198.51.100.7", "198.51.100.7"),
+            ("127.0.0.1", "198.51.100.7, 10.0.0.9", "198.51.100.7"),
+            ("127.0.0.1", "198.51.100.7, nonsense", "127.0.0.1"),
+            ("127.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+            ("203.0.113.5", "198.51.100.7", "203.0.113.5"),
+        ] {
+            let mut headers = HeaderMap::new();
+            if !chain.is_empty() {
+                headers.insert(FORWARDED_FOR, chain.parse().unwrap());
+            }
+            let found = first_stranger(peer.parse().unwrap(), &headers, &proxies);
+            assert_eq!(found, seen.parse::<IpAddr>().unwrap(), "{peer} {chain}");
+        }
+    }
+}

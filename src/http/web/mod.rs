@@ -1,0 +1,35 @@
+//! Pages for people who sign in: plain forms that work without a script. Must not hold rules; the
+//! use cases of `service` do.
+
+mod account;
+mod cookies;
+mod forms;
+mod invitation;
+mod page;
+mod reset;
+mod set_up;
+mod sign_in;
+mod square;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use super::Shared;
+
+pub(super) fn pages() -> Router<Shared> {
+    Router::new()
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/setup/{token}", get(set_up::show).post(set_up::submit))
+        .route("/invitations/{token}", get(invitation::show).post(invitation::submit))
+        .route("/reset/{token}", get(reset::show).post(reset::submit))
+        .route("/account", get(account::show))
+        .route("/account/prove", post(account::prove))
+        .route("/account/password", post(account::password))
+        .route("/account/sessions/end", post(account::end_session))
+        .route("/account/sessions/end-others", post(account::end_others))
+        .route("/account/totp/begin", post(account::begin_totp))
+        .route("/account/totp/confirm", post(account::confirm_totp))
+        .route("/account/totp/end", post(account::end_totp))
+        .route("/account/recovery-codes", post(account::recovery_codes))
+}

@@ -1,0 +1,163 @@
+//! What operators do about users: make, list, disable, sign out, help back in. Each is an event in
+//! the workspaces of the user. Must not show or set a password of somebody who has one.
+
+use super::links::keep;
+use super::sessions::end_others;
+use super::{LinkShown, NewUser, News, SessionShown, UserShown, person, person_of, seen};
+use crate::base::{Code, CorrelationId, Problem, UserId};
+use crate::domain::user::{LinkTo, Proofs, RESET_LIFE, User, email as checked_email};
+use crate::service::shown::{self, Page};
+use crate::service::{Services, no, refused, trouble};
+use crate::store::rows::Link;
+use crate::store::{Operator, Tx, WriteError};
+
+fn nobody(email: &str) -> Problem {
+    Problem::new(Code::NotFound).with("email", email.escape_debug())
+}
+
+fn found(tx: &Tx<'_>, email: &str) -> Result<(User, Proofs), WriteError<Problem>> {
+    match person_of(&tx.view(), email)? {
+        Some(found) => Ok(found),
+        None => no(nobody(email)),
+    }
+}
+
+impl Services {
+    /// Makes a user. Without a password they set one by the link in the answer. With `admin` they
+    /// own the workspaces that nobody belongs to.
+    pub async fn create_user(
+        &self,
+        operator: Operator,
+        email: &str,
+        new: NewUser,
+        admin: bool,
+        correlation: CorrelationId,
+    ) -> Result<(UserShown, Option<LinkShown>), Problem> {
+        let email = checked_email("email", email)?;
+        let mut making = self.making(&email, &new, None).await?;
+        making.adopts = admin;
+        let (link, hash) = self.new_link("reset");
+        let (now, actor) = (self.now(), operator.actor());
+        let expires_at = now.plus(RESET_LIFE);
+        let wants_link = new.password.is_none();
+        let made = self.store.write(move |tx| {
+            making.make(tx, &actor, correlation)?;
+            let id = making.user.id;
+            let Some((user, proofs)) = person(&tx.view(), id)? else { return no(nobody("")) };
+            if wants_link {
+                let to = LinkTo::Reset { user: id, password_at: proofs.password_at };
+                keep(tx, hash, &Link { expires_at, to }, now)?;
+            }
+            Ok(seen::user(&user, &proofs))
+        });
+        let made = made.await.map_err(refused)?;
+        let link = LinkShown { link, expires_at: expires_at.to_string() };
+        Ok((made, wants_link.then_some(link)))
+    }
+
+    /// Users, in order of their making.
+    pub async fn users(
+        &self,
+        _: Operator,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<UserShown>, Problem> {
+        let after = cursor.map(shown::cursor_key::<UserId>).transpose()?;
+        let rows = self.store.read(move |view| {
+            let users = view.scan_global::<User>(after.as_ref(), limit)?;
+            let mut found = Vec::with_capacity(users.len());
+            for (id, user) in users {
+                let proofs = view.get_global::<Proofs>(&id)?;
+                found.extend(proofs.map(|proofs| seen::user(&user, &proofs)));
+            }
+            Ok(found)
+        });
+        let items = rows.await.map_err(trouble)?;
+        let last = items.last().filter(|_| items.len() == limit);
+        let last = last.and_then(|user| user.id.parse::<UserId>().ok());
+        Ok(Page { next: last.map(|id| shown::cursor_of(id.as_bytes())), items })
+    }
+
+    pub fn user(&self, _: Operator, email: &str) -> Result<UserShown, Problem> {
+        let found = self.read_person(|view| person_of(view, &email.trim().to_lowercase()))?;
+        found.map(|(user, proofs)| seen::user(&user, &proofs)).ok_or_else(|| nobody(email))
+    }
+
+    pub fn user_sessions(&self, _: Operator, email: &str) -> Result<Page<SessionShown>, Problem> {
+        let found = self.read_person(|view| person_of(view, &email.trim().to_lowercase()))?;
+        let (user, _) = found.ok_or_else(|| nobody(email))?;
+        self.sessions_of(user.id, None)
+    }
+
+    /// Shuts a user out, everywhere and at once; or lets them in again.
+    pub async fn disable_user(
+        &self,
+        operator: Operator,
+        email: &str,
+        disable: bool,
+        correlation: CorrelationId,
+    ) -> Result<UserShown, Problem> {
+        let now = self.now();
+        let kind = if disable { "user.disabled" } else { "user.enabled" };
+        self.change_user(operator, email, kind, correlation, move |tx, user, proofs| {
+            user.disabled_at = if disable { user.disabled_at.or(Some(now)) } else { None };
+            user.revision += 1;
+            tx.put_global(&user.id, user)?;
+            if disable {
+                end_others(tx, user.id, None)?;
+            }
+            Ok(seen::user(user, proofs))
+        })
+        .await
+    }
+
+    /// Ends all sessions of a user.
+    pub async fn sign_out_user(
+        &self,
+        operator: Operator,
+        email: &str,
+        correlation: CorrelationId,
+    ) -> Result<usize, Problem> {
+        let end =
+            |tx: &mut Tx<'_>, user: &mut User, _: &mut Proofs| Ok(end_others(tx, user.id, None)?);
+        self.change_user(operator, email, "user.signed_out", correlation, end).await
+    }
+
+    /// Takes off the authenticator of a user who has lost it.
+    pub async fn reset_totp(
+        &self,
+        operator: Operator,
+        email: &str,
+        correlation: CorrelationId,
+    ) -> Result<UserShown, Problem> {
+        let kind = "user.totp_disabled";
+        self.change_user(operator, email, kind, correlation, |tx, user, proofs| {
+            proofs.authenticator = None;
+            proofs.recovery.clear();
+            tx.put_global(&user.id, proofs)?;
+            Ok(seen::user(user, proofs))
+        })
+        .await
+    }
+
+    async fn change_user<T: Send + 'static>(
+        &self,
+        operator: Operator,
+        email: &str,
+        kind: &'static str,
+        correlation: CorrelationId,
+        change: impl Fn(&mut Tx<'_>, &mut User, &mut Proofs) -> Result<T, WriteError<Problem>>
+        + Send
+        + 'static,
+    ) -> Result<T, Problem> {
+        let (services, email) = (self.clone(), email.trim().to_lowercase());
+        let written = self.store.write(move |tx| {
+            let (mut user, mut proofs) = found(tx, &email)?;
+            let changed = change(tx, &mut user, &mut proofs)?;
+            let news = News { kind, actor: operator.actor(), data: &[], correlation };
+            services.tell(tx, user.id, &news)?;
+            Ok(changed)
+        });
+        written.await.map_err(refused)
+    }
+}

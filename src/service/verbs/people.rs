@@ -1,0 +1,90 @@
+//! Verbs about users and invitations.
+
+use serde_json::{Value, json};
+
+use super::super::{NewInvitation, NewUser, words};
+use super::run::{Answer, Caller, Words, shown};
+use crate::base::{Problem, Secret, WorkspaceId, Wrong};
+use crate::domain::access::{Grants, Manage};
+
+impl Caller<'_> {
+    pub(super) async fn user(&self, verb: &str, words: &Words<'_>) -> Answer {
+        let (services, operator, correlation) = (self.services, self.operator, self.correlation);
+        if verb == "list" {
+            let limit = words::page_limit(words.maybe("limit")?)?;
+            return shown(services.users(operator, words.maybe("cursor")?, limit).await?);
+        }
+        let email = words.word("email")?;
+        match verb {
+            "create" => self.create_user(email, words).await,
+            "disable" | "enable" => {
+                let disable = verb == "disable";
+                shown(services.disable_user(operator, email, disable, correlation).await?)
+            }
+            "reset-link" => shown(services.reset_link(operator, email).await?),
+            "reset-totp" => shown(services.reset_totp(operator, email, correlation).await?),
+            "sessions" => shown(services.user_sessions(operator, email)?),
+            "sign-out" => {
+                let ended = services.sign_out_user(operator, email, correlation).await?;
+                Ok(json!({ "email": email, "sessions_ended": ended }))
+            }
+            _ => shown(services.user(operator, email)?),
+        }
+    }
+
+    async fn create_user(&self, email: &str, words: &Words<'_>) -> Answer {
+        let name = match words.maybe("name")? {
+            Some(name) => name,
+            None => email.trim().split('@').next().unwrap_or_default(),
+        };
+        let password = words.maybe("password")?.map(|text| Secret::new(text.to_owned()));
+        let new = NewUser { name: name.to_owned(), password };
+        let admin = words.flag("admin")?;
+        let made =
+            self.services.create_user(self.operator, email, new, admin, self.correlation).await?;
+        let mut answer = shown(made.0)?;
+        if let (Some(fields), Some(link)) = (answer.as_object_mut(), made.1) {
+            fields.insert("link".to_owned(), Value::String(link.link));
+            fields.insert("link_expires_at".to_owned(), Value::String(link.expires_at));
+        }
+        Ok(answer)
+    }
+
+    pub(super) async fn invitation(
+        &self,
+        workspace: WorkspaceId,
+        verb: &str,
+        words: &Words<'_>,
+    ) -> Answer {
+        let access = self.enter::<Manage>(workspace).await?;
+        match verb {
+            "create" => {
+                let email = words.word("email")?.to_owned();
+                let role = words::role("role", words.word("role")?)?;
+                let new = NewInvitation { email, role, channels: Grants::All };
+                shown(self.services.invite(access, new).await?.value)
+            }
+            "revoke" => {
+                shown(self.services.revoke_invitation(access, words.id("id")?).await?.value)
+            }
+            _ => {
+                let limit = words::page_limit(words.maybe("limit")?)?;
+                let cursor = words.maybe("cursor")?;
+                shown(self.services.invitations(&access, cursor, limit).await?)
+            }
+        }
+    }
+
+    pub(super) async fn security(&self, workspace: WorkspaceId, words: &Words<'_>) -> Answer {
+        let required = match words.word("totp")? {
+            "required" => true,
+            "optional" => false,
+            _ => {
+                let allowed = "required, optional".to_owned();
+                return Err(Problem::field("totp", Wrong::NotOneOf { allowed }));
+            }
+        };
+        let access = self.enter::<Manage>(workspace).await?;
+        shown(self.services.change_security(access, required).await?)
+    }
+}

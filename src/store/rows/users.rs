@@ -1,0 +1,94 @@
+//! Users, what proves who they are, their sessions, the links that make accounts, and what a
+//! workspace asks at its door.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{InvitationId, SessionId, Timestamp, UserId};
+use crate::domain::user::{DoorRule, Invitation, LinkTo, Proofs, Session, User};
+use crate::store::record::{Global, Row, Scoped};
+use crate::store::schema::Table;
+
+impl Row for User {
+    type Key = UserId;
+    const TABLE: Table = Table::Users;
+    const VERSION: u8 = 1;
+}
+
+impl Global for User {}
+
+/// An e-mail address is one user's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    pub user: UserId,
+}
+
+impl Row for Email {
+    type Key = String;
+    const TABLE: Table = Table::Emails;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Email {}
+
+impl Row for Proofs {
+    type Key = UserId;
+    const TABLE: Table = Table::Proofs;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Proofs {}
+
+impl Row for Session {
+    type Key = (UserId, SessionId);
+    const TABLE: Table = Table::Sessions;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Session {}
+
+/// Where the session with this token's SHA-256 is, whether the token is good or was before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionToken {
+    pub user: UserId,
+    pub session: SessionId,
+}
+
+impl Row for SessionToken {
+    type Key = [u8; 32];
+    const TABLE: Table = Table::SessionTokens;
+    const VERSION: u8 = 1;
+}
+
+impl Global for SessionToken {}
+
+/// What a link's token does; the row goes with its first use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    pub expires_at: Timestamp,
+    pub to: LinkTo,
+}
+
+impl Row for Link {
+    /// SHA-256 of the token.
+    type Key = [u8; 32];
+    const TABLE: Table = Table::Links;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Link {}
+
+impl Row for Invitation {
+    type Key = InvitationId;
+    const TABLE: Table = Table::Invitations;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for Invitation {}
+
+impl Row for DoorRule {
+    type Key = ();
+    const TABLE: Table = Table::DoorRules;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for DoorRule {}

@@ -1,0 +1,202 @@
+//! Attempts at what is not allowed are on record on both sides, bounded; and what looks suspicious
+//! is told, with what was done about it.
+
+use std::time::Duration;
+
+use carillon::domain::event::Event;
+use carillon::store::rows::ChainedEvent;
+use carillon::store::{Scope, Span};
+use http::Method;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::harness::House;
+
+const MISSING: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+/// Another workspace: its id, a key, a feed, and its events.
+struct Neighbour {
+    id: String,
+    key: String,
+    feed: String,
+}
+
+impl Neighbour {
+    async fn of(house: &House) -> Self {
+        let id = house.new_workspace("Others").await;
+        let key = house.new_key(&id, &["admin"]).await;
+        let args = json!({ "network": "feed", "name": "Theirs" });
+        let feed = house.verb(("channel", "add"), Some(&id), args).await;
+        Self { id, key, feed: feed["id"].as_str().unwrap().to_owned() }
+    }
+
+    fn scope(&self, house: &House) -> Scope {
+        let hash: [u8; 32] = Sha256::digest(&self.key).into();
+        let found = house.services.store.read_now(|view| Scope::by_key_hash(view, &hash));
+        found.unwrap().unwrap().0
+    }
+
+    fn events(&self, house: &House, kind: &str) -> Vec<Event> {
+        let (scope, span) = (self.scope(house), Span::first(10_000));
+        let found = house.services.store.read_now(|view| view.scan::<ChainedEvent>(&scope, &span));
+        let events = found.unwrap().into_iter().map(|(_, row)| row.event);
+        events.filter(|event| event.kind.starts_with(kind)).collect()
+    }
+}
+
+fn own(house: &House, kind: &str) -> Vec<Event> {
+    house.events().into_iter().filter(|event| event.kind.starts_with(kind)).collect()
+}
+
+fn times(events: &[Event]) -> u64 {
+    events.iter().map(carillon::domain::suspicion::times).sum()
+}
+
+#[tokio::test]
+async fn attempts_are_on_record_on_both_sides() {
+    let house = House::new().await;
+    let other = Neighbour::of(&house).await;
+    let key = house.new_key(&house.workspace, &["read"]).await;
+    let theirs = format!("/api/v1/workspaces/{}/posts", other.id);
+    assert_eq!(house.bare(Method::GET, &theirs).key(&key).send().await.status, 404);
+    let mine = own(&house, "access.");
+    assert_eq!((mine.len(), mine[0].kind.as_str()), (1, "access.cross_tenant"));
+    assert_eq!((&mine[0].subject, &mine[0].data["noun"]), (&other.id, &"workspace".to_owned()));
+    let seen = other.events(&house, "access.");
+    assert_eq!((seen.len(), seen[0].kind.as_str()), (1, "access.probed"));
+    assert_eq!(seen[0].actor, mine[0].actor);
+
+    // A thing of theirs, asked for here; the answer is that for what is nowhere.
+    let path = format!("/channels/{}", other.feed);
+    let there = house.call(Method::GET, &path).key(&key).send().await;
+    let nowhere = house.call(Method::GET, &format!("/channels/{MISSING}")).key(&key).send().await;
+    assert_eq!((there.said(), nowhere.said()), ("404 not_found".into(), "404 not_found".into()));
+    let mine = own(&house, "access.");
+    assert_eq!((mine.len(), &mine[1].subject), (2, &other.feed), "only what is somebody's");
+    assert_eq!(mine[1].data, [("noun".to_owned(), "channel".to_owned())].into(), "not whose");
+    assert_eq!(other.events(&house, "access.probed").len(), 2);
+
+    // What they may not do at home.
+    let denied = house.call(Method::POST, "/posts").key(&key).json(&json!({})).send().await;
+    assert_eq!(denied.status, 403);
+    let mine = own(&house, "access.denied");
+    assert_eq!((mine.len(), &mine[0].data["scope"]), (1, &"write".to_owned()));
+    // Nobody is on record who could not say who they are.
+    assert_eq!(house.bare(Method::GET, &theirs).key("ck_x").send().await.status, 401);
+    assert_eq!(own(&house, "access.").len() + other.events(&house, "access.").len(), 5);
+}
+
+#[tokio::test]
+async fn nobody_fills_the_disk_with_attempts() {
+    let house = House::new().await;
+    let other = Neighbour::of(&house).await;
+    let keys = [
+        house.new_key(&house.workspace, &["read"]).await,
+        house.new_key(&house.workspace, &["read"]).await,
+    ];
+    let theirs = format!("/api/v1/workspaces/{}/posts", other.id);
+    for _ in 0..500 {
+        for key in &keys {
+            assert_eq!(house.bare(Method::GET, &theirs).key(key).send().await.status, 404);
+            let call = house.call(Method::POST, "/keys").key(key).json(&json!({}));
+            assert_eq!(call.send().await.status, 403);
+        }
+    }
+    let [crossed, denied] = ["access.cross_tenant", "access.denied"].map(|kind| own(&house, kind));
+    // 10, then 20, 40, 80, 160 and 320 for each key.
+    assert_eq!((crossed.len(), denied.len()), (30, 30));
+    assert_eq!((times(&crossed), times(&denied)), (640, 640));
+    let probed = other.events(&house, "access.probed");
+    assert_eq!((probed.len(), times(&probed)), (16, 640), "all strangers have one count");
+    // The next minute's first row says how many were left out.
+    house.clock.advance(Duration::from_mins(1));
+    house.bare(Method::GET, &theirs).key(&keys[0]).send().await;
+    assert_eq!(own(&house, "access.cross_tenant").last().unwrap().data["times"], "181");
+}
+
+#[tokio::test]
+async fn a_key_that_tries_other_workspaces_is_revoked() {
+    let house = House::new().await;
+    let other = Neighbour::of(&house).await;
+    let key = house.new_key(&house.workspace, &["admin"]).await;
+    let ours = house.scope();
+    let mut reached = house.services.judge(ours, None).await.unwrap();
+    let path = format!("/channels/{}", other.feed);
+    for n in 1..=5 {
+        let answer = house.call(Method::GET, &path).key(&key).send().await;
+        assert_eq!(answer.said(), "404 not_found", "{n}");
+        reached = house.services.judge(ours, Some(reached)).await.unwrap();
+        assert_eq!(own(&house, "suspicious.").len(), usize::from(n == 5));
+        house.clock.advance(Duration::from_mins(1));
+    }
+    let gone = house.call(Method::GET, "/posts").key(&key).send().await;
+    assert_eq!(gone.said(), "401 unauthenticated");
+    let raised = own(&house, "suspicious.");
+    assert_eq!(
+        (raised[0].kind.as_str(), &raised[0].data["act"]),
+        ("suspicious.cross_tenant", &"key_revoked".to_owned())
+    );
+    assert_eq!((&raised[0].data["count"], &raised[0].data["minutes"]), (&"5".into(), &"10".into()));
+    let revoked = own(&house, "key.revoked");
+    assert_eq!(revoked[0].data["reason"], "suspicious.cross_tenant");
+    assert_eq!(raised[0].subject, format!("key:{}", revoked[0].subject));
+    // People find it, and nothing is judged twice, not even from the beginning.
+    let found = house.get("/events?kind=suspicious").await.json();
+    assert_eq!(found["items"].as_array().unwrap().len(), 1);
+    house.services.judge(ours, None).await.unwrap();
+    house.services.judge(ours, Some(0)).await.unwrap();
+    assert_eq!(own(&house, "suspicious.").len(), 1);
+    // Others are not touched.
+    assert_eq!(house.get("/posts").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_much_at_once_is_told_once() {
+    let house = House::new().await;
+    let feed = house.new_feed().await;
+    let key = house.new_key(&house.workspace, &["admin"]).await;
+    let ours = house.scope();
+    let mut posts = Vec::new();
+    for _ in 0..30 {
+        let post = house.new_post(&feed, json!({ "at": "2026-12-01T09:00", "zone": "UTC" })).await;
+        posts.push(post["id"].as_str().unwrap().to_owned());
+    }
+    house.services.judge(ours, None).await.unwrap();
+    let kinds = |house: &House| -> Vec<String> {
+        own(house, "suspicious.").into_iter().map(|event| event.kind).collect()
+    };
+    assert_eq!(kinds(&house), ["suspicious.burst"]);
+    for post in &posts[..19] {
+        assert_eq!(house.delete(&format!("/posts/{post}")).await.status, 204);
+    }
+    house.services.judge(ours, None).await.unwrap();
+    assert_eq!(kinds(&house).len(), 1, "nineteen are not many");
+    house.clock.advance(Duration::from_mins(10));
+    for post in &posts[19..] {
+        assert_eq!(house.delete(&format!("/posts/{post}")).await.status, 204);
+    }
+    house.services.judge(ours, None).await.unwrap();
+    assert_eq!(kinds(&house).len(), 1, "nor are they many when they are long ago");
+    for _ in 0..6 {
+        house.call(Method::GET, "/events/export").key(&key).send().await;
+    }
+    for _ in 0..25 {
+        let call = house.call(Method::POST, "/posts").key(&key).send().await;
+        assert_ne!(call.status, 403);
+    }
+    let read = house.new_key(&house.workspace, &["read"]).await;
+    for _ in 0..25 {
+        assert_eq!(house.call(Method::POST, "/posts").key(&read).send().await.status, 403);
+    }
+    house.services.judge(ours, None).await.unwrap();
+    let expected = ["suspicious.burst", "suspicious.mass_export", "suspicious.denials"];
+    assert_eq!(kinds(&house), expected);
+    // It is told again when it goes on.
+    house.clock.advance(Duration::from_hours(1));
+    for _ in 0..6 {
+        house.call(Method::GET, "/events/export").key(&key).send().await;
+    }
+    house.services.judge(ours, None).await.unwrap();
+    assert_eq!(kinds(&house).last().unwrap(), "suspicious.mass_export");
+    assert_eq!(kinds(&house).len(), 4);
+}

@@ -1,0 +1,184 @@
+//! What keys come to: commands in the words of the command line, after as many questions as what
+//! they do deserves.
+
+use carillon::base::{Code, Problem};
+use carillon::console::{self, Command, Done, Effect, Msg, Popup};
+use serde_json::json;
+
+use crate::rig::{self, id, on, press};
+
+/// The commands that were handed over, as they are typed in a shell.
+fn typed(effects: &[Effect]) -> Vec<String> {
+    let commands = effects.iter().filter_map(|effect| match effect {
+        Effect::Run(commands) => Some(commands),
+        _ => None,
+    });
+    commands.flatten().map(Command::typed).collect()
+}
+
+#[test]
+fn a_held_post_is_decided_after_a_question() {
+    let mut model = on("held");
+    press(&mut model, "/outcome\r");
+    assert_eq!(press(&mut model, "d"), []);
+    assert!(matches!(model.popup, Some(Popup::Choose(_))));
+    let there = format!("delivery resolve {} --as 'it_is_there' -w acme", id(1_007));
+    assert_eq!(typed(&press(&mut model, "1")), [there]);
+    // It may be there already: sending it again asks once more, and keeps by default.
+    assert_eq!(press(&mut model, "d2"), []);
+    assert_eq!(press(&mut model, "\r"), []);
+    assert!(model.popup.is_none());
+    let again = format!("delivery resolve {} --as 'send_again' -w acme", id(1_007));
+    assert_eq!(typed(&press(&mut model, "d2y")), [again]);
+}
+
+#[test]
+fn what_waits_for_an_account_is_not_sent_into_nothing() {
+    let mut model = on("held");
+    press(&mut model, "/reconnect\r");
+    assert_eq!(press(&mut model, "r"), []);
+    assert!(model.toast.as_ref().unwrap().text.contains("connect the channel again first"));
+    assert_eq!(press(&mut model, "c"), []);
+    assert_eq!(model.screen().name, "channels");
+}
+
+#[test]
+fn publishing_many_at_once_must_be_typed() {
+    let mut model = on("queue");
+    press(&mut model, "  !");
+    assert_eq!(press(&mut model, "y\r"), [], "y is not the number");
+    press(&mut model, "\x7f2");
+    let done = typed(&press(&mut model, "\r"));
+    assert_eq!(done.len(), 2);
+    assert!(done[0].contains("post edit") && done[0].contains("--now"), "{done:?}");
+}
+
+#[test]
+fn channels_pause_at_once_and_go_after_their_name() {
+    let mut model = on("channels");
+    press(&mut model, "/acme news\r");
+    let pause = format!("channel pause {} -w acme", id(101));
+    assert_eq!(typed(&press(&mut model, "p")), [pause]);
+    assert_eq!(press(&mut model, "xAcme\r"), [], "not the whole name");
+    let remove = format!("channel remove {} -w acme", id(101));
+    assert_eq!(typed(&press(&mut model, " news\r")), [remove]);
+}
+
+#[test]
+fn a_secret_is_neither_shown_nor_named() {
+    let mut model = on("channels");
+    press(&mut model, "chunter2");
+    let text = rig::text(&rig::draw(&mut model, (80, 24), (true, false)));
+    assert!(text.contains("*******") && !text.contains("hunter2"), "{text}");
+    let done = press(&mut model, "\r");
+    assert!(typed(&done)[0].ends_with("--token-file - -w bluefin"), "{done:?}");
+}
+
+#[test]
+fn the_palette_speaks_the_words_of_the_command_line() {
+    let mut model = on("dashboard");
+    press(&mut model, ":chan li");
+    let effects = press(&mut model, "\r");
+    assert_eq!(effects, [], "it needs a workspace first");
+    press(&mut model, "-w acme");
+    assert_eq!(typed(&press(&mut model, "\r")), ["channel list -w acme"]);
+    press(&mut model, ":channel show acm\t");
+    let Some(Popup::Palette { typed: line, .. }) = &model.popup else { panic!() };
+    assert_eq!(*line, format!("channel show {} ", id(101)));
+    // The workspace is that of the channel.
+    assert_eq!(typed(&press(&mut model, "\r")), [format!("channel show {} -w acme", id(101))]);
+    for (line, why) in [
+        (":channel add --token x\r", "a secret is not typed here"),
+        (":media upload x\r", "files are where the shell is"),
+        (":post cancel\r", "needs id"),
+        (":status now\r", "one word too many"),
+    ] {
+        assert_eq!(press(&mut model, line), []);
+        assert!(model.toast.as_ref().unwrap().text.contains(why), "{line}: {:?}", model.toast);
+        press(&mut model, "\x1b");
+    }
+}
+
+#[test]
+fn every_verb_of_the_table_is_found_by_its_words() {
+    let mut model = on("dashboard");
+    for verb in carillon::service::VERBS {
+        let words = format!("{} {}", verb.noun, verb.verb);
+        press(&mut model, &format!(":{}", words.trim()));
+        let text = rig::text(&rig::draw(&mut model, (120, 40), (true, true)));
+        assert!(text.contains(words.trim()), "{words}: {text}");
+        press(&mut model, "\x1b");
+    }
+}
+
+#[test]
+fn what_was_done_last_can_be_undone_from_the_events() {
+    let mut model = on("channels");
+    press(&mut model, "u");
+    let Some(Popup::Confirm { .. }) = model.popup else { panic!("no question") };
+    let undone = typed(&press(&mut model, "y"));
+    assert_eq!(undone, [format!("channel resume {} -w acme", id(1_002))]);
+}
+
+#[test]
+fn a_refusal_says_what_why_and_what_to_do() {
+    let mut model = on("queue");
+    let Some(Effect::Run(commands)) = press(&mut model, "m+1h\r").pop() else { panic!() };
+    let answers = vec![Err(Problem::new(Code::DeliveryInFlight))];
+    console::update(&mut model, Msg::Done(Done { commands, answers }));
+    let text = rig::text(&rig::draw(&mut model, (80, 24), (true, true)));
+    assert!(text.contains("not done") && text.contains("do: "), "{text}");
+    press(&mut model, "\x1b");
+    let Some(Effect::Run(commands)) = press(&mut model, "m+1h\r").pop() else { panic!() };
+    let answers = vec![Ok(json!({ "id": "x" }))];
+    console::update(&mut model, Msg::Done(Done { commands, answers }));
+    assert!(model.toast.as_ref().unwrap().text.contains("u undoes it"), "{:?}", model.toast);
+}
+
+#[test]
+fn rows_do_not_jump_under_a_question() {
+    let mut model = on("queue");
+    press(&mut model, "x");
+    let before = rig::text(&rig::draw(&mut model, (80, 24), (true, true)));
+    let mut snap = rig::snapshot();
+    let mut all = (*snap.overview).clone();
+    all.queue.remove(0);
+    snap.overview = std::sync::Arc::new(all);
+    console::update(&mut model, Msg::Snapshot(std::sync::Arc::new(snap)));
+    assert_eq!(rig::text(&rig::draw(&mut model, (80, 24), (true, true))), before);
+    press(&mut model, "\x1b");
+    assert_ne!(rig::text(&rig::draw(&mut model, (80, 24), (true, true))), before);
+}
+
+#[test]
+fn the_cursor_stays_at_its_row() {
+    let mut model = on("queue");
+    press(&mut model, "jj");
+    let cursor = model.place().cursor.clone();
+    let mut snap = rig::snapshot();
+    let mut all = (*snap.overview).clone();
+    all.queue.remove(0);
+    snap.overview = std::sync::Arc::new(all);
+    console::update(&mut model, Msg::Snapshot(std::sync::Arc::new(snap)));
+    assert_eq!((model.place().cursor.clone(), model.place().row), (cursor, 1));
+}
+
+#[test]
+fn the_first_steps_are_typed_for_whoever_begins() {
+    let mut model = rig::model(rig::fresh());
+    let text = rig::text(&rig::draw(&mut model, (80, 24), (true, true)));
+    assert!(text.contains("first steps") && text.contains("Press n for the next step"), "{text}");
+    press(&mut model, "n");
+    let made = typed(&press(&mut model, "Bakery\r"));
+    assert_eq!(made, ["workspace create Bakery"]);
+}
+
+#[test]
+fn help_is_filtered_as_one_types_and_runs_what_is_chosen() {
+    let mut model = on("queue");
+    press(&mut model, "?cancel");
+    let text = rig::text(&rig::draw(&mut model, (80, 24), (true, true)));
+    assert!(text.contains("cancel the post") && !text.contains("another time"), "{text}");
+    press(&mut model, "\r");
+    assert!(matches!(model.popup, Some(Popup::Confirm { .. })), "enter runs it");
+}

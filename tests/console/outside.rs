@@ -1,0 +1,362 @@
+//! The real binary in a real terminal, on this machine and through a real sshd: what an
+//! administrator does, and that the terminal is well afterwards.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use carillon::base::{Clock, SystemClock};
+use carillon::practice::mastodon::Settings;
+use carillon::practice::{Act, Fault, Matcher, World};
+use serde_json::Value;
+use support::{Carillon, Tool};
+
+use crate::tmux::Tmux;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_carillon");
+/// It asks to be called by its whole path.
+const SSHD: &str = "/usr/sbin/sshd";
+const TOKEN: &str = "a-token-of-the-practice";
+
+fn carillon() -> Command {
+    let mut command = Command::new(BINARY);
+    command.env_remove("CARILLON_SOCKET").env_remove("CARILLON_CONFIG");
+    command
+}
+
+/// A server with a practice Mastodon beside it, and one post of each kind of trouble.
+pub struct Troubled {
+    folder: tempfile::TempDir,
+    pub process: Carillon,
+    socket: PathBuf,
+    held: String,
+    failed: String,
+    channel: String,
+    _practice: tokio::runtime::Runtime,
+}
+
+impl Troubled {
+    fn start() -> Self {
+        let practice = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener =
+            practice.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let at = listener.local_addr().unwrap();
+        let mut world = World::new(1);
+        world.add_mastodon("practice", Settings::new(&format!("http://{at}/practice")));
+        world.add_account("practice", "ann", TOKEN, "read write").unwrap();
+        world.add_fault(Fault {
+            on: Matcher::Write,
+            host: None,
+            times: 1,
+            act: Act::ErrorBefore { status: 422 },
+        });
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let serving = carillon::practice::serve(
+            listener,
+            Arc::new(Mutex::new(world)),
+            clock,
+            std::future::pending(),
+        );
+        drop(practice.spawn(serving));
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("data/admin.sock");
+        let process = serve(folder.path(), &at.to_string());
+        let mut house = Self {
+            folder,
+            process,
+            socket,
+            held: String::new(),
+            failed: String::new(),
+            channel: String::new(),
+            _practice: practice,
+        };
+        house.fill(&at.to_string());
+        house
+    }
+
+    /// One post held because it is late, one failed because it was refused, one channel paused.
+    fn fill(&mut self, practice: &str) {
+        self.json(&["workspace", "create", "Acme"]);
+        let feed =
+            self.json(&["channel", "add", "-w", "acme", "--network", "feed", "--name", "News"]);
+        let token = self.folder.path().join("token");
+        std::fs::write(&token, TOKEN).unwrap();
+        let mastodon = self.json(&[
+            "channel",
+            "add",
+            "-w",
+            "acme",
+            "--network",
+            "mastodon",
+            "--name",
+            "Us",
+            "--instance",
+            &format!("http://{practice}/practice"),
+            "--token-file",
+            token.to_str().unwrap(),
+        ]);
+        let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
+        let post = |channel: &str, text: &str| {
+            let post = self.json(&[
+                "post",
+                "create",
+                "-w",
+                "acme",
+                "--channel",
+                channel,
+                "--text",
+                text,
+                "--now",
+            ]);
+            post["deliveries"][0]["id"].as_str().unwrap().to_owned()
+        };
+        let failed = post(&id(&mastodon), "This was refused");
+        self.until(&failed, "failed");
+        self.json(&["publishing", "pause"]);
+        let held = post(&id(&feed), "This came too late");
+        std::thread::sleep(Duration::from_millis(6_500));
+        self.json(&["publishing", "resume"]);
+        self.until(&held, "held");
+        self.json(&["channel", "pause", "-w", "acme", &id(&feed)]);
+        (self.held, self.failed, self.channel) = (held, failed, id(&feed));
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output =
+            carillon().arg("--socket").arg(&self.socket).args(args).arg("--json").output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn until(&self, delivery: &str, state: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let shown = self.json(&["delivery", "show", "-w", "acme", delivery]);
+            if shown["state"] == state {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not {state}: {shown}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What a shell runs for the console.
+    fn console(&self) -> String {
+        format!("{BINARY} --socket {} console", self.socket.display())
+    }
+}
+
+fn serve(folder: &Path, allow: &str) -> Carillon {
+    let mut command = carillon();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data"));
+    command.env("CARILLON_OUTBOUND__ALLOW", allow).env("CARILLON_PUBLISH__GRACE", "5s");
+    let mut process = Carillon::start(&mut command);
+    process.wait_until("says ready", Duration::from_secs(20), |line| {
+        line.contains("\"message\":\"ready\"")
+    });
+    process
+}
+
+/// Resolves what is held, tries again what failed, resumes a channel, and detaches.
+fn a_morning(house: &Troubled, tmux: &Tmux) {
+    tmux.wait_for("needs a person");
+    tmux.type_in("5");
+    tmux.wait_for("paused");
+    tmux.type_in("/feed");
+    tmux.key("Enter");
+    tmux.type_in("p");
+    tmux.wait_for("done: it goes on");
+    tmux.type_in("4");
+    tmux.wait_for("missed");
+    tmux.wait_for("r sends it now");
+    tmux.type_in("r");
+    tmux.wait_for("done: sent again");
+    house.until(&house.held, "published");
+    tmux.wait("the other one", |text| !text.contains("missed"));
+    tmux.wait_for("This was refused");
+    tmux.key("Enter");
+    tmux.wait_for("attempts");
+    tmux.type_in("r");
+    tmux.wait_for("done: sent again");
+    house.until(&house.failed, "published");
+    tmux.wait_for("Nothing waits for a person.");
+    let channel = house.json(&["channel", "show", "-w", "acme", &house.channel]);
+    assert_eq!(channel["paused"], false);
+    tmux.type_in("q");
+    tmux.wait_for("detached; the server keeps running");
+    tmux.is_restored();
+    assert_eq!(house.json(&["status"])["waits_for_a_person"]["held"], 0);
+}
+
+#[test]
+fn an_administrator_puts_things_right_in_a_terminal() {
+    if !Tool::Program("tmux").available_or_skip() {
+        return;
+    }
+    let mut house = Troubled::start();
+    let tmux = Tmux::new((80, 24));
+    tmux.shell(&house.console());
+    a_morning(&house, &tmux);
+    // Resizes to anything and back, on the way to the server's end.
+    tmux.shell(&house.console());
+    tmux.wait_for("needs a person");
+    for size in [(60, 15), (20, 5), (200, 50), (80, 24)] {
+        tmux.resize(size);
+    }
+    tmux.wait_for("needs a person");
+    house.process.kill();
+    tmux.wait_for("the connection to the server is lost");
+    tmux.is_restored();
+}
+
+#[test]
+fn a_server_that_stops_says_so_and_leaves_the_terminal_well() {
+    if !Tool::Program("tmux").available_or_skip() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let process = serve(folder.path(), "127.0.0.1:9");
+    let socket = folder.path().join("data/admin.sock");
+    let tmux = Tmux::new((80, 24));
+    tmux.shell(&format!("{BINARY} --socket {} console", socket.display()));
+    tmux.wait_for("first steps");
+    // The newcomer's way: the next step is typed for them.
+    tmux.type_in("n");
+    tmux.type_in("Bakery");
+    tmux.key("Enter");
+    tmux.wait_for("done: workspace create");
+    tmux.type_in("n");
+    tmux.wait_for("channel add --network feed --name News -w bakery");
+    tmux.key("Enter");
+    tmux.wait_for("connected");
+    tmux.key("Escape");
+    process.terminate();
+    tmux.wait_for("the server stops");
+    tmux.is_restored();
+}
+
+/// `serve --console` has it in the same terminal; what is left of it is a server without one.
+#[test]
+fn a_server_shows_its_own_console() {
+    if !Tool::Program("tmux").available_or_skip() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let tmux = Tmux::new((80, 24));
+    let data = folder.path().join("data");
+    tmux.shell(&format!("{BINARY} serve --listen 127.0.0.1:0 --console --data {}", data.display()));
+    tmux.wait_for("first steps");
+    tmux.type_in("9");
+    tmux.wait_for("ready");
+    tmux.type_in("q");
+    tmux.wait_for("ctrl-c stops it");
+    tmux.key("C-c");
+    tmux.wait("the shell", |text| text.trim_end().ends_with("ready>"));
+    tmux.is_restored();
+}
+
+/// The system's own ssh, to a server of its own on loopback.
+struct Sshd {
+    folder: tempfile::TempDir,
+    process: Child,
+    port: u16,
+}
+
+impl Sshd {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["host", "own"] {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(path(name))
+                .status()
+                .unwrap();
+            assert!(made.success());
+        }
+        std::fs::copy(path("own.pub"), path("authorized")).unwrap();
+        // Where sshd confines itself before anybody has signed in; only root needs it.
+        drop(std::fs::create_dir_all("/run/sshd"));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\n\
+             PidFile none\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n",
+            path("host").display(),
+            path("authorized").display(),
+        );
+        // What is packaged must be something that sshd starts with.
+        let packaged = support::repo_root().join("packaging/ssh/carillon-console.conf");
+        let config = config + &std::fs::read_to_string(packaged).unwrap();
+        std::fs::write(path("config"), config).unwrap();
+        let process = Command::new(SSHD)
+            .args(["-D", "-e", "-f"])
+            .arg(path("config"))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(Instant::now() < deadline, "sshd does not listen");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Self { folder, process, port }
+    }
+
+    /// A configuration for ssh in which this server is called `vps`.
+    fn client(&self) -> PathBuf {
+        let path = self.folder.path().join("client");
+        let user = Command::new("id").arg("-un").output().unwrap().stdout;
+        let config = format!(
+            "Host vps\n HostName 127.0.0.1\n Port {}\n User {}\n IdentityFile {}\n IdentitiesOnly yes\n\
+             \n StrictHostKeyChecking no\n UserKnownHostsFile /dev/null\n LogLevel ERROR\n",
+            self.port,
+            String::from_utf8_lossy(&user).trim(),
+            self.folder.path().join("own").display(),
+        );
+        std::fs::write(&path, config).unwrap();
+        path
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+#[test]
+fn an_administrator_puts_things_right_over_ssh() {
+    let tools = [Tool::Program("tmux"), Tool::Program("ssh"), Tool::Program("ssh-keygen")];
+    if !tools.into_iter().all(Tool::available_or_skip) {
+        return;
+    }
+    if !Path::new(SSHD).is_file() {
+        support::skip("no sshd on this machine");
+        return;
+    }
+    let mut house = Troubled::start();
+    let sshd = Sshd::start();
+    let client = sshd.client();
+    let tmux = Tmux::new((80, 24));
+    // Programs that ask for UTF-8 are told so here; sshd passes no LANG on.
+    let remote = format!("LANG=C.UTF-8 {}", house.console());
+    tmux.shell(&format!("ssh -F {} -t vps '{remote}'", client.display()));
+    a_morning(&house, &tmux);
+    tmux.shell(&format!("ssh -F {} -t vps '{remote}'", client.display()));
+    tmux.wait_for("needs a person");
+    house.process.kill();
+    tmux.wait_for("the connection to the server is lost");
+    tmux.is_restored();
+    // `connect` does the same, and says when ssh fails.
+    tmux.shell(&format!("{BINARY} connect vps.invalid; echo code-$?"));
+    tmux.wait_for("code-255");
+}

@@ -1,0 +1,180 @@
+//! Whole consoles on pipes: the one loop that every line has, and its bounds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use carillon::base::{ManualClock, SystemClock, Timestamp};
+use carillon::console::{Model, PLACES, view};
+use ratatui::Frame;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::house::{Got, House, Terminal, fill, hello};
+
+fn house() -> House {
+    House::new(Arc::new(SystemClock::new()))
+}
+
+#[tokio::test]
+async fn a_console_shows_moves_does_and_leaves() {
+    let house = house();
+    let (channel, _) = fill(&house).await;
+    let mut terminal = house.terminal().await;
+    terminal.wait_for("needs a person").await;
+    assert!(terminal.screen.screen().alternate_screen() && terminal.screen.screen().hide_cursor());
+    terminal.keys("2").await;
+    terminal.wait_for("Rye bread day").await;
+    terminal.keys("5").await;
+    terminal.wait_for("News").await;
+    terminal.keys("p").await;
+    terminal.wait_for("done: paused  u undoes it").await;
+    terminal.wait_for("paused").await;
+    let shown =
+        house.verb(("channel", "show"), Some("acme"), json!({ "id": channel.clone() })).await;
+    assert_eq!(shown["paused"], true);
+    terminal.keys("u").await;
+    terminal.wait_for("channel resume").await;
+    terminal.keys("y").await;
+    terminal.wait_for("done: channel resume").await;
+    let shown = house.verb(("channel", "show"), Some("acme"), json!({ "id": channel })).await;
+    assert_eq!(shown["paused"], false);
+    terminal.keys("q").await;
+    let bye = terminal.bye().await;
+    assert_eq!((bye.code.as_str(), bye.message.contains("keeps running")), ("left", true));
+}
+
+#[tokio::test]
+async fn who_looks_is_noted_once_in_each_workspace() {
+    let house = house();
+    fill(&house).await;
+    let mut terminal = house.terminal().await;
+    terminal.wait_for("needs a person").await;
+    terminal.keys("7").await;
+    terminal.wait_for("verb=console").await;
+    // Another look is no other use.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    terminal.keys("/verb=console\r").await;
+    terminal.wait_for("1 fit").await;
+}
+
+#[tokio::test]
+async fn a_fault_in_drawing_ends_one_console_and_nothing_else() {
+    fn faulty(model: &Model, frame: &mut Frame<'_>, look: (bool, bool)) {
+        assert!(model.screen().name != "jobs", "drawing has a fault");
+        view(model, frame, look);
+    }
+    let house = House::drawn(Arc::new(SystemClock::new()), faulty);
+    fill(&house).await;
+    let (mut one, mut two) = (house.terminal().await, house.terminal().await);
+    one.wait_for("needs a person").await;
+    two.wait_for("needs a person").await;
+    one.keys("8").await;
+    assert_eq!(one.bye().await.code, "fault");
+    two.keys("2").await;
+    two.wait_for("Rye bread day").await;
+    let status = house.verb(("status", ""), None, json!({})).await;
+    assert_eq!(status["store"], "ok");
+    assert!(house.metric("carillon_console_ended_total{result=\"fault\"} 1"));
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_places() {
+    let house = house();
+    let mut open = Vec::new();
+    for _ in 0..PLACES {
+        open.push(house.open(1_024).unwrap());
+    }
+    assert!(house.open(1_024).is_err());
+    assert!(house.metric("carillon_console_ended_total{result=\"full\"} 1"));
+    assert!(house.metric(&format!("carillon_console_sessions {PLACES}")));
+    // A place comes back when its line is gone.
+    open.pop();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while house.open(1_024).is_err() {
+        assert!(tokio::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_claimed_size_is_bounded_and_small_ones_come_back() {
+    let house = house();
+    fill(&house).await;
+    let mut terminal = Terminal::on(house.open(64 * 1024).unwrap(), (65_535, 65_535)).await;
+    terminal.wait_for("needs a person").await;
+    for (cols, rows) in [(5, 3), (0, 0), (65_535, 1), (100, 30)] {
+        let size: Vec<u8> = [u16::to_be_bytes(cols), u16::to_be_bytes(rows)].concat();
+        terminal.send(2, &size).await;
+    }
+    terminal.screen = vt100::Parser::new(30.try_into().unwrap(), 100.try_into().unwrap(), 0);
+    terminal.keys("2").await;
+    terminal.wait_for("Rye bread day").await;
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_let_go_and_costs_no_memory() {
+    let clock = ManualClock::at(Timestamp::parse("2026-11-22T14:05:09Z").unwrap());
+    let house = House::new(Arc::new(clock.clone()));
+    // A pipe that takes less than a frame, and nobody who reads.
+    let line = house.open(512).unwrap();
+    let mut terminal = Terminal::on(line, (80, 24)).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !house.metric("carillon_console_ended_total{result=\"slow\"} 1") {
+        clock.advance(Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(tokio::time::Instant::now() < deadline, "{}", house.services.metrics.render());
+    }
+    while !matches!(terminal.next().await, Got::Gone) {}
+}
+
+#[tokio::test]
+async fn nonsense_on_the_line_ends_it() {
+    let house = house();
+    for bytes in
+        [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &[0, 0xff, 0xff, 0xff, 0xff], &[1, 0, 0, 0, 0]]
+    {
+        let mut line = house.open(1_024).unwrap();
+        line.write_all(bytes).await.unwrap();
+        let mut rest = Vec::new();
+        tokio::time::timeout(Duration::from_secs(20), line.read_to_end(&mut rest))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(rest, b"");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_says_so_and_waits_for_nobody() {
+    let house = house();
+    let mut terminal = house.terminal().await;
+    terminal.wait_for("first steps").await;
+    house.stop.cancel();
+    assert_eq!(terminal.bye().await.code, "stopped");
+    house.tasks.close();
+    tokio::time::timeout(Duration::from_secs(10), house.tasks.wait()).await.unwrap();
+}
+
+#[tokio::test]
+async fn lines_do_the_same_without_drawing() {
+    let house = house();
+    let (channel, _) = fill(&house).await;
+    let plain = carillon::console::Hello { plain: true, ..hello((80, 24)) };
+    let mut terminal = Terminal::said(house.open(64 * 1024).unwrap(), &plain).await;
+    terminal.wait_for("0 leave").await;
+    for (line, answer) in [
+        ("5\n", "1:"),
+        ("1\n", "do: p pause, resume"),
+        ("p\n", "done: paused"),
+        ("back\n", "a number opens one"),
+        ("menu\n", "1 dashboard"),
+    ] {
+        terminal.keys(line).await;
+        terminal.screen = vt100::Parser::new(60.try_into().unwrap(), 200.try_into().unwrap(), 0);
+        terminal.wait_for(answer).await;
+    }
+    let shown = house.verb(("channel", "show"), Some("acme"), json!({ "id": channel })).await;
+    assert_eq!(shown["paused"], true);
+    terminal.keys("0\n").await;
+    assert_eq!(terminal.bye().await.code, "left");
+}
