@@ -17,12 +17,12 @@ use super::signals::Signals;
 use super::{Error, build};
 use crate::base::{ChannelId, Clock, CorrelationId, Live, Problem, Secret, Timestamp, WorkspaceId};
 use crate::config::{Config, Loaded};
-use crate::domain::access::{Manage, Read, Scope as KeyScope, Write};
+use crate::domain::access::{Entrust, Grants, Read, Scope as KeyScope, Write};
 use crate::domain::event::Event;
 use crate::domain::post::PartDraft;
 use crate::practice::mastodon::Settings;
 use crate::practice::{Act, Fault, Matcher, World, bluesky};
-use crate::service::{Access, Brought, Controls, NewPost, Services, When};
+use crate::service::{Access, Brought, Controls, NewKey, NewPost, Services, When};
 use crate::store::{Operator, Table};
 use crate::telemetry::log;
 
@@ -216,9 +216,11 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
     let correlation = CorrelationId::new(services.rng.as_ref());
     let made = services.create_workspace(operator, "Demo Bakery", Some("demo"), correlation);
     let workspace = parse(&made.await?.id)?;
-    let manage = || services.operate::<Manage>(operator, workspace, "demo", correlation);
+    let entrust = || services.operate::<Entrust>(operator, workspace, "demo", correlation);
     let scopes = [KeyScope::Admin, KeyScope::Metrics].into();
-    let key = services.create_key(manage().await?, "demo", scopes, None).await?;
+    let (name, channels) = ("demo".to_owned(), Grants::All);
+    let new = NewKey { name, scopes, expires_at: None, channels };
+    let key = services.create_key(entrust().await?, new).await?;
     let feed = Brought {
         network: "feed".to_owned(),
         name: "Bakery news".to_owned(),
@@ -227,7 +229,7 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
         url: None,
         token: None,
     };
-    let feed = parse(&services.add_channel(manage().await?, feed).await?.value.id)?;
+    let feed = parse(&services.add_channel(entrust().await?, feed).await?.value.id)?;
     let mut channels = vec![feed];
     for (host, network) in
         [("practice-a", "mastodon"), ("practice-b", "mastodon"), ("practice-c", "bluesky")]
@@ -240,7 +242,7 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
             url: None,
             token: Some(Secret::new(token(host))),
         };
-        channels.push(parse(&services.add_channel(manage().await?, brought).await?.value.id)?);
+        channels.push(parse(&services.add_channel(entrust().await?, brought).await?.value.id)?);
     }
     let begin = services.now().plus(FIRST_DUE);
     let mut last_due = begin;
@@ -263,7 +265,7 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
         url: None,
         token: Some(Secret::new(token(TROUBLED))),
     };
-    let troubled = parse(&services.add_channel(manage().await?, troubled).await?.value.id)?;
+    let troubled = parse(&services.add_channel(entrust().await?, troubled).await?.value.id)?;
     for text in TROUBLE {
         let access: Access<Write> =
             services.operate(operator, workspace, "demo", correlation).await?;

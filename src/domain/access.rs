@@ -2,6 +2,7 @@
 //! names its right in its signature. Must not look anything up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,66 @@ impl Grants {
     }
 }
 
+/// `all`, or `CHANNEL:GRANT` for each, as events keep it.
+impl fmt::Display for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Only(channels) = self else { return f.write_str("all") };
+        for (i, (channel, grant)) in channels.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            write!(f, "{comma}{channel}:{}", grant.word())?;
+        }
+        Ok(())
+    }
+}
+
+/// How far somebody reaches: the most that role or scopes give on any channel, and which channels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// `None`: not even to look.
+    pub most: Option<ChannelGrant>,
+    pub channels: Grants,
+}
+
+/// What somebody lacks for a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// On every channel: it takes another role or scope.
+    Everywhere(ChannelGrant),
+    /// On one channel; `None` when they do not even see it.
+    On(ChannelGrant, Option<ChannelId>),
+}
+
+impl Reach {
+    pub const NOTHING: Self = Self { most: None, channels: Grants::All };
+
+    /// What may be done on a channel; `None` when it is as good as missing.
+    pub fn on(&self, channel: ChannelId) -> Option<ChannelGrant> {
+        self.most.min(self.channels.on(channel))
+    }
+
+    pub fn sees(&self, channel: ChannelId) -> bool {
+        self.on(channel).is_some()
+    }
+
+    /// Whether it is no limit at all.
+    pub fn is_whole(&self) -> bool {
+        self.most == Some(ChannelGrant::Publish) && self.channels == Grants::All
+    }
+
+    /// What is missing to do what `needs` that grant on all of these channels.
+    pub fn lacks(
+        &self,
+        needs: ChannelGrant,
+        mut channels: impl Iterator<Item = ChannelId>,
+    ) -> Option<Lack> {
+        if self.most < Some(needs) {
+            return Some(Lack::Everywhere(needs));
+        }
+        let short = channels.find(|channel| self.on(*channel) < Some(needs))?;
+        Some(Lack::On(needs, Some(short).filter(|channel| self.sees(*channel))))
+    }
+}
+
 /// Somebody who belongs to a workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
@@ -113,6 +174,14 @@ impl Member {
 
     pub fn is_active(&self) -> bool {
         self.suspended_at.is_none()
+    }
+
+    pub fn reach(&self) -> Reach {
+        let most = match self.role {
+            Role::Viewer => ChannelGrant::Read,
+            Role::Editor | Role::Admin | Role::Owner => ChannelGrant::Publish,
+        };
+        Reach { most: self.is_active().then_some(most), channels: self.channels.clone() }
     }
 }
 
@@ -155,6 +224,8 @@ pub trait Right: Send + Sync + 'static {
     const ROLE: Role;
     /// The scope of a key that has it; `None`: no key.
     const SCOPE: Option<Scope>;
+    /// Whether a person must have proved a moment ago who they are.
+    const FRESH: bool = false;
 }
 
 /// See everything of the workspace.
@@ -165,6 +236,8 @@ pub struct Write;
 pub struct Publish;
 /// Channels, keys, webhooks, members, settings.
 pub struct Manage;
+/// Make keys, connect and disconnect accounts: what whoever finds a session open must not do.
+pub struct Entrust;
 /// Delete or transfer the workspace, appoint owners.
 pub struct Own;
 
@@ -184,9 +257,15 @@ impl Right for Manage {
     const ROLE: Role = Role::Admin;
     const SCOPE: Option<Scope> = Some(Scope::Admin);
 }
+impl Right for Entrust {
+    const ROLE: Role = Role::Admin;
+    const SCOPE: Option<Scope> = Some(Scope::Admin);
+    const FRESH: bool = true;
+}
 impl Right for Own {
     const ROLE: Role = Role::Owner;
     const SCOPE: Option<Scope> = None;
+    const FRESH: bool = true;
 }
 
 /// An API key, without its secret: that was shown once and only its hash is kept.
@@ -198,9 +277,20 @@ pub struct Key {
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    pub channels: Grants,
 }
 
 impl Key {
+    pub fn reach(&self) -> Reach {
+        let most = [
+            (Scope::Publish, ChannelGrant::Publish),
+            (Scope::Write, ChannelGrant::Draft),
+            (Scope::Read, ChannelGrant::Read),
+        ];
+        let most = most.into_iter().find(|(scope, _)| self.allows(*scope));
+        Reach { most: most.map(|(_, grant)| grant), channels: self.channels.clone() }
+    }
+
     pub fn allows(&self, needed: Scope) -> bool {
         self.scopes.iter().any(|s| s.includes(needed))
     }
@@ -233,6 +323,7 @@ mod tests {
         assert_eq!(roles::<Write>(), ["editor", "admin", "owner"]);
         assert_eq!(roles::<Publish>(), ["editor", "admin", "owner"]);
         assert_eq!(roles::<Manage>(), ["admin", "owner"]);
+        assert_eq!(roles::<Entrust>(), ["admin", "owner"]);
         assert_eq!(roles::<Own>(), ["owner"]);
     }
 
@@ -245,6 +336,70 @@ mod tests {
         assert_eq!(appointed(Role::Editor), [""; 0]);
         assert_eq!(appointed(Role::Admin), ["viewer", "editor", "admin"]);
         assert_eq!(appointed(Role::Owner), ["viewer", "editor", "admin", "owner"]);
+    }
+
+    /// Every role and scope on every grant, as a person reads it: what each may do there.
+    #[test]
+    fn on_a_channel_the_lesser_of_role_and_grant_counts() {
+        let channel = ChannelId::from_bytes([1; 16]);
+        let grants = [None, Some(ChannelGrant::Read), Some(ChannelGrant::Draft)];
+        let grants = grants.into_iter().chain([Some(ChannelGrant::Publish)]);
+        let only = |grant: Option<ChannelGrant>| {
+            Grants::Only(grant.map(|grant| (channel, grant)).into_iter().collect())
+        };
+        let all: Vec<Grants> = grants.map(only).chain([Grants::All]).collect();
+        let row = |reach: &dyn Fn(Grants) -> Reach| -> String {
+            let cell =
+                |grants: &Grants| reach(grants.clone()).on(channel).map_or("-", ChannelGrant::word);
+            all.iter().map(cell).collect::<Vec<_>>().join(" ")
+        };
+        // Columns: not granted, read, draft, publish, no limit.
+        let now = Timestamp::from_millis(1);
+        let user = UserId::from_bytes([2; 16]);
+        let member = |role| row(&|grants| Member::new(user, role, grants, now).reach());
+        assert_eq!(member(Role::Viewer), "- read read read read");
+        for role in [Role::Editor, Role::Admin, Role::Owner] {
+            assert_eq!(member(role), "- read draft publish publish");
+        }
+        let suspended = row(&|grants| {
+            Member { suspended_at: Some(now), ..Member::new(user, Role::Owner, grants, now) }
+                .reach()
+        });
+        assert_eq!(suspended, "- - - - -");
+        let key = |scope| {
+            row(&|channels| {
+                let (id, name) = (KeyId::from_bytes([3; 16]), String::new());
+                let (created_at, expires_at, revoked_at) = (now, None, None);
+                let scopes = [scope].into();
+                Key { id, name, scopes, created_at, expires_at, revoked_at, channels }.reach()
+            })
+        };
+        assert_eq!(key(Scope::Read), "- read read read read");
+        assert_eq!(key(Scope::Write), "- read draft draft draft");
+        assert_eq!(key(Scope::Publish), "- read draft publish publish");
+        assert_eq!(key(Scope::Admin), "- read draft publish publish");
+        assert_eq!(key(Scope::Metrics), "- - - - -");
+        assert_eq!(row(&|channels| Reach { channels, ..Reach::NOTHING }), "- - - - -");
+    }
+
+    #[test]
+    fn what_is_lacking_is_named_but_for_what_is_not_seen() {
+        let [a, b, c] = [1, 2, 3].map(|n| ChannelId::from_bytes([n; 16]));
+        let channels = Grants::Only([(a, ChannelGrant::Publish), (b, ChannelGrant::Draft)].into());
+        let reach = Reach { most: Some(ChannelGrant::Publish), channels };
+        let lacks = |needs, channels: &[ChannelId]| reach.lacks(needs, channels.iter().copied());
+        assert_eq!(lacks(ChannelGrant::Publish, &[a]), None);
+        assert_eq!(lacks(ChannelGrant::Draft, &[a, b]), None);
+        let short = Lack::On(ChannelGrant::Publish, Some(b));
+        assert_eq!(lacks(ChannelGrant::Publish, &[a, b]), Some(short));
+        assert_eq!(lacks(ChannelGrant::Draft, &[c]), Some(Lack::On(ChannelGrant::Draft, None)));
+        assert_eq!(lacks(ChannelGrant::Publish, &[]), None);
+        let drafts = Reach { most: Some(ChannelGrant::Draft), ..reach.clone() };
+        let everywhere = Lack::Everywhere(ChannelGrant::Publish);
+        assert_eq!(drafts.lacks(ChannelGrant::Publish, [a].into_iter()), Some(everywhere));
+        let viewer = Reach { most: Some(ChannelGrant::Read), ..reach };
+        let everywhere = Lack::Everywhere(ChannelGrant::Draft);
+        assert_eq!(viewer.lacks(ChannelGrant::Draft, std::iter::empty()), Some(everywhere));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{
     ChannelId, Check, CorrelationId, DeliveryId, PostId, TargetId, Timestamp, Wrong, limits,
 };
+use crate::domain::access::{ChannelGrant, Lack, Reach};
 use crate::domain::event::Actor;
 use crate::domain::schedule::Schedule;
 
@@ -72,6 +73,22 @@ impl Post {
     pub fn parts_for(&self, channel: ChannelId) -> &[PartDraft] {
         let own = self.variants.get(&channel).and_then(|v| v.parts.as_deref());
         own.unwrap_or(&self.parts)
+    }
+
+    /// What somebody sees of it who reaches so far: its words, and which of the channels that they
+    /// see it is for. `None` when it is only for others.
+    pub fn within(mut self, reach: &Reach) -> Option<Self> {
+        let had = !self.targets.is_empty();
+        self.targets.retain(|target| reach.sees(target.channel));
+        self.variants.retain(|channel, _| reach.sees(*channel));
+        (!had || !self.targets.is_empty()).then_some(self)
+    }
+
+    /// What somebody lacks to write it so: a draft takes less than what has its place in a queue.
+    pub fn lacks(&self, reach: &Reach) -> Option<Lack> {
+        let needs = if self.draft { ChannelGrant::Draft } else { ChannelGrant::Publish };
+        let told = self.variants.keys().copied();
+        reach.lacks(needs, self.targets.iter().map(|target| target.channel).chain(told))
     }
 
     pub fn options_for(&self, channel: ChannelId) -> Option<&BTreeMap<String, OptionValue>> {

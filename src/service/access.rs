@@ -11,10 +11,15 @@ use super::hosts::EMBED_PREFIX;
 use super::idempotency::Marked;
 use super::users::{SESSION_PREFIX, door_stands_open};
 use super::{Repeat, Services, no, not_found, refused, trouble};
-use crate::base::{Code, CorrelationId, HostId, KeyId, Problem, SessionId, UserId, WorkspaceId};
-use crate::domain::access::{Key, Member, Right, Scope as KeyScope};
+use crate::base::{
+    Code, CorrelationId, HostId, KeyId, Problem, SessionId, Timestamp, UserId, WorkspaceId,
+};
+use crate::domain::access::{
+    Entrust, Key, Manage, Member, Publish, Reach, Right, Scope as KeyScope, Write,
+};
 use crate::domain::event::{Actor, Event};
-use crate::store::{Error, Operator, Scope, View};
+use crate::domain::user::FRESH;
+use crate::store::{Error, Holder, Operator, Scope, View};
 
 /// Proof that somebody may do what right `R` allows, in one workspace.
 pub struct Access<R: Right> {
@@ -22,13 +27,15 @@ pub struct Access<R: Right> {
     pub(crate) actor: Actor,
     pub(crate) correlation: CorrelationId,
     pub(crate) repeat: Option<Marked>,
+    /// Whether a person has proved a moment ago who they are; others are not asked.
+    fresh: bool,
     right: PhantomData<fn() -> R>,
 }
 
 impl<R: Right> Access<R> {
     /// That of a host to a workspace which it made.
     pub(super) fn of_host(scope: Scope, actor: Actor, correlation: CorrelationId) -> Self {
-        Self { scope, actor, correlation, repeat: None, right: PhantomData }
+        Self { scope, actor, correlation, repeat: None, fresh: true, right: PhantomData }
     }
 
     pub fn correlation(&self) -> CorrelationId {
@@ -62,13 +69,23 @@ impl<R: Right> Access<R> {
 
     /// The same proof, for a second look in the same request.
     pub(crate) fn again(&self) -> Self {
-        Self {
+        self.turned()
+    }
+
+    fn turned<L: Right>(&self) -> Access<L> {
+        Access {
             scope: self.scope,
             actor: self.actor.clone(),
             correlation: self.correlation,
             repeat: self.repeat.clone(),
+            fresh: self.fresh,
             right: PhantomData,
         }
+    }
+
+    /// Refuses a person whose proof of who they are is too long ago.
+    pub(crate) fn proved(&self) -> Result<(), Problem> {
+        if self.fresh { Ok(()) } else { Err(step_up()) }
     }
 
     pub(crate) fn event(&self, services: &Services, kind: &str, subject: &str) -> Event {
@@ -83,6 +100,24 @@ impl<R: Right> Access<R> {
     }
 }
 
+impl Access<Publish> {
+    /// Who decides what goes out may write it, too.
+    pub fn to_write(&self) -> Access<Write> {
+        self.turned()
+    }
+}
+
+impl Access<Entrust> {
+    /// Who may connect accounts may manage them, too.
+    pub fn to_manage(&self) -> Access<Manage> {
+        self.turned()
+    }
+}
+
+fn step_up() -> Problem {
+    Problem::new(Code::StepUpNeeded).with("minutes", FRESH.as_secs() / 60)
+}
+
 /// Who asks: proved by a secret, which is not kept.
 #[derive(Clone)]
 pub struct Principal(Who);
@@ -92,7 +127,7 @@ enum Who {
     /// A live key, and the workspace it belongs to.
     Key { scope: Scope, key: Box<Key> },
     /// A person, by a session of theirs: in every workspace where they are a member.
-    User { user: UserId, session: SessionId },
+    User { user: UserId, session: SessionId, proved_at: Timestamp },
     /// A person in a page that a host embeds: in one workspace.
     Embed { user: UserId, session: SessionId, workspace: WorkspaceId },
 }
@@ -106,9 +141,9 @@ pub enum Bearer {
 }
 
 impl Principal {
-    /// The person whose live session it is; `users` says so.
-    pub fn of_user(user: UserId, session: SessionId) -> Self {
-        Self(Who::User { user, session })
+    /// The person whose live session it is, and when they last proved in it who they are.
+    pub fn of_user(user: UserId, session: SessionId, proved_at: Timestamp) -> Self {
+        Self(Who::User { user, session, proved_at })
     }
 
     /// The person whom a host lets into one workspace.
@@ -173,19 +208,29 @@ impl Principal {
                 let lacks = match R::SCOPE {
                     Some(needed) if key.allows(needed) => None,
                     Some(needed) => Some(("scope", needed.word())),
-                    None => Some(("role", R::ROLE.word())),
+                    None => Some((PERSON, "person")),
                 };
-                Ok(Some(Entry { scope: *scope, lacks }))
+                Ok(Some(Entry { scope: held(*scope, &key.reach(), Holder::Key(key.id)), lacks }))
             }
             Who::User { user, .. } | Who::Embed { user, .. } => {
                 let Some(scope) = Scope::by_member(view, *user, workspace)? else {
                     return Ok(None);
                 };
                 let member = view.get::<Member>(&scope, user)?.filter(Member::is_active);
-                let lacks =
-                    |member: &Member| (member.role < R::ROLE).then(|| ("role", R::ROLE.word()));
-                Ok(member.map(|member| Entry { scope, lacks: lacks(&member) }))
+                Ok(member.map(|member| Entry {
+                    scope: held(scope, &member.reach(), Holder::Member(*user)),
+                    lacks: (member.role < R::ROLE).then(|| ("role", R::ROLE.word())),
+                }))
             }
+        }
+    }
+
+    /// Whether whoever asks has proved a moment ago who they are. Keys are not asked, nor is a person
+    /// whom a host vouches for: that lives no longer than a proof does.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        match &self.0 {
+            Who::User { proved_at, .. } => now < proved_at.plus(FRESH),
+            Who::Key { .. } | Who::Embed { .. } => true,
         }
     }
 
@@ -197,6 +242,21 @@ impl Principal {
             Who::User { user, .. } => Ok(Scope::of_user(view, *user, None, 1)?.into_iter().next()),
         }
     }
+}
+
+/// The scope of whoever is limited; others need not be looked up with each row.
+fn held(scope: Scope, reach: &Reach, holder: Holder) -> Scope {
+    if reach.is_whole() { scope } else { scope.held_by(holder) }
+}
+
+/// What a key lacks where a person is needed.
+const PERSON: &str = "who";
+
+fn forbidden((what, word): (&'static str, &'static str)) -> Problem {
+    if what == PERSON {
+        return Problem::new(Code::PersonNeeded);
+    }
+    Problem::new(Code::Forbidden).with(what, word)
 }
 
 struct Entry {
@@ -222,7 +282,7 @@ impl Services {
         }
         if secret.starts_with(SESSION_PREFIX) {
             let who = self.signed_in(secret).await?;
-            return Ok(Principal::of_user(who.user.id, who.session.id));
+            return Ok(Principal::of_user(who.user.id, who.session.id, who.session.proved_at));
         }
         let hash = key_hash(secret);
         let found = self
@@ -263,14 +323,16 @@ impl Services {
         if !open {
             return Err(Problem::new(Code::TotpNeeded));
         }
+        let fresh = principal.is_fresh(self.now());
         match entered {
+            Some(Entry { lacks: None, .. }) if R::FRESH && !fresh => Err(step_up()),
             Some(Entry { scope, lacks: None }) => {
-                Ok(Access { scope, actor, correlation, repeat: None, right: PhantomData })
+                Ok(Access { scope, actor, correlation, repeat: None, fresh, right: PhantomData })
             }
             Some(Entry { scope, lacks: Some(lacks) }) => {
                 let denied = Attempt::Denied { lacks };
                 self.note_attempt(Some(scope), actor, denied, correlation).await?;
-                Err(Problem::new(Code::Forbidden).with(lacks.0, lacks.1))
+                Err(forbidden(lacks))
             }
             None => {
                 let home = self.store.read_now(|view| principal.home(view)).map_err(trouble)?;
@@ -300,7 +362,8 @@ impl Services {
         let entered = entered.ok()??;
         let actor = principal.actor();
         let Entry { scope, lacks: None } = entered else { return None };
-        Some(Access { scope, actor, correlation, repeat: None, right: PhantomData })
+        let fresh = principal.is_fresh(self.now());
+        Some(Access { scope, actor, correlation, repeat: None, fresh, right: PhantomData })
     }
 
     /// An operator's access: any workspace, every right, and an event that names the `verb`.
@@ -328,6 +391,6 @@ impl Services {
             .await
             .map_err(refused)?;
         let actor = operator.actor();
-        Ok(Access { scope, actor, correlation, repeat: None, right: PhantomData })
+        Ok(Access { scope, actor, correlation, repeat: None, fresh: true, right: PhantomData })
     }
 }

@@ -7,7 +7,7 @@ use super::shown::{self, DeliveryShown, Glance, Page, cursor_of};
 use super::transition::{Change, Refused, transition};
 use super::{Access, Done, Services, no, not_found, refused, trouble};
 use crate::base::{Code, DeliveryId, Problem, limits};
-use crate::domain::access::{Right, Write};
+use crate::domain::access::{Publish, Right};
 use crate::domain::delivery::{Delivery, Note, NoteKind};
 use crate::domain::publish::{Decision, Event, Moment, State};
 use crate::store::rows::{Attention, Inflight};
@@ -48,7 +48,7 @@ impl Services {
     /// A person's word on a held delivery.
     pub async fn resolve_delivery(
         &self,
-        access: Access<Write>,
+        access: Access<Publish>,
         id: DeliveryId,
         decision: Decision,
     ) -> Result<Done<DeliveryShown>, Problem> {
@@ -94,7 +94,7 @@ impl Services {
     /// nobody any more.
     pub async fn acknowledge_delivery(
         &self,
-        access: Access<Write>,
+        access: Access<Publish>,
         id: DeliveryId,
     ) -> Result<DeliveryShown, Problem> {
         let (services, glance) = (self.clone(), self.glance());
@@ -164,10 +164,12 @@ fn collect(
     loop {
         let step = candidates(view, scope, filter, cursor)?;
         let last_step = step.len() < filter.limit;
-        for row in step {
+        for (id, row) in step {
             seen += 1;
-            cursor = Some(row.id);
-            if filter.state.is_none_or(|state| state == row.flow.state_in(glance.epoch)) {
+            cursor = Some(id);
+            if let Some(row) = row
+                && filter.state.is_none_or(|state| state == row.flow.state_in(glance.epoch))
+            {
                 items.push(shown::delivery(view, scope, &pauses, &row, glance)?);
             }
             if items.len() >= filter.limit || seen >= limits::SCAN_MAX {
@@ -180,13 +182,14 @@ fn collect(
     }
 }
 
-/// The next few deliveries that may fit, through the smallest index that has them all.
+/// The next few deliveries that may fit, through the smallest index that has them all; none for
+/// those that are not to be seen.
 fn candidates(
     view: &View<'_>,
     scope: &Scope,
     filter: &DeliveryFilter,
     cursor: Option<DeliveryId>,
-) -> Result<Vec<Delivery>, Error> {
+) -> Result<Vec<(DeliveryId, Option<Delivery>)>, Error> {
     let span = Span::last(filter.limit).after(cursor.as_ref());
     let ids: Vec<DeliveryId> = match filter.state {
         Some(State::Held | State::Partial | State::Failed) => {
@@ -202,10 +205,8 @@ fn candidates(
             ids
         }
         _ => {
-            let rows = view.scan::<Delivery>(scope, &span)?;
-            return Ok(rows.into_iter().map(|(_, row)| row).collect());
+            return view.page::<Delivery>(scope, &span);
         }
     };
-    let rows = ids.iter().map(|id| view.get::<Delivery>(scope, id));
-    Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    ids.into_iter().map(|id| Ok((id, view.get::<Delivery>(scope, &id)?))).collect()
 }

@@ -6,10 +6,11 @@ use data_encoding::BASE64URL_NOPAD;
 
 use super::access::key_hash;
 use super::idempotency::{recall, remember};
+use super::members::known_channels;
 use super::shown::{KeyShown, Page};
 use super::{Access, Done, Services, no, not_found, refused, shown, trouble};
 use crate::base::{KeyId, Problem, Timestamp, Wrong};
-use crate::domain::access::{Key, Manage, Scope as KeyScope};
+use crate::domain::access::{Entrust, Grants, Key, Manage, Scope as KeyScope};
 use crate::domain::workspace::check_name;
 use crate::store::rows::KeyHash;
 use crate::store::{Scope, Span, Tx, WriteError};
@@ -17,19 +18,31 @@ use crate::store::{Scope, Span, Tx, WriteError};
 /// So that a key that leaked is recognized by scanners.
 const PREFIX: &str = "ck_";
 
+/// A key as a person asks for it.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    pub name: String,
+    pub scopes: BTreeSet<KeyScope>,
+    pub expires_at: Option<Timestamp>,
+    pub channels: Grants,
+}
+
 impl Services {
     /// Makes a key; its secret is in the answer and nowhere else, so a repeated request is answered
     /// without it.
     pub async fn create_key(
         &self,
-        access: Access<Manage>,
-        name: &str,
-        scopes: BTreeSet<KeyScope>,
-        expires_at: Option<Timestamp>,
+        access: Access<Entrust>,
+        new: NewKey,
     ) -> Result<Done<KeyShown>, Problem> {
-        let name = check_name("name", name)?;
+        let NewKey { name, scopes, expires_at, channels } = new;
+        let name = check_name("name", &name)?;
         if scopes.is_empty() {
             return Err(Problem::field("scopes", Wrong::Empty));
+        }
+        if channels != Grants::All && scopes.contains(&KeyScope::Admin) {
+            let why = "cannot be: who manages channels and keys could lift the limit";
+            return Err(Problem::field("channels", Wrong::NotPossible { why }));
         }
         let now = self.now();
         if expires_at.is_some_and(|end| end <= now) {
@@ -41,7 +54,7 @@ impl Services {
         self.rng.fill(&mut random);
         let secret = format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&random));
         let hash = key_hash(&secret);
-        let key = Key { id, name, scopes, created_at: now, expires_at, revoked_at: None };
+        let key = Key { id, name, scopes, created_at: now, expires_at, revoked_at: None, channels };
         let (services, room) = (self.clone(), self.room_for_more());
         let made = self
             .store
@@ -51,6 +64,7 @@ impl Services {
                 }
                 room.clone().map_err(WriteError::Refused)?;
                 let workspace = access.workspace();
+                known_channels(tx, &access.scope, "channels", &key.channels)?;
                 tx.put(&access.scope, &id, &key)?;
                 tx.put_global(&hash, &KeyHash { workspace, key: id })?;
                 remember(tx, &access, now, &id.to_string())?;

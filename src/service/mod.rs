@@ -36,6 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::{Clock, Code, Live, Problem, Rng, Timestamp};
+use crate::domain::access::{ChannelGrant, Lack, Scope as KeyScope};
 use crate::domain::plan::Plans;
 use crate::domain::publish::{State, Timing};
 use crate::domain::space::{Marks, Room, Space};
@@ -65,9 +66,11 @@ pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
 pub use jobs::{Job, Jobs};
+pub use keys::NewKey;
 pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
+pub use members::{MemberChange, MemberShown};
 pub use overview::{Bounds, Happened, Of, Overview, Waiting, is_by};
 pub use pauses::{Level, Pauses};
 pub use plans::{
@@ -209,6 +212,7 @@ impl Services {
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
 pub(crate) fn trouble(error: Error) -> Problem {
     match error {
+        Error::OutOfReach(lack) => lacking(lack),
         Error::TooLarge { bytes, .. } => Problem::new(Code::TooLarge).with("bytes", bytes),
         Error::Io(_) | Error::InUse | Error::Closed => {
             tracing::error!(%error, "the store could not do it");
@@ -220,6 +224,25 @@ pub(crate) fn trouble(error: Error) -> Problem {
         | Error::Panicked => {
             tracing::error!(%error, "the store holds what cannot be read, or the program has a fault");
             Problem::new(Code::Internal)
+        }
+    }
+}
+
+/// What somebody lacks, as they could ask for it.
+fn lacking(lack: Lack) -> Problem {
+    let problem = Problem::new(Code::Forbidden);
+    match lack {
+        Lack::Everywhere(grant) => {
+            let scope = match grant {
+                ChannelGrant::Read => KeyScope::Read,
+                ChannelGrant::Draft => KeyScope::Write,
+                ChannelGrant::Publish => KeyScope::Publish,
+            };
+            problem.with("scope", scope.word())
+        }
+        Lack::On(grant, None) => problem.with("grant", grant.word()),
+        Lack::On(grant, Some(channel)) => {
+            problem.with("grant", grant.word()).with("channel", channel)
         }
     }
 }

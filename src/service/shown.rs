@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::OpenCircuit;
+use super::members::grants;
 use super::pauses::Pauses;
 use super::waits::{self, RateLimitShown, WaitShown};
 use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
@@ -279,6 +280,9 @@ pub struct KeyShown {
     pub created_at: String,
     pub expires_at: Option<String>,
     pub revoked_at: Option<String>,
+    /// What it may do on the channels that it is limited to; null for every one.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub channels: Option<BTreeMap<String, &'static str>>,
     /// The key itself: shown when it is made, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -593,6 +597,7 @@ pub(super) fn key(key: &Key) -> KeyShown {
         scopes: key.scopes.iter().map(|scope| scope.word().to_owned()).collect(),
         created_at: key.created_at.to_string(),
         expires_at: key.expires_at.map(|at| at.to_string()),
+        channels: grants(&key.channels),
         revoked_at: key.revoked_at.map(|at| at.to_string()),
         key: None,
     }

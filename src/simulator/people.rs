@@ -9,7 +9,7 @@ use super::ledger::{Told, host_of};
 use super::play::{Answer, Play};
 use super::script::{Event, Level, Server, Token, Word};
 use crate::base::{ChannelId, Secret};
-use crate::domain::access::{Manage, Write};
+use crate::domain::access::{Entrust, Manage, Publish, Write};
 use crate::domain::delivery::Delivery;
 use crate::domain::post::PartDraft;
 use crate::domain::publish::Decision;
@@ -38,9 +38,9 @@ impl Play<'_> {
             });
             let made = made.and_then(Result::ok).and_then(|shown| shown.id.parse().ok());
             let id = made.ok_or("no workspace")?;
-            let write = self.sim.access::<Write>(id).map_err(|problem| problem.to_string())?;
-            let manage = self.sim.access::<Manage>(id).map_err(|problem| problem.to_string())?;
-            self.access.push((write, manage));
+            let publish = self.sim.access::<Publish>(id).map_err(|problem| problem.to_string())?;
+            let entrust = self.sim.access::<Entrust>(id).map_err(|problem| problem.to_string())?;
+            self.access.push((publish, entrust));
             self.pictures.push(None);
         }
         for n in 0..script.channels.len() {
@@ -62,7 +62,7 @@ impl Play<'_> {
             url: (network == "webhook").then(|| format!("{url}/in")),
             token: (network != "feed").then_some(token),
         };
-        let (services, access) = (self.sim.services.clone(), self.manage(workspace)?);
+        let (services, access) = (self.sim.services.clone(), self.entrust(workspace)?);
         let added = self.sim.run(async move { services.add_channel(access, brought).await });
         added?.ok()?.value.id.parse().ok()
     }
@@ -91,11 +91,19 @@ impl Play<'_> {
     }
 
     fn write(&self, workspace: usize) -> Option<Access<Write>> {
-        self.access.get(workspace).map(|(write, _)| write.again())
+        self.access.get(workspace).map(|(publish, _)| publish.to_write())
+    }
+
+    fn publish(&self, workspace: usize) -> Option<Access<Publish>> {
+        self.access.get(workspace).map(|(publish, _)| publish.again())
     }
 
     fn manage(&self, workspace: usize) -> Option<Access<Manage>> {
-        self.access.get(workspace).map(|(_, manage)| manage.again())
+        self.access.get(workspace).map(|(_, entrust)| entrust.to_manage())
+    }
+
+    fn entrust(&self, workspace: usize) -> Option<Access<Entrust>> {
+        self.access.get(workspace).map(|(_, entrust)| entrust.again())
     }
 
     fn home(&self, channel: usize) -> usize {
@@ -218,8 +226,10 @@ impl Play<'_> {
 
     fn take_back(&mut self, post: u32, delete: bool) -> Option<()> {
         let told = *self.ledger.posts.get(&post)?;
-        let (services, access) = (self.sim.services.clone(), self.write(self.home_of(post)?)?);
+        let home = self.home_of(post)?;
+        let services = self.sim.services.clone();
         if delete {
+            let access = self.write(home)?;
             let answer = self.ask(async move { services.delete_post(access, told.id, None).await });
             if let Answer::Done(_) = answer {
                 // The answer is empty: the least that the revision can be by now.
@@ -227,6 +237,7 @@ impl Play<'_> {
                 self.ledger.posts.insert(post, Told { revision, deleted: true, ..told });
             }
         } else {
+            let access = self.publish(home)?;
             let answer = self.ask(async move { services.cancel_post(access, told.id, None).await });
             if let Answer::Done(done) = answer {
                 self.told(post, &done.value, false);
@@ -299,7 +310,7 @@ impl Play<'_> {
         if decision == Decision::SendAgain {
             self.ledger.forced.insert(id);
         }
-        let (services, access) = (self.sim.services.clone(), self.write(home)?);
+        let (services, access) = (self.sim.services.clone(), self.publish(home)?);
         // What it came to is in the row's revision, which never goes back.
         drop(self.ask(async move { services.resolve_delivery(access, id, decision).await }));
         Some(())
@@ -316,7 +327,7 @@ impl Play<'_> {
 
     fn remove(&mut self, n: usize) -> Option<()> {
         let id = (*self.ledger.channels.get(n)?)?;
-        let (services, access) = (self.sim.services.clone(), self.manage(self.home(n))?);
+        let (services, access) = (self.sim.services.clone(), self.entrust(self.home(n))?);
         let answer = self.ask(async move { services.remove_channel(access, id).await });
         if let Answer::Done(_) = answer {
             self.ledger.removed.insert(id);

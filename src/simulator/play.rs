@@ -9,7 +9,7 @@ use super::ledger::{Copies, Ledger, Picture, alias_of, host_of};
 use super::script::{Cut, Event, Script, Server, Timed};
 use super::{Carrier, Died, Simulation};
 use crate::base::{Problem, Timestamp};
-use crate::domain::access::{Manage, Write};
+use crate::domain::access::{Entrust, Publish};
 use crate::domain::publish::{State, Timing};
 use crate::domain::space::Space;
 use crate::practice::{Act, World, bluesky, mastodon};
@@ -81,7 +81,7 @@ pub(super) struct Play<'a> {
     pub copies: Copies,
     pub picture: Picture,
     /// Rights in each workspace.
-    pub access: Vec<(Access<Write>, Access<Manage>)>,
+    pub access: Vec<(Access<Publish>, Access<Entrust>)>,
     /// An asset of each workspace that has one.
     pub pictures: Vec<Option<String>>,
     pub tokens: u32,
@@ -378,7 +378,7 @@ impl<'a> Play<'a> {
 
     /// A picture of the database as it is.
     pub fn look(&mut self, faulty: bool) -> Option<Picture> {
-        let scopes: Vec<Scope> = self.access.iter().map(|(write, _)| write.scope).collect();
+        let scopes: Vec<Scope> = self.access.iter().map(|(publish, _)| publish.scope).collect();
         let store = &self.sim.services.store;
         let epoch = store.epoch();
         match store.read_now(|view| Picture::take(view, &scopes, epoch)) {
@@ -465,7 +465,9 @@ impl<'a> Play<'a> {
     /// The chain of events of each workspace verifies (I8).
     fn chains(&mut self) {
         for n in 0..self.access.len() {
-            let Some(scope) = self.access.get(n).map(|(write, _)| write.scope) else { continue };
+            let Some(scope) = self.access.get(n).map(|(publish, _)| publish.scope) else {
+                continue;
+            };
             let store = self.sim.services.store.clone();
             let verified = store.read_now(|view| crate::store::rows::verify_chain(view, &scope));
             if !matches!(verified, Ok(Ok(_))) {

@@ -28,6 +28,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::base::limits;
+use crate::domain::access::Lack;
 use crate::domain::space::Space;
 use rows::{Meta, TimerKey};
 
@@ -39,7 +40,7 @@ pub use key::{Fixed, Key};
 pub use layout::{Layout, RawRow, Step};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};
-pub use scope::{Backlog, Operator, Scope, in_doubt};
+pub use scope::{Backlog, Holder, Operator, Scope, in_doubt};
 pub use slots::{Slot, Slots};
 pub use tx::{Span, Tx, View};
 use writer::{Job, Lane, Pending, Shared};
@@ -63,6 +64,9 @@ pub enum Error {
     Corrupt { table: Table, cause: DecodeError },
     #[error("a key or a row of table {table:?} would have {bytes} bytes")]
     TooLarge { table: Table, bytes: usize },
+    /// A row of a channel that the holder of the scope may not write.
+    #[error("the holder of the scope does not reach so far: {0:?}")]
+    OutOfReach(Lack),
     #[error("the code that decides on a write has a fault; nothing of it was stored")]
     Panicked,
     #[error("the store is closed")]

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::key::Key;
 use super::schema::Table;
+use crate::domain::access::{Lack, Reach};
 
 /// Why stored bytes are not a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +38,20 @@ pub trait Row: Serialize + DeserializeOwned {
 }
 
 /// The table's keys begin with a workspace id.
-pub trait Scoped: Row {}
+pub trait Scoped: Row {
+    /// Whether it tells of channels, and so is not for everybody in the workspace.
+    const OF_CHANNELS: bool = false;
+
+    /// What somebody sees of it who reaches so far.
+    fn within(self, _: &Reach) -> Option<Self> {
+        Some(self)
+    }
+
+    /// What somebody lacks to write it who reaches so far.
+    fn lacks(&self, _: &Reach) -> Option<Lack> {
+        None
+    }
+}
 
 /// The table belongs to the installation and holds ids only.
 pub trait Global: Row {}

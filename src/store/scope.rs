@@ -19,28 +19,54 @@ use super::rows::{
 use super::tx::{Span, Tx, View};
 use super::{Error, WriteError};
 
-/// The right to read and write the rows of one workspace, and of no other.
+/// The right to read and write the rows of one workspace, and of no other. With a holder, no more
+/// of channels and what is for them than the holder may at the moment of each read and write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Scope(WorkspaceId);
+pub struct Scope {
+    workspace: WorkspaceId,
+    holder: Option<Holder>,
+}
+
+/// On whose behalf a scope is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    Key(KeyId),
+    Member(UserId),
+}
 
 impl Scope {
     pub(super) const fn of(workspace: WorkspaceId) -> Self {
-        Self(workspace)
+        Self { workspace, holder: None }
     }
 
     #[cfg(test)]
     pub(crate) const fn for_tests(workspace: WorkspaceId) -> Self {
-        Self(workspace)
+        Self::of(workspace)
     }
 
     pub fn workspace(&self) -> WorkspaceId {
-        self.0
+        self.workspace
+    }
+
+    /// The same for a holder who is limited; there is no way back.
+    #[must_use]
+    pub fn held_by(self, holder: Holder) -> Self {
+        Self { holder: Some(holder), ..self }
+    }
+
+    /// Whether it is used on behalf of somebody who is limited.
+    pub fn is_held(&self) -> bool {
+        self.holder.is_some()
+    }
+
+    pub(super) fn on_behalf_of(&self) -> Option<Holder> {
+        self.holder
     }
 
     /// The workspace and key that a secret's hash belongs to.
     pub fn by_key_hash(view: &View<'_>, hash: &[u8; 32]) -> Result<Option<(Self, KeyId)>, Error> {
         let found = view.get_global::<KeyHash>(hash)?;
-        Ok(found.map(|row| (Self(row.workspace), row.key)))
+        Ok(found.map(|row| (Self::of(row.workspace), row.key)))
     }
 
     /// The workspace, for a user who has a member's row there; whether it counts, it says itself.
@@ -50,7 +76,7 @@ impl Scope {
         workspace: WorkspaceId,
     ) -> Result<Option<Self>, Error> {
         let found = view.get_global::<Membership>(&(user, workspace))?;
-        Ok(found.map(|Membership| Self(workspace)))
+        Ok(found.map(|Membership| Self::of(workspace)))
     }
 
     /// The workspace that an invitation leads into, for whoever holds its link.
@@ -59,14 +85,14 @@ impl Scope {
         workspace: WorkspaceId,
         invitation: InvitationId,
     ) -> Result<Option<Self>, Error> {
-        let scope = Self(workspace);
+        let scope = Self::of(workspace);
         Ok(view.get::<Invitation>(&scope, &invitation)?.map(|_| scope))
     }
 
     /// The workspace that a host made under this name of its own.
     pub fn by_host(view: &View<'_>, host: HostId, external: &str) -> Result<Option<Self>, Error> {
         let found = view.get_global::<HostedWorkspace>(&(host, external.to_owned()))?;
-        Ok(found.map(|row| Self(row.workspace)))
+        Ok(found.map(|row| Self::of(row.workspace)))
     }
 
     /// Workspaces where a user has a member's row, from the one after `after` on.
@@ -79,12 +105,12 @@ impl Scope {
         let after = after.map(|workspace| (user, workspace));
         let span = Span::first(limit).under(&user).after(after.as_ref());
         let found = view.scan_global_span::<Membership>(&span)?;
-        Ok(found.into_iter().map(|((_, workspace), Membership)| Self(workspace)).collect())
+        Ok(found.into_iter().map(|((_, workspace), Membership)| Self::of(workspace)).collect())
     }
 
     /// The scope of a workspace that is made in this transaction; `None` when it is there already.
     pub fn found(tx: &mut Tx<'_>, workspace: &Workspace) -> Result<Option<Self>, Error> {
-        let scope = Self(workspace.id);
+        let scope = Self::of(workspace.id);
         if tx.get::<Workspace>(&scope, &())?.is_some()
             || tx.view().get_global::<Slug>(&workspace.slug)?.is_some()
         {
@@ -103,7 +129,7 @@ impl Scope {
         limit: usize,
     ) -> Result<Vec<(String, Self)>, Error> {
         let page = view.scan_global::<Slug>(after, limit)?;
-        Ok(page.into_iter().map(|(slug, row)| (slug, Self(row.workspace))).collect())
+        Ok(page.into_iter().map(|(slug, row)| (slug, Self::of(row.workspace))).collect())
     }
 
     /// A workspace that somebody asked for who may not, so that the attempt is on record there.
@@ -136,12 +162,12 @@ impl Scope {
 
     /// The workspace of an asset, for whoever holds a signed address of it.
     pub fn by_asset(view: &View<'_>, asset: AssetId) -> Result<Option<Self>, Error> {
-        Ok(view.get_global::<AssetHome>(&asset)?.map(|row| Self(row.workspace)))
+        Ok(view.get_global::<AssetHome>(&asset)?.map(|row| Self::of(row.workspace)))
     }
 
     /// The workspace of a public feed.
     pub fn by_feed(view: &View<'_>, channel: ChannelId) -> Result<Option<Self>, Error> {
-        Ok(view.get_global::<Feed>(&channel)?.map(|row| Self(row.workspace)))
+        Ok(view.get_global::<Feed>(&channel)?.map(|row| Self::of(row.workspace)))
     }
 }
 
@@ -201,7 +227,7 @@ pub fn in_doubt(view: &View<'_>) -> Result<Vec<(Scope, DeliveryId)>, Error> {
     loop {
         let page = view.scan_global::<Slug>(after.as_ref(), limits::PAGE_MAX)?;
         for (_, slug) in &page {
-            let scope = Scope(slug.workspace);
+            let scope = Scope::of(slug.workspace);
             let rows = view.scan::<Inflight>(&scope, &Span::first(limits::SCAN_MAX))?;
             found.extend(rows.into_iter().map(|((_, delivery), Inflight)| (scope, delivery)));
             let rows = view.scan::<Attention>(&scope, &Span::last(limits::SCAN_MAX))?;
@@ -241,7 +267,7 @@ impl Operator {
         workspace: WorkspaceId,
         event: Event,
     ) -> Result<Option<Scope>, WriteError<E>> {
-        let scope = Scope(workspace);
+        let scope = Scope::of(workspace);
         if tx.get::<Workspace>(&scope, &())?.is_none() {
             return Ok(None);
         }
@@ -261,7 +287,7 @@ impl Operator {
         Ok(found
             .into_iter()
             .map(|workspace| {
-                let scope = Scope(workspace.id);
+                let scope = Scope::of(workspace.id);
                 (workspace, scope)
             })
             .collect())
@@ -281,7 +307,7 @@ impl Operator {
         let slugs = view.scan_global::<Slug>(after, limit)?;
         let mut found = Vec::with_capacity(slugs.len());
         for (_, slug) in slugs {
-            found.extend(view.get::<Workspace>(&Scope(slug.workspace), &())?);
+            found.extend(view.get::<Workspace>(&Scope::of(slug.workspace), &())?);
         }
         Ok(found)
     }

@@ -6,6 +6,7 @@ use std::ops::{Bound, ControlFlow};
 use sha2::{Digest, Sha256};
 
 use crate::base::{Timestamp, limits};
+use crate::domain::access::{self, Member, Reach};
 use crate::domain::event::Event;
 
 use super::key::{Key, after_prefix};
@@ -13,6 +14,7 @@ use super::puts::{Changed, Puts};
 use super::record::{self, DecodeError, Global, Row, Scoped};
 use super::rows::{ChainedEvent, Orphan, OrphanKey, Timer, TimerKey, chain_start};
 use super::schema::Table;
+use super::scope::Holder;
 use super::{Error, Scope, WriteError};
 
 pub(super) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
@@ -128,6 +130,9 @@ impl Span {
 /// A key, and its row with the SHA-256 of the stored bytes.
 pub(super) type Hashed<R> = (<R as Row>::Key, (R, [u8; 32]));
 
+/// A key, and its row if it is seen.
+pub type Place<R> = (<R as Row>::Key, Option<R>);
+
 /// Rows as they were at one moment.
 pub struct View<'a> {
     source: &'a dyn Source,
@@ -138,16 +143,49 @@ impl<'a> View<'a> {
         Self { source }
     }
 
+    /// The row, as far as the holder of the scope sees it.
     pub fn get<R: Scoped>(&self, scope: &Scope, key: &R::Key) -> Result<Option<R>, Error> {
-        self.fetch(&scoped_key::<R>(scope, key))
+        let row: Option<R> = self.fetch(&scoped_key::<R>(scope, key))?;
+        match self.reach::<R>(scope)? {
+            Some(reach) => Ok(row.and_then(|row| row.within(&reach))),
+            None => Ok(row),
+        }
+    }
+
+    /// How far the holder of the scope reaches at this moment; `None` for no limit, and for rows
+    /// that do not tell of channels.
+    fn reach<R: Scoped>(&self, scope: &Scope) -> Result<Option<Reach>, Error> {
+        let Some(holder) = scope.on_behalf_of().filter(|_| R::OF_CHANNELS) else { return Ok(None) };
+        let reach = match holder {
+            Holder::Key(id) => self.get::<access::Key>(scope, &id)?.map(|key| key.reach()),
+            Holder::Member(id) => self.get::<Member>(scope, &id)?.map(|member| member.reach()),
+        };
+        Ok(Some(reach.unwrap_or(Reach::NOTHING)))
     }
 
     pub fn get_global<R: Global>(&self, key: &R::Key) -> Result<Option<R>, Error> {
         self.fetch(&key.to_bytes())
     }
 
+    /// Rows that the holder of the scope sees. The others count for the limit: for a list that goes
+    /// on, see [`View::page`].
     pub fn scan<R: Scoped>(&self, scope: &Scope, span: &Span) -> Result<Vec<(R::Key, R)>, Error> {
-        self.collect::<R, R>(&scope.workspace().to_bytes(), span, record::decode)
+        let rows = self.collect::<R, R>(&scope.workspace().to_bytes(), span, record::decode)?;
+        let Some(reach) = self.reach::<R>(scope)? else { return Ok(rows) };
+        let seen = rows.into_iter().filter_map(|(key, row)| Some((key, row.within(&reach)?)));
+        Ok(seen.collect())
+    }
+
+    /// Like [`View::scan`], with the keys of rows that the holder does not see: no more than a place
+    /// to go on from.
+    pub fn page<R: Scoped>(&self, scope: &Scope, span: &Span) -> Result<Vec<Place<R>>, Error> {
+        let rows = self.collect::<R, R>(&scope.workspace().to_bytes(), span, record::decode)?;
+        let reach = self.reach::<R>(scope)?;
+        let seen = |row: R| match &reach {
+            Some(reach) => row.within(reach),
+            None => Some(row),
+        };
+        Ok(rows.into_iter().map(|(key, row)| (key, seen(row))).collect())
     }
 
     /// Like [`View::scan`], with the hash of each row's stored bytes.
@@ -269,8 +307,17 @@ impl<'a> Tx<'a> {
         self.view().get(scope, key)
     }
 
+    /// Refuses when the holder of the scope may not write this row so, or what was there before.
     pub fn put<R: Scoped>(&mut self, scope: &Scope, key: &R::Key, row: &R) -> Result<(), Error> {
-        self.write::<R>(scoped_key::<R>(scope, key), row)
+        let place = scoped_key::<R>(scope, key);
+        if let Some(reach) = self.view().reach::<R>(scope)? {
+            let before: Option<R> = self.view().fetch(&place)?;
+            let lack = before.and_then(|before| before.lacks(&reach)).or_else(|| row.lacks(&reach));
+            if let Some(lack) = lack {
+                return Err(Error::OutOfReach(lack));
+            }
+        }
+        self.write::<R>(place, row)
     }
 
     pub fn delete<R: Scoped>(&mut self, scope: &Scope, key: &R::Key) {

@@ -59,7 +59,7 @@ async fn a_repeated_post_is_the_same_post() {
 async fn a_key_is_for_one_request_of_one_caller() {
     let house = House::new().await;
     let feed = house.new_feed().await;
-    let other = house.new_key(&house.workspace, &["write"]).await;
+    let other = house.new_key(&house.workspace, &["publish"]).await;
     let call = house.call(Method::POST, "/posts").json(&post_body(&feed));
     let call = call.header("idempotency-key", "same");
     let first = call.clone().send().await.json();

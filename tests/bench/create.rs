@@ -49,7 +49,7 @@ impl Target {
         let workspace = text(&verb(folder, &["workspace", "list"])["items"][0], "id");
         let add = ["channel", "add", "-w", "bench", "--network", "feed", "--name", "Feed"];
         let channel = text(&verb(folder, &add), "id");
-        let create = ["key", "create", "bench", "-w", "bench", "--scope", "write"];
+        let create = ["key", "create", "bench", "-w", "bench", "--scope", "publish"];
         let key = text(&verb(folder, &create), "key");
         Self { process, workspace, channels: vec![channel], key, asked: 0 }
     }

@@ -13,7 +13,7 @@ use crate::program::{Server, ask, carillon, get, host_of};
 
 /// A key of the workspace, as a header.
 pub fn key(server: &Server, workspace: &str) -> String {
-    let made = server.json(&["key", "create", "media", "-w", workspace, "--scope", "write"]);
+    let made = server.json(&["key", "create", "media", "-w", workspace, "--scope", "publish"]);
     format!("Bearer {}", made["key"].as_str().unwrap())
 }
 

@@ -10,7 +10,7 @@ fn a_post_from_nothing_to_published() {
     let made = server.json(&["workspace", "create", "Acme & Co"]);
     assert_eq!(made["slug"], "acme-co");
     let id = made["id"].as_str().unwrap();
-    let key = server.json(&["key", "create", "ci", "--workspace", "acme-co", "--scope", "write"]);
+    let key = server.json(&["key", "create", "ci", "--workspace", "acme-co", "--scope", "publish"]);
     assert!(key["key"].as_str().unwrap().starts_with("ck_") && key["id"].is_string());
     let listed = server.json(&["key", "list", "--workspace", id]);
     assert_eq!(listed["items"][0]["id"], key["id"]);

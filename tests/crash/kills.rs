@@ -31,7 +31,7 @@ pub async fn with_server(server: Server, practice: Practice, hosts: &[&str]) -> 
     let made = server.verb("workspace", "create", None, json!({ "name": "Acme" })).await;
     let workspace = made["id"].as_str().unwrap().to_owned();
     let key = server
-        .verb("key", "create", Some("acme"), json!({ "name": "test", "scope": ["write"] }))
+        .verb("key", "create", Some("acme"), json!({ "name": "test", "scope": ["publish"] }))
         .await;
     let client = Client::new(key["key"].as_str().unwrap());
     let mut channels = BTreeMap::new();

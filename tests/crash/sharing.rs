@@ -25,7 +25,7 @@ impl Stage {
 
     async fn workspace(&self, name: &str) -> Client {
         self.server.verb("workspace", "create", None, json!({ "name": name })).await;
-        let args = json!({ "name": "test", "scope": ["write"] });
+        let args = json!({ "name": "test", "scope": ["publish"] });
         let key = self.server.verb("key", "create", Some(name), args).await;
         Client::new(key["key"].as_str().unwrap())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use carillon::base::{ChannelId, DeliveryId, Problem, Secret, Timestamp, WorkspaceId};
-use carillon::domain::access::{Manage, Read, Write};
+use carillon::domain::access::{Entrust, Publish, Read, Write};
 use carillon::domain::post::PartDraft;
 use carillon::domain::publish::{Decision, Timing};
 use carillon::practice::mastodon::Settings;
@@ -95,7 +95,7 @@ impl Stage {
     }
 
     pub fn add(&mut self, network: &str, host: Option<&str>, token: Option<&str>) -> ChannelId {
-        let access = self.sim.access::<Manage>(self.workspace).unwrap();
+        let access = self.sim.access::<Entrust>(self.workspace).unwrap();
         let services = self.sim.services.clone();
         let brought = Brought {
             network: network.to_owned(),
@@ -201,7 +201,7 @@ impl Stage {
 
     pub fn resolve(&mut self, id: &str, decision: Decision) -> Result<DeliveryShown, Problem> {
         let id: DeliveryId = id.parse().unwrap();
-        let access = self.sim.access::<Write>(self.workspace)?;
+        let access = self.sim.access::<Publish>(self.workspace)?;
         let services = self.sim.services.clone();
         let done =
             self.sim.run(async move { services.resolve_delivery(access, id, decision).await });

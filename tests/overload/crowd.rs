@@ -102,7 +102,7 @@ async fn overload(settings: &[(&str, &str)]) -> Outcome {
     let feed = program.channel(json!({ "network": "feed", "name": "News" })).await;
     let mut keys = Vec::new();
     for _ in 0..20 {
-        keys.push(program.key(&["write"]).await);
+        keys.push(program.key(&["publish"]).await);
     }
     let begins = SystemClock::new().now();
     schedule(&program, &practice, begins).await;

@@ -43,7 +43,7 @@ async fn slow_heads_and_slow_bodies_are_cut_off() {
         ("CARILLON_HTTP__REQUEST_TIMEOUT", "3s"),
     ];
     let program = Program::start(None, &settings).await;
-    let key = program.key(&["write"]).await;
+    let key = program.key(&["publish"]).await;
     let head = |length: usize, key: &str| {
         format!(
             "POST /api/v1/workspaces/{}/posts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\

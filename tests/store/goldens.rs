@@ -42,7 +42,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&actors().map(|by| Pause { since: at(1), by })),
         Golden::scoped(&workspaces()),
         Golden::scoped(&[WrappedKey { wrapped: bytes() }]),
-        Golden::scoped(&keys()),
+        Golden::scoped(&keys()).since(1, &keys()[..2]),
         Golden::scoped(&channels()),
         Golden::scoped(&[SealedCredential { sealed: bytes() }]),
         Golden::scoped(&posts()),
@@ -216,7 +216,7 @@ fn workspaces() -> [Workspace; 2] {
     [full, bare]
 }
 
-fn keys() -> [access::Key; 2] {
+fn keys() -> [access::Key; 3] {
     let full = access::Key {
         id: id(2),
         name: "deploy".to_owned(),
@@ -224,15 +224,20 @@ fn keys() -> [access::Key; 2] {
         created_at: at(5),
         expires_at: Some(at(6)),
         revoked_at: Some(at(7)),
+        channels: access::Grants::All,
     };
     let bare =
         access::Key { scopes: [].into(), expires_at: None, revoked_at: None, ..full.clone() };
-    [full, bare]
+    let limited = access::Key { channels: grants(), ..bare.clone() };
+    [full, bare, limited]
+}
+
+fn grants() -> access::Grants {
+    let each = access::ChannelGrant::ALL.into_iter().zip(5..);
+    access::Grants::Only(each.map(|(grant, n)| (id(n), grant)).collect())
 }
 
 fn members() -> Vec<access::Member> {
-    let grants: Vec<_> =
-        access::ChannelGrant::ALL.into_iter().zip(5..).map(|(grant, n)| (id(n), grant)).collect();
     let member = |role| access::Member {
         user: id(27),
         revision: 300,
@@ -243,7 +248,7 @@ fn members() -> Vec<access::Member> {
     };
     let mut members: Vec<_> = access::Role::ALL.map(member).to_vec();
     members.push(access::Member {
-        channels: access::Grants::Only(grants.into_iter().collect()),
+        channels: grants(),
         suspended_at: None,
         ..member(access::Role::Editor)
     });

@@ -26,6 +26,14 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::networks::list::list_networks))
         .routes(routes!(v1::workspaces::list::list_workspaces))
         .routes(routes!(v1::workspaces::show::show_workspace))
+        .routes(routes!(v1::workspaces::leave::leave_workspace))
+        .routes(routes!(v1::workspaces::transfer::transfer_workspace))
+        .routes(routes!(v1::members::list::list_members))
+        .routes(routes!(
+            v1::members::show::show_member,
+            v1::members::change::change_member,
+            v1::members::remove::remove_member
+        ))
         .routes(routes!(v1::plan::show::show_plan))
         .routes(routes!(v1::plan::preview::preview_plan))
         .routes(routes!(v1::channels::list::list_channels, v1::channels::create::create_channel))

@@ -82,7 +82,7 @@ fn done(query: Option<&str>) -> Option<&'static str> {
 async fn account(face: &Shared, who: &SignedIn, visitor: &Visitor) -> Result<Account, Problem> {
     let services = &face.services;
     let user = services.me(who)?;
-    let principal = Principal::of_user(who.user.id, who.session.id);
+    let principal = Principal::of_user(who.user.id, who.session.id, who.session.proved_at);
     let workspaces =
         services.workspaces_of(&principal, visitor.correlation, None, limits::PAGE_MAX);
     let workspaces = workspaces.await?.items;

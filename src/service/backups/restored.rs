@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use serde::Serialize;
 
 use crate::base::{ChannelId, CorrelationId, DeliveryId, Problem, Rng, Timestamp, limits};
-use crate::domain::access::Write;
+use crate::domain::access::Publish;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::{Actor, Event as Said};
@@ -173,7 +173,7 @@ impl Services {
     /// out one by one, with the pause between them that catching up has.
     pub async fn decide_restored(
         &self,
-        access: Access<Write>,
+        access: Access<Publish>,
         channel: ChannelId,
         decision: Decision,
     ) -> Result<Decided, Problem> {
@@ -198,7 +198,7 @@ impl Services {
 
     async fn decide_lot(
         &self,
-        access: &Access<Write>,
+        access: &Access<Publish>,
         lot: Vec<DeliveryId>,
         (decision, before): (&Decision, usize),
         moment: Moment,

@@ -23,6 +23,9 @@ impl Services {
         id: ChannelId,
         change: ChannelChange,
     ) -> Result<Done<ChannelShown>, Problem> {
+        if change.token.is_some() || change.code.is_some() {
+            access.proved()?;
+        }
         if let Some(done) = self.done_before(&access).await? {
             return Ok(done);
         }

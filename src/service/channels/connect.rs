@@ -11,7 +11,7 @@ use super::super::{
 };
 use super::{Asking, Brought, ChannelChange, check_secret, must, network_named, replayed, told};
 use crate::base::{ChannelId, Code, CorrelationId, Problem, Wrong, limits};
-use crate::domain::access::Manage;
+use crate::domain::access::{Entrust, Manage, Right};
 use crate::domain::channel::{Account, Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::publish::Failure;
@@ -25,7 +25,7 @@ impl Services {
     /// where a person gets a code; the channel is `connecting` until the code is brought.
     pub async fn add_channel(
         &self,
-        access: Access<Manage>,
+        access: Access<Entrust>,
         brought: Brought,
     ) -> Result<Done<ChannelShown>, Problem> {
         let network = network_named(&brought.network)?;
@@ -81,7 +81,7 @@ impl Services {
     }
 
     /// An early answer, before a network is asked; the transaction that writes asks again.
-    async fn room_in_plan(&self, access: &Access<Manage>) -> Result<(), Problem> {
+    async fn room_in_plan<R: Right>(&self, access: &Access<R>) -> Result<(), Problem> {
         let (scope, all) = (access.scope, self.plans.get());
         let read = move |view: &View<'_>| {
             let granted = usage::granted(view, &scope, &all)?;
@@ -114,7 +114,7 @@ impl Services {
 
     async fn insert_channel(
         &self,
-        access: Access<Manage>,
+        access: Access<Entrust>,
         channel: Channel,
         credential: Option<Credential>,
     ) -> Result<Done<ChannelShown>, Problem> {

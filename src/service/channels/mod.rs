@@ -10,7 +10,7 @@ use super::idempotency::recall;
 use super::shown::{self, ChannelShown, NetworkShown, OptionShown, Page};
 use super::{Access, Done, Found, Limits, Services, no, not_found, refused, trouble, waits};
 use crate::base::{ChannelId, Code, CorrelationId, DeliveryId, Problem, Secret, Wrong, limits};
-use crate::domain::access::{Manage, Read, Right};
+use crate::domain::access::{Read, Right};
 use crate::domain::capability::Takes;
 use crate::domain::channel::{Account, Channel, ChannelState};
 use crate::domain::delivery::Delivery;
@@ -78,9 +78,9 @@ impl Services {
         }
     }
 
-    async fn done_before(
+    async fn done_before<R: Right>(
         &self,
-        access: &Access<Manage>,
+        access: &Access<R>,
     ) -> Result<Option<Done<ChannelShown>>, Problem> {
         if access.repeat.is_none() {
             return Ok(None);
@@ -105,12 +105,13 @@ impl Services {
         let scope = access.scope;
         let after = cursor.map(shown::cursor_key::<ChannelId>).transpose()?;
         let span = Span::first(limit).after(after.as_ref());
-        let rows = self.store.read(move |view| view.scan::<Channel>(&scope, &span)).await;
+        let rows = self.store.read(move |view| view.page::<Channel>(&scope, &span)).await;
         let rows = rows.map_err(trouble)?;
         let next = rows.last().filter(|_| rows.len() == limit);
         let next = next.map(|(id, _)| shown::cursor_of(id.as_bytes()));
         let there = |c: &&Channel| !matches!(c.state, ChannelState::Removed { .. });
-        let items = rows.iter().map(|(_, c)| c).filter(there).map(shown::channel).collect();
+        let items =
+            rows.iter().filter_map(|(_, c)| c.as_ref()).filter(there).map(shown::channel).collect();
         Ok(Page { items, next })
     }
 

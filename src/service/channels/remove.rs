@@ -7,7 +7,7 @@ use super::super::transition::{Change, Refused, transition};
 use super::super::{Access, Done, Services, no, refused};
 use super::{attention_of, must};
 use crate::base::{ChannelId, Code, Problem, limits};
-use crate::domain::access::Manage;
+use crate::domain::access::Entrust;
 use crate::domain::channel::ChannelState;
 use crate::domain::post::Post;
 use crate::domain::publish::{Event, Moment, Refusal};
@@ -19,7 +19,7 @@ impl Services {
     /// in flight.
     pub async fn remove_channel(
         &self,
-        access: Access<Manage>,
+        access: Access<Entrust>,
         id: ChannelId,
     ) -> Result<Done<usize>, Problem> {
         let (services, now) = (self.clone(), self.now());
@@ -56,7 +56,7 @@ impl Services {
 fn cancel_waiting(
     tx: &mut Tx<'_>,
     services: &Services,
-    access: &Access<Manage>,
+    access: &Access<Entrust>,
     channel: ChannelId,
     moment: Moment,
 ) -> Result<usize, WriteError<Problem>> {

@@ -4,6 +4,7 @@
 mod activity;
 mod check;
 mod export;
+mod reach;
 mod shown;
 
 use super::shown::{Page, cursor_key, cursor_of};
@@ -71,10 +72,20 @@ impl Services {
         access: &Access<Read>,
         after: u64,
     ) -> Result<(Vec<ActivityShown>, u64), Problem> {
-        let rows = self.events(access, after, STEP).await?;
-        let next = rows.last().map_or(after, |(number, _)| *number);
-        let shown = |(number, event): &(u64, Event)| ActivityShown::of(*number, event);
-        Ok((rows.iter().filter_map(shown).collect(), next))
+        let scope = access.scope;
+        let span = Span::first(STEP).after(Some(&after));
+        let news = self.store.read(move |view| {
+            let rows = chain(view, &scope, &span)?;
+            let next = rows.last().map_or(after, |row| row.sequence);
+            let mut shown = Vec::new();
+            for row in &rows {
+                if reach::is_seen(view, &scope, &row.row.event)? {
+                    shown.extend(ActivityShown::of(row.sequence, &row.row.event));
+                }
+            }
+            Ok((shown, next))
+        });
+        news.await.map_err(trouble)
     }
 
     /// The number of the workspace's last event; 0 when there is none.
@@ -139,7 +150,9 @@ fn back<T>(
         for row in rows {
             seen += 1;
             after = Some(row.sequence);
-            items.extend(shown(&row));
+            if reach::is_seen(view, scope, &row.row.event)? {
+                items.extend(shown(&row));
+            }
             let first = row.sequence <= 1;
             if !first && (items.len() >= limit || seen >= limits::SCAN_MAX) {
                 let next = after.map(|sequence| cursor_of(&sequence.to_bytes()));

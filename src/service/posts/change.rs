@@ -10,7 +10,7 @@ use super::super::{Access, Done, Services, media, no, refused, usage};
 use super::create::{replay, with_warnings};
 use super::{PostChange, channel_of, check_channels, must, resolve, save, unchanged};
 use crate::base::{ChannelId, Code, PartId, PostId, Problem, TargetId, Timestamp, limits};
-use crate::domain::access::Write;
+use crate::domain::access::{Right, Write};
 use crate::domain::delivery::Delivery;
 use crate::domain::post::{Post, Target};
 use crate::domain::publish::{Event, Moment, Refusal};
@@ -222,10 +222,10 @@ fn replan(
 }
 
 /// Cancels one delivery, and says so; one that is over already stays as it is.
-pub(super) fn cancel(
+pub(super) fn cancel<R: Right>(
     tx: &mut Tx<'_>,
     services: &Services,
-    access: &Access<Write>,
+    access: &Access<R>,
     id: crate::base::DeliveryId,
     moment: Moment,
 ) -> Result<bool, WriteError<Problem>> {

@@ -94,7 +94,7 @@ fn candidates(
     if filter.from.is_none() && filter.to.is_none() {
         let after = cursor.and_then(<PostId as Key>::from_bytes);
         let span = Span::last(filter.limit).after(after.as_ref());
-        let rows = view.scan::<Post>(scope, &span)?;
+        let rows = view.page::<Post>(scope, &span)?;
         return Ok(rows.into_iter().map(|(id, _)| (id.to_bytes(), id)).collect());
     }
     let after = cursor.and_then(<(Timestamp, PostId)>::from_bytes);

@@ -6,7 +6,7 @@ use super::super::{Access, Done, Services, no, refused};
 use super::change::cancel;
 use super::{must, save, unchanged};
 use crate::base::{Code, PostId, Problem};
-use crate::domain::access::Write;
+use crate::domain::access::{Publish, Right, Write};
 use crate::domain::publish::Moment;
 
 impl Services {
@@ -14,7 +14,7 @@ impl Services {
     /// when all are over; 412 when the post is not at the revision `seen`.
     pub async fn cancel_post(
         &self,
-        access: Access<Write>,
+        access: Access<Publish>,
         id: PostId,
         seen: Option<u64>,
     ) -> Result<Done<PostShown>, Problem> {
@@ -36,9 +36,9 @@ impl Services {
     }
 
     /// `None` when an earlier, equal request already did it.
-    async fn take_back(
+    async fn take_back<R: Right>(
         &self,
-        access: Access<Write>,
+        access: Access<R>,
         (id, seen): (PostId, Option<u64>),
         delete: bool,
     ) -> Result<Option<PostShown>, Problem> {

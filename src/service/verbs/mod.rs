@@ -3,6 +3,7 @@
 
 mod files;
 mod host;
+mod members;
 mod people;
 mod plan;
 mod run;
@@ -86,7 +87,15 @@ const ASSET: &[&str] = &["id", "name", "type", "bytes", "width", "height", "alt"
 const ALT: Arg = arg("alt", Optional, "what it shows, for those who do not see it");
 const EVENT: &[&str] = &["sequence", "at", "actor", "kind", "subject"];
 const ACTIVITY: &[&str] = &["sequence", "at", "actor", "kind", "subject", "params"];
-const KEY: &[&str] = &["id", "name", "scopes", "created_at", "expires_at", "revoked_at"];
+const PERSON: &[Arg] = &[arg("user", Word, "the person's id")];
+const GRANTED: Arg = arg(
+    "channel",
+    Many,
+    "limit it to a channel: ID:read, ID:draft or ID:publish; several for several",
+);
+const MEMBER: &[&str] = &["user", "role", "channels", "joined_at", "suspended_at"];
+const KEY: &[&str] =
+    &["id", "name", "scopes", "channels", "created_at", "expires_at", "revoked_at"];
 
 const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
 const EMAIL: Arg = arg("email", Word, "their e-mail");
@@ -130,6 +139,24 @@ pub const VERBS: &[Verb] = &[
     verb(("plan", "preview", "read"), "What another plan would cut; nothing is changed", PLAN, &[]),
     verb(("plan", "set", "admin"), "Give the workspace a plan. Nothing is deleted: what is over its limits \
         stays and goes out, and more is refused", PLAN, &[]),
+    verb(("member", "list", "read"), "The workspace's members", &[], MEMBER),
+    verb(("member", "show", "read"), "One member", PERSON, MEMBER),
+    verb(("member", "add", "admin"), "Make somebody who has an account a member", &[
+        arg("user", Word, "the person's id"),
+        arg("role", Required, "viewer, editor, admin or owner"),
+        GRANTED,
+    ], MEMBER),
+    verb(("member", "set-role", "admin"), "Change what a member is", &[
+        arg("user", Word, "the person's id"),
+        arg("role", Word, "viewer, editor, admin or owner"),
+    ], MEMBER),
+    verb(("member", "limit", "admin"), "Limit a viewer or editor to channels; without any, lift it", &[
+        arg("user", Word, "the person's id"),
+        GRANTED,
+    ], MEMBER),
+    verb(("member", "suspend", "admin"), "Give a member nothing at all for a while", PERSON, MEMBER),
+    verb(("member", "restore", "admin"), "Take the suspension back", PERSON, MEMBER),
+    verb(("member", "remove", "admin"), "End a membership; what they wrote stays", PERSON, MEMBER),
     verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator", &[
         arg("totp", Required, "required or optional"),
     ], &[]),
@@ -162,7 +189,8 @@ pub const VERBS: &[Verb] = &[
     verb(("invitation", "revoke", "admin"), "Take an invitation back", ID, INVITATION),
     verb(("key", "create", "admin"), "Make an API key; it is shown once", &[
         arg("name", Word, "what it is for"),
-        arg("scope", Many, "read, write, publish, admin or metrics"),
+        arg("scope", Many, "read, write (drafts and media), publish, admin or metrics"),
+        GRANTED,
         arg("expires", Optional, "when it ends, RFC 3339"),
     ], KEY),
     verb(("key", "list", "admin"), "The workspace's keys", &[], KEY),
@@ -186,7 +214,7 @@ pub const VERBS: &[Verb] = &[
     verb(("channel", "test", "admin"), "Ask the network whom the channel speaks for", ID, CHANNEL),
     verb(("channel", "pause", "admin"), "Hold back what is due for it", ID, CHANNEL),
     verb(("channel", "resume", "admin"), "Let it go on", ID, CHANNEL),
-    verb(("channel", "decide", "write"), "Decide on all its deliveries that a restore holds", &[
+    verb(("channel", "decide", "publish"), "Decide on all its deliveries that a restore holds", &[
         arg("id", Word, "its id"),
         arg("as", Required, "it_is_there, send_again or drop"),
     ], CHANNEL),
@@ -214,7 +242,7 @@ pub const VERBS: &[Verb] = &[
     ], POST),
     verb(("post", "list", "read"), "Posts, newest first", STATE, POST),
     verb(("post", "show", "read"), "One post with its deliveries", ID, POST),
-    verb(("post", "cancel", "write"), "Cancel what has not gone out", ID, POST),
+    verb(("post", "cancel", "publish"), "Cancel what has not gone out", ID, POST),
     verb(("media", "upload", "write"), "Keep a file", &[arg("file", File, "an image or a video"), ALT], ASSET),
     verb(("media", "import", "write"), "Keep the file at an address", &[
         arg("url", Word, "a public https address"),
@@ -234,12 +262,12 @@ pub const VERBS: &[Verb] = &[
     ], ASSET),
     verb(("delivery", "list", "read"), "Deliveries, newest first", STATE, DELIVERY),
     verb(("delivery", "show", "read"), "One delivery: attempts, evidence, permalink", ID, DELIVERY),
-    verb(("delivery", "resolve", "write"), "Decide on a held delivery, or try a failed one again", &[
+    verb(("delivery", "resolve", "publish"), "Decide on a held delivery, or try a failed one again", &[
         arg("id", Word, "its id"),
         arg("as", Required, "it_is_there, send_again or drop"),
         arg("url", Optional, "where it is, when it is there"),
     ], DELIVERY),
-    verb(("delivery", "acknowledge", "write"), "Say that a failed one was seen: it waits for nobody any more", ID, DELIVERY),
+    verb(("delivery", "acknowledge", "publish"), "Say that a failed one was seen: it waits for nobody any more", ID, DELIVERY),
     verb(("event", "list", "admin"), "The chain of what happened, newest first", &[
         arg("kind", Optional, "how the kind begins, such as post. or suspicious"),
         arg("actor", Optional, "who did it, or how that begins, such as key: or operator:1000"),
@@ -267,6 +295,7 @@ const REHEARSED: &[(&str, &[&str])] = &[
     ("network", &["pause", "resume"]),
     ("workspace", &["create", "pause", "resume"]),
     ("plan", &["set"]),
+    ("member", &["add", "set-role", "limit", "suspend", "restore", "remove"]),
     ("key", &["revoke"]),
     ("channel", &["pause", "resume", "remove"]),
     ("post", &["create", "edit", "cancel"]),

@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::super::backups::restored_from;
 use super::super::{
-    Access, AssetChange, Brought, ChannelChange, DeliveryFilter, MediaMode, NewImport, NewPost,
-    PostChange, PostFilter, Services, When, words,
+    Access, AssetChange, Brought, ChannelChange, DeliveryFilter, MediaMode, NewImport, NewKey,
+    NewPost, PostChange, PostFilter, Services, When, words,
 };
 use super::Verb;
 use crate::base::{
     ChannelId, Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits,
 };
-use crate::domain::access::{Manage, Read, Right, Scope as KeyScope, Write};
+use crate::domain::access::{Entrust, Manage, Publish, Read, Right, Scope as KeyScope, Write};
 use crate::domain::post::PartDraft;
 use crate::domain::publish::State;
 use crate::store::{Backlog, Layout, Operator};
@@ -163,6 +163,7 @@ async fn answer(
         "workspace" if verb == "security" => call.security(id, &words).await,
         "invitation" => call.invitation(id, verb, &words).await,
         "workspace" | "key" => call.people(id, noun, verb, &words).await,
+        "member" => call.member(id, verb, &words).await,
         "plan" => call.plan(id, verb, &words).await,
         "channel" => call.channel(id, verb, &words).await,
         "post" => call.post(id, verb, &words).await,
@@ -298,17 +299,20 @@ impl Caller<'_> {
         verb: &str,
         words: &Words<'_>,
     ) -> Answer {
+        if (noun, verb) == ("key", "create") {
+            let scopes = scopes(&words.many("scope")?)?;
+            let expires = words.maybe("expires")?;
+            let expires_at = expires.map(|text| words::instant("expires", text)).transpose()?;
+            let name = words.word("name")?.to_owned();
+            let channels = super::members::grants(words)?;
+            let access = self.enter::<Entrust>(workspace).await?;
+            let new = NewKey { name, scopes, expires_at, channels };
+            return shown(self.services.create_key(access, new).await?.value);
+        }
         let access = self.enter::<Manage>(workspace).await?;
         match (noun, verb) {
             ("workspace", _) => {
                 shown(self.services.pause_workspace(access, verb == "pause").await?)
-            }
-            (_, "create") => {
-                let scopes = scopes(&words.many("scope")?)?;
-                let expires = words.maybe("expires")?;
-                let expires = expires.map(|text| words::instant("expires", text)).transpose()?;
-                let name = words.word("name")?;
-                shown(self.services.create_key(access, name, scopes, expires).await?.value)
             }
             (_, "revoke") => shown(self.services.revoke_key(access, words.id("id")?).await?.value),
             _ => shown(self.services.keys(&access, None, limits::PAGE_MAX).await?),
@@ -333,28 +337,30 @@ impl Caller<'_> {
         if verb == "decide" {
             let word = words.word("as")?.replace('-', "_");
             let decision = words::decision("as", &word, None)?;
-            let access = self.enter::<Write>(workspace).await?;
+            let access = self.enter::<Publish>(workspace).await?;
             return shown(services.decide_restored(access, words.id("id")?, decision).await?);
+        }
+        if verb == "add" {
+            let brought = Brought {
+                network: words.word("network")?.to_owned(),
+                name: words.word("name")?.to_owned(),
+                instance: words.maybe("instance")?.map(str::to_owned),
+                identifier: words.maybe("identifier")?.map(str::to_owned),
+                url: words.maybe("url")?.map(str::to_owned),
+                token: words.secret("token")?,
+            };
+            let access = self.enter::<Entrust>(workspace).await?;
+            return shown(services.add_channel(access, brought).await?.value);
+        }
+        if verb == "remove" {
+            let id = words.id("id")?;
+            let access = self.enter::<Entrust>(workspace).await?;
+            let cancelled = services.remove_channel(access, id).await?.value;
+            return Ok(json!({ "id": id, "state": "removed", "cancelled": cancelled }));
         }
         let access = self.enter::<Manage>(workspace).await?;
         let change = match verb {
-            "add" => {
-                let brought = Brought {
-                    network: words.word("network")?.to_owned(),
-                    name: words.word("name")?.to_owned(),
-                    instance: words.maybe("instance")?.map(str::to_owned),
-                    identifier: words.maybe("identifier")?.map(str::to_owned),
-                    url: words.maybe("url")?.map(str::to_owned),
-                    token: words.secret("token")?,
-                };
-                return shown(services.add_channel(access, brought).await?.value);
-            }
             "test" => return shown(services.test_channel(access, words.id("id")?).await?),
-            "remove" => {
-                let id = words.id("id")?;
-                let cancelled = services.remove_channel(access, id).await?.value;
-                return Ok(json!({ "id": id, "state": "removed", "cancelled": cancelled }));
-            }
             "connect" => {
                 let (token, code) = (words.secret("token")?, words.secret("code")?);
                 if token.is_none() && code.is_none() {
@@ -386,7 +392,7 @@ impl Caller<'_> {
                 shown(services.change_post(access, words.id("id")?, change).await?.value)
             }
             "cancel" => {
-                let access = self.enter::<Write>(workspace).await?;
+                let access = self.enter::<Publish>(workspace).await?;
                 shown(services.cancel_post(access, words.id("id")?, None).await?.value)
             }
             "show" => {
@@ -458,12 +464,12 @@ impl Caller<'_> {
                 // Typed by hand: `it-is-there` is as good.
                 let word = words.word("as")?.replace('-', "_");
                 let decision = words::decision("as", &word, words.maybe("url")?)?;
-                let access = self.enter::<Write>(workspace).await?;
+                let access = self.enter::<Publish>(workspace).await?;
                 let done = services.resolve_delivery(access, words.id("id")?, decision);
                 shown(done.await?.value)
             }
             "acknowledge" => {
-                let access = self.enter::<Write>(workspace).await?;
+                let access = self.enter::<Publish>(workspace).await?;
                 shown(services.acknowledge_delivery(access, words.id("id")?).await?)
             }
             "show" => {

@@ -1,16 +1,43 @@
 //! Keys of the API, without their secrets, and members; and how each is found.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::base::{KeyId, UserId, WorkspaceId};
-use crate::domain::access::{Key, Member};
-use crate::store::record::{Global, Row, Scoped};
+use crate::base::{KeyId, Timestamp, UserId, WorkspaceId};
+use crate::domain::access::{Grants, Key, Member, Scope as KeyScope};
+use crate::store::record::{DecodeError, Global, Row, Scoped, decode_body};
 use crate::store::schema::Table;
 
 impl Row for Key {
     type Key = KeyId;
     const TABLE: Table = Table::Keys;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self, DecodeError> {
+        match version {
+            1 => decode_body::<KeyV1>(body).map(KeyV1::lifted),
+            other => Err(DecodeError::UnknownVersion(other)),
+        }
+    }
+}
+
+/// Before keys could be limited to channels.
+#[derive(Deserialize)]
+struct KeyV1 {
+    id: KeyId,
+    name: String,
+    scopes: BTreeSet<KeyScope>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+}
+
+impl KeyV1 {
+    fn lifted(self) -> Key {
+        let Self { id, name, scopes, created_at, expires_at, revoked_at } = self;
+        Key { id, name, scopes, created_at, expires_at, revoked_at, channels: Grants::All }
+    }
 }
 
 impl Scoped for Key {}

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ChannelId, WorkspaceId};
+use crate::domain::access::{ChannelGrant, Lack, Reach};
 use crate::domain::channel::Channel;
 use crate::store::record::{Global, Row, Scoped};
 use crate::store::schema::Table;
@@ -13,7 +14,17 @@ impl Row for Channel {
     const VERSION: u8 = 1;
 }
 
-impl Scoped for Channel {}
+impl Scoped for Channel {
+    const OF_CHANNELS: bool = true;
+
+    fn within(self, reach: &Reach) -> Option<Self> {
+        reach.sees(self.id).then_some(self)
+    }
+
+    fn lacks(&self, reach: &Reach) -> Option<Lack> {
+        reach.lacks(ChannelGrant::Publish, std::iter::once(self.id))
+    }
+}
 
 /// A credential, sealed by the vault under the workspace's key with this row's key path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ChannelId, DeliveryId, Timestamp};
+use crate::domain::access::{ChannelGrant, Lack, Reach};
 use crate::domain::delivery::Delivery;
 use crate::domain::publish::State;
 use crate::store::record::{DecodeError, Row, Scoped, decode_body};
@@ -14,7 +15,17 @@ impl Row for Delivery {
     const VERSION: u8 = 1;
 }
 
-impl Scoped for Delivery {}
+impl Scoped for Delivery {
+    const OF_CHANNELS: bool = true;
+
+    fn within(self, reach: &Reach) -> Option<Self> {
+        reach.sees(self.channel).then_some(self)
+    }
+
+    fn lacks(&self, reach: &Reach) -> Option<Lack> {
+        reach.lacks(ChannelGrant::Publish, std::iter::once(self.channel))
+    }
+}
 
 /// A delivery that may be out, and that the program is at: it is armed or unknown, or a repeat under
 /// its key waits. At most one of a channel is armed.

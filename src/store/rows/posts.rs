@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{PostId, Timestamp};
+use crate::domain::access::{Lack, Reach};
 use crate::domain::post::Post;
 use crate::store::record::{Row, Scoped};
 use crate::store::schema::Table;
@@ -13,7 +14,17 @@ impl Row for Post {
     const VERSION: u8 = 1;
 }
 
-impl Scoped for Post {}
+impl Scoped for Post {
+    const OF_CHANNELS: bool = true;
+
+    fn within(self, reach: &Reach) -> Option<Self> {
+        Self::within(self, reach)
+    }
+
+    fn lacks(&self, reach: &Reach) -> Option<Lack> {
+        Self::lacks(self, reach)
+    }
+}
 
 /// A post that has a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

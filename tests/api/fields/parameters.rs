@@ -109,6 +109,9 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
     let post = house.new_post(&feed, json!({ "at": "2027-06-01T09:00", "zone": "UTC" })).await;
     let png = support::media::png(4, 3);
     let asset = house.upload("a.png", "image/png", &png, "").await.json();
+    let missing = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let args = json!({ "user": missing, "role": "editor" });
+    house.verb(("member", "add"), Some(&house.workspace), args).await;
     let path = path
         .replace("{workspace}", &house.workspace)
         .replace("{channel}", &feed)
@@ -116,10 +119,11 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
         .replace("{delivery}", post["targets"][0]["delivery"].as_str().unwrap())
         .replace("{asset}", asset["id"].as_str().unwrap())
         .replace("{event}", "1")
-        .replace("{key}", "01890a5d-ac96-774b-bcce-b302099a8057")
-        .replace("{session}", "01890a5d-ac96-774b-bcce-b302099a8057")
+        .replace("{user}", missing)
+        .replace("{key}", missing)
+        .replace("{session}", missing)
         .replace("{external}", "a-1")
-        .replace("{invitation}", "01890a5d-ac96-774b-bcce-b302099a8057");
+        .replace("{invitation}", missing);
     let body = !operation["requestBody"].is_null();
     let own = ["/api/v1/me", "/api/v1/sessions"].iter().any(|start| path.starts_with(start));
     let bearer = if own {

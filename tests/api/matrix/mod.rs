@@ -7,6 +7,7 @@ mod table;
 
 use std::collections::BTreeSet;
 
+use carillon::base::{Clock as _, UserId};
 use carillon::domain::access::Scope;
 use carillon::media::{self, Blobs};
 use http::Method;
@@ -40,6 +41,7 @@ struct Things {
     upload: String,
     key_id: String,
     invitation: String,
+    user: String,
 }
 
 impl Street {
@@ -52,12 +54,13 @@ impl Street {
         let key = house.new_key(&neighbour, &["admin"]).await;
         let at = At { house: &house, workspace: &neighbour, key: &key };
         let channel = at.make("channel").await;
-        let post = at.post(&channel).await;
+        let post = at.post(&channel, false).await;
         let theirs = Things {
             asset: at.make("asset").await,
             upload: at.make("upload").await,
             key_id: at.make("key").await,
             invitation: at.make("invitation").await,
+            user: at.make("user").await,
             delivery: post["targets"][0]["delivery"].as_str().unwrap().to_owned(),
             post: post["id"].as_str().unwrap().to_owned(),
             key: key.clone(),
@@ -81,6 +84,7 @@ impl Street {
             "upload" => self.theirs.upload.clone(),
             "key" => self.theirs.key_id.clone(),
             "invitation" => self.theirs.invitation.clone(),
+            "user" => self.theirs.user.clone(),
             // Events are numbers; a number that is not there is as far away.
             "event" => "99999".to_owned(),
             _ => MISSING.to_owned(),
@@ -92,9 +96,9 @@ impl Street {
         let home = self.home();
         match noun {
             "event" => "1".to_owned(),
-            "post" => home.post(&self.feed).await["id"].as_str().unwrap().to_owned(),
+            "post" => home.post(&self.feed, true).await["id"].as_str().unwrap().to_owned(),
             "delivery" => {
-                let post = home.post(&self.feed).await;
+                let post = home.post(&self.feed, false).await;
                 post["targets"][0]["delivery"].as_str().unwrap().to_owned()
             }
             noun => home.make(noun).await,
@@ -109,6 +113,7 @@ impl Street {
             "asset" => "/media/",
             "upload" => "/media/uploads/",
             "key" => "/keys/",
+            "user" => "/members/",
             "invitation" => "/invitations/",
             _ => return None,
         };
@@ -133,9 +138,9 @@ impl At<'_> {
         self.house.bare(method, &path).key(self.key)
     }
 
-    async fn post(&self, channel: &str) -> Value {
+    async fn post(&self, channel: &str, draft: bool) -> Value {
         let body = json!({
-            "parts": [{ "text": "x" }], "channels": [channel],
+            "parts": [{ "text": "x" }], "channels": [channel], "draft": draft,
             "schedule": { "at": "2026-12-01T09:00", "zone": "UTC" },
         });
         let made = self.call(Method::POST, "/posts").json(&body).send().await;
@@ -144,6 +149,12 @@ impl At<'_> {
     }
 
     async fn make(&self, noun: &str) -> String {
+        if noun == "user" {
+            let user = UserId::new(self.house.clock.now(), self.house.services.rng.as_ref());
+            let args = json!({ "user": user, "role": "editor" });
+            self.house.verb(("member", "add"), Some(self.workspace), args).await;
+            return user.to_string();
+        }
         let call = match noun {
             "channel" => {
                 let body = json!({ "network": "feed", "name": "Another" });
@@ -316,9 +327,10 @@ impl Street {
                 if about == About::Elsewhere && actor.is == Is::Stranger(Kind::Key) {
                     continue;
                 }
-                // The cast needs its sessions.
+                // The cast needs its sessions, and its members.
                 let person = matches!(actor.is, Is::Member(_) | Is::Stranger(Kind::Person));
-                if row.who == Who::Person && person && row.method != Method::GET {
+                let ends = row.who == Who::Person || row.address.ends_with("/leave");
+                if ends && person && row.method != Method::GET {
                     continue;
                 }
                 let mut call = self.call(row, about, &id);
@@ -423,6 +435,7 @@ fn forgets_the_workspace<'c>(street: &Street, mut call: Call<'c>) -> Call<'c> {
         &theirs.upload,
         &theirs.key_id,
         &theirs.invitation,
+        &theirs.user,
     ];
     if things.iter().any(|id| call.path.contains(id.as_str())) {
         call.path = call.path.replace(&street.house.workspace, &street.neighbour);

@@ -9,6 +9,7 @@ pub mod invitations;
 pub mod keys;
 pub mod me;
 pub mod media;
+pub mod members;
 pub mod networks;
 pub mod passwords;
 pub mod plan;

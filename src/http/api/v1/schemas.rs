@@ -1,7 +1,7 @@
 //! Schemas that the derives cannot make: words out of a list that lives elsewhere, and bounds of
 //! the items of a list. Must be read with the checks in mind: what is written here is enforced.
 
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType};
 use utoipa::openapi::{SchemaFormat, Type};
 
 use crate::base::limits;
@@ -77,13 +77,26 @@ pub fn role() -> Schema {
 }
 
 pub fn grants() -> Schema {
+    granted().into()
+}
+
+fn granted() -> ObjectBuilder {
     let about = "What they may do, by the id of a channel; the others are as good as missing.";
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .additional_properties(Some(one_of(ChannelGrant::ALL.map(ChannelGrant::word))))
         .max_properties(Some(limits::CHANNELS_PER_POST))
         .description(Some(about))
-        .into()
+}
+
+/// The same, and null, which lifts the limit.
+pub fn grants_or_null() -> Schema {
+    let types = SchemaType::from_iter([Type::Object, Type::Null]);
+    granted().schema_type(types).into()
+}
+
+pub fn id() -> Schema {
+    text(36).format(Some(SchemaFormat::Custom("uuid".to_owned()))).into()
 }
 
 pub fn channels() -> Schema {

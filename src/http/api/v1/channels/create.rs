@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::super::super::problems::NetworkProblems;
 use super::super::schemas;
 use super::secret;
-use crate::domain::access::Manage;
+use crate::domain::access::Entrust;
 use crate::http::Shared;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, Body, Repeatable};
@@ -61,7 +61,7 @@ pub struct NewChannel {
     post,
     path = "/api/v1/workspaces/{workspace}/channels",
     tag = "channels",
-    params(Authorized<Manage>, Repeatable),
+    params(Authorized<Entrust>, Repeatable),
     request_body = NewChannel,
     responses(
         (status = 201, description = "The channel, connected or waiting for a code.",
@@ -72,7 +72,7 @@ pub struct NewChannel {
 )]
 pub async fn create_channel(
     State(face): State<Shared>,
-    caller: Authorized<Manage>,
+    caller: Authorized<Entrust>,
     body: Body<NewChannel>,
 ) -> Result<Answer, Refusal> {
     let (access, new) = body.of(caller);

@@ -4,7 +4,7 @@ use axum::extract::State;
 
 use super::super::super::problems::WriteProblems;
 use crate::base::kind;
-use crate::domain::access::Manage;
+use crate::domain::access::Entrust;
 use crate::http::Shared;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, Named, Repeatable};
@@ -17,12 +17,12 @@ use crate::http::problem::Refusal;
     delete,
     path = "/api/v1/workspaces/{workspace}/channels/{channel}",
     tag = "channels",
-    params(Authorized<Manage>, Named<kind::Channel>, Repeatable),
+    params(Authorized<Entrust>, Named<kind::Channel>, Repeatable),
     responses((status = 204, description = "It is disconnected."), WriteProblems)
 )]
 pub async fn remove_channel(
     State(face): State<Shared>,
-    caller: Authorized<Manage>,
+    caller: Authorized<Entrust>,
     channel: Named<kind::Channel>,
 ) -> Result<Answer, Refusal> {
     let done = face.services.remove_channel(caller.access, channel.0).await?;

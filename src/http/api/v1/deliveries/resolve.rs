@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::super::super::problems::WriteProblems;
 use super::super::schemas;
 use crate::base::kind;
-use crate::domain::access::Write;
+use crate::domain::access::Publish;
 use crate::http::Shared;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, Body, Named, Repeatable};
@@ -39,7 +39,7 @@ pub struct Resolution {
     post,
     path = "/api/v1/workspaces/{workspace}/deliveries/{delivery}/resolve",
     tag = "deliveries",
-    params(Authorized<Write>, Named<kind::Delivery>, Repeatable),
+    params(Authorized<Publish>, Named<kind::Delivery>, Repeatable),
     request_body = Resolution,
     responses(
         (status = 200, description = "The delivery as it is now.", body = DeliveryShown),
@@ -48,7 +48,7 @@ pub struct Resolution {
 )]
 pub async fn resolve_delivery(
     State(face): State<Shared>,
-    caller: Authorized<Write>,
+    caller: Authorized<Publish>,
     delivery: Named<kind::Delivery>,
     body: Body<Resolution>,
 ) -> Result<Answer, Refusal> {

@@ -9,14 +9,14 @@ use utoipa::ToSchema;
 use super::super::super::problems::WriteProblems;
 use super::super::schemas;
 use crate::base::{Problem, Wrong};
-use crate::domain::access::{Manage, Scope};
+use crate::domain::access::{Entrust, Scope};
 use crate::http::Shared;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, Body, Repeatable};
-use crate::http::json::present;
+use crate::http::json::{UniqueMap, present};
 use crate::http::problem::Refusal;
 use crate::service::shown::KeyShown;
-use crate::service::words;
+use crate::service::{self, words};
 
 /// A key to make.
 #[derive(Deserialize, ToSchema)]
@@ -32,6 +32,10 @@ pub struct NewKey {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, format = DateTime, max_length = 64)]
     expires_at: Option<String>,
+    /// The channels that it is limited to, and what it may do there; without it, every channel.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = schemas::grants, required = false)]
+    channels: Option<UniqueMap<String>>,
 }
 
 fn scopes(given: &[String]) -> Result<BTreeSet<Scope>, Problem> {
@@ -50,7 +54,7 @@ fn scopes(given: &[String]) -> Result<BTreeSet<Scope>, Problem> {
     post,
     path = "/api/v1/workspaces/{workspace}/keys",
     tag = "keys",
-    params(Authorized<Manage>, Repeatable),
+    params(Authorized<Entrust>, Repeatable),
     request_body = NewKey,
     responses(
         (status = 201, description = "The key, with its secret.", body = KeyShown,
@@ -60,7 +64,7 @@ fn scopes(given: &[String]) -> Result<BTreeSet<Scope>, Problem> {
 )]
 pub async fn create_key(
     State(face): State<Shared>,
-    caller: Authorized<Manage>,
+    caller: Authorized<Entrust>,
     body: Body<NewKey>,
 ) -> Result<Answer, Refusal> {
     let (access, new) = body.of(caller);
@@ -68,7 +72,9 @@ pub async fn create_key(
     let scopes = scopes(&new.scopes)?;
     let instant = |text: &str| words::instant("expires_at", text);
     let expires = new.expires_at.as_deref().map(instant).transpose()?;
-    let done = face.services.create_key(access, &new.name, scopes, expires).await?;
+    let channels = words::grants("channels", new.channels.map(|map| map.0).as_ref())?;
+    let new = service::NewKey { name: new.name, scopes, expires_at: expires, channels };
+    let done = face.services.create_key(access, new).await?;
     let location = format!("{keys}/{}", done.value.id);
     Ok(Answer::created(&done.value, &location).replayed(done.replayed))
 }

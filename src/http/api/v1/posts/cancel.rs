@@ -4,7 +4,7 @@ use axum::extract::State;
 
 use super::super::super::problems::WriteProblems;
 use crate::base::kind;
-use crate::domain::access::Write;
+use crate::domain::access::Publish;
 use crate::http::Shared;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, IfMatch, Named, Repeatable};
@@ -18,7 +18,7 @@ use crate::service::shown::PostShown;
     post,
     path = "/api/v1/workspaces/{workspace}/posts/{post}/cancel",
     tag = "posts",
-    params(Authorized<Write>, Named<kind::Post>, IfMatch, Repeatable),
+    params(Authorized<Publish>, Named<kind::Post>, IfMatch, Repeatable),
     responses(
         (status = 200, description = "The post as it is now.", body = PostShown,
             headers(("ETag" = String))),
@@ -27,7 +27,7 @@ use crate::service::shown::PostShown;
 )]
 pub async fn cancel_post(
     State(face): State<Shared>,
-    caller: Authorized<Write>,
+    caller: Authorized<Publish>,
     post: Named<kind::Post>,
     seen: IfMatch,
 ) -> Result<Answer, Refusal> {

@@ -1,0 +1,44 @@
+//! The shape of members and grants, for every face.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::base::ChannelId;
+use crate::domain::access::{ChannelGrant, Grants, Member};
+
+/// Somebody who belongs to the workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MemberShown {
+    #[schema(format = "uuid")]
+    pub user: String,
+    /// Grows with every change; the `ETag`.
+    pub revision: u64,
+    /// viewer, editor, admin or owner.
+    pub role: String,
+    /// What they may do on the channels that they are limited to; null for every one.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub channels: Option<BTreeMap<String, &'static str>>,
+    pub joined_at: String,
+    /// Since when they get nothing at all.
+    pub suspended_at: Option<String>,
+}
+
+pub(super) fn member(member: &Member) -> MemberShown {
+    MemberShown {
+        user: member.user.to_string(),
+        revision: member.revision,
+        role: member.role.word().to_owned(),
+        channels: grants(&member.channels),
+        joined_at: member.joined_at.to_string(),
+        suspended_at: member.suspended_at.map(|at| at.to_string()),
+    }
+}
+
+/// By the id of a channel; `None` for every one.
+pub(in crate::service) fn grants(grants: &Grants) -> Option<BTreeMap<String, &'static str>> {
+    let Grants::Only(channels) = grants else { return None };
+    let shown = |(channel, grant): (&ChannelId, &ChannelGrant)| (channel.to_string(), grant.word());
+    Some(channels.iter().map(shown).collect())
+}
