@@ -256,7 +256,10 @@ async fn an_editor_of_some_channels_reaches_no_other() {
     assert_eq!(set, "ok");
     let access = editor.enter::<Read>(&house).await.unwrap();
     let seen = house.services.channels(&access, None, 50).await.unwrap();
-    assert_eq!(seen.items.iter().map(|c| c.id.clone()).collect::<Vec<_>>(), [mine.clone()]);
+    assert_eq!(
+        seen.items.iter().map(|c| c.id.clone()).collect::<Vec<_>>(),
+        std::slice::from_ref(&mine)
+    );
     let new = |channel: &str| carillon::service::NewPost {
         channels: vec![channel.parse().unwrap()],
         parts: vec![carillon::domain::post::PartDraft { text: "x".into(), ..Default::default() }],

@@ -256,7 +256,7 @@ fn judge(told: &str, answer: &Answer, name: &str, mutation: &Mutation) {
         }
         // A role that a key does not give.
         "forbidden" => {
-            assert_eq!((name, mutation.what.as_str()), ("role", "one of its words"), "{told}")
+            assert_eq!((name, mutation.what.as_str()), ("role", "one of its words"), "{told}");
         }
         other => panic!("{told}: {other}"),
     }
