@@ -8,13 +8,14 @@ use carillon::domain::host::{EmbedSession, Host};
 use carillon::domain::media::Asset;
 use carillon::domain::plan::Entitlement;
 use carillon::domain::post::Post;
+use carillon::domain::tally::Tally;
 use carillon::domain::user::{DoorRule, Invitation, Proofs, Session, User};
 use carillon::domain::workspace::Workspace;
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
-    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, KeyHash, Link, MediaTotal, Membership,
-    Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
-    ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, Link, MediaTotal,
+    Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 use carillon::store::{Row, Table, decode, encode};
 
@@ -76,6 +77,8 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<HostedWorkspace>(),
         row::<EmbedSession>(),
         row::<EmbedToken>(),
+        row::<Tally>(),
+        row::<Judged>(),
     ]
 }
 

@@ -25,7 +25,12 @@ pub const SCREEN: Screen = Screen {
             "try it again, after a question where it may be there",
             delivery::again,
         ),
-        writes('x', "let go", "held: it is not to go out; failed: off this list", delivery::dropped),
+        writes(
+            'x',
+            "let go",
+            "held: it is not to go out; failed: off this list",
+            delivery::dropped,
+        ),
         writes('R', "", "send again all with the same reason on the same network", group),
         writes('m', "", "give the post another time", delivery::moves),
         writes('c', "", "to its channel", |_, _| Act::Go("channels")),

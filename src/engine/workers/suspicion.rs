@@ -102,6 +102,7 @@ async fn next(changes: &mut Receiver<Arc<Changes>>) -> Option<BTreeSet<Scope>> {
 }
 
 /// Takes in what else comes, until it is dropped.
+#[expect(clippy::infinite_loop, reason = "who waits beside it drops it")]
 async fn collect(changes: &mut Receiver<Arc<Changes>>, waiting: &mut Option<BTreeSet<Scope>>) {
     loop {
         let more = next(changes).await;

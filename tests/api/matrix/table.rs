@@ -10,12 +10,14 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Who {
     Open,
+    Either,
     Signed,
     Metrics,
     Socket,
     Caller,
     Person,
     Host,
+    Embed,
     Page,
     Cookie,
     Member(Role),
@@ -47,11 +49,11 @@ impl Row {
 
     /// The thing that it names last, such as `post`.
     pub fn noun(&self) -> Option<&str> {
-        let names = self
+        let mut names = self
             .address
             .split('/')
             .filter_map(|piece| piece.strip_prefix('{').and_then(|piece| piece.strip_suffix('}')));
-        names.filter(|name| *name != "workspace").last()
+        names.rfind(|name| *name != "workspace")
     }
 
     fn read(line: &str) -> Self {
@@ -66,12 +68,14 @@ impl Row {
         let [who, need, method, address, rest @ ..] = words.as_slice() else { panic!("{line}") };
         let who = match *who {
             "open" => Who::Open,
+            "either" => Who::Either,
             "signed" => Who::Signed,
             "metrics" => Who::Metrics,
             "socket" => Who::Socket,
             "caller" => Who::Caller,
             "person" => Who::Person,
             "host" => Who::Host,
+            "embed" => Who::Embed,
             "page" => Who::Page,
             "cookie" => Who::Cookie,
             role => Who::Member(Role::from_word(role).unwrap_or_else(|| panic!("{line}"))),
@@ -144,10 +148,10 @@ fn methods(rest: &str) -> Vec<String> {
         depth += i32::from(c == '(') - i32::from(c == ')');
         depth == 0
     });
-    let call = &rest[..end.unwrap()];
+    let (call, _) = rest.split_at(end.unwrap());
     let known = |method: &&str| {
         call.match_indices(&format!("{method}(")).any(|(at, _)| {
-            !call[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+            !call.split_at(at).0.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
         })
     };
     METHODS.into_iter().filter(known).map(str::to_uppercase).collect()
