@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::OpenCircuit;
+pub use super::members::KeyShown;
 use super::members::grants;
 use super::pauses::Pauses;
 use super::waits::{self, RateLimitShown, WaitShown};
@@ -269,23 +270,6 @@ pub struct WorkspaceShown {
     pub name: String,
     pub paused: bool,
     pub created_at: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct KeyShown {
-    #[schema(format = "uuid")]
-    pub id: String,
-    pub name: String,
-    pub scopes: Vec<String>,
-    pub created_at: String,
-    pub expires_at: Option<String>,
-    pub revoked_at: Option<String>,
-    /// What it may do on the channels that it is limited to; null for every one.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
-    pub channels: Option<BTreeMap<String, &'static str>>,
-    /// The key itself: shown when it is made, and never again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
 }
 
 pub(super) fn cursor_of(place: &[u8]) -> String {

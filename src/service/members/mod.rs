@@ -15,8 +15,8 @@ use crate::domain::event::{Actor, Event};
 use crate::store::rows::Membership;
 use crate::store::{Error, Scope, Span, Tx, WriteError};
 
-pub use shown::MemberShown;
 pub(super) use shown::grants;
+pub use shown::{KeyShown, MemberShown};
 
 /// What changes of a member; `None` leaves it as it is.
 #[derive(Clone, Debug, Default)]

@@ -1,4 +1,4 @@
-//! The shape of members and grants, for every face.
+//! The shape of members, keys and their grants, for every face.
 
 use std::collections::BTreeMap;
 
@@ -34,6 +34,23 @@ pub(super) fn member(member: &Member) -> MemberShown {
         joined_at: member.joined_at.to_string(),
         suspended_at: member.suspended_at.map(|at| at.to_string()),
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct KeyShown {
+    #[schema(format = "uuid")]
+    pub id: String,
+    pub name: String,
+    pub scopes: Vec<String>,
+    pub created_at: String,
+    pub expires_at: Option<String>,
+    pub revoked_at: Option<String>,
+    /// What it may do on the channels that it is limited to; null for every one.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub channels: Option<BTreeMap<String, &'static str>>,
+    /// The key itself: shown when it is made, and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// By the id of a channel; `None` for every one.
