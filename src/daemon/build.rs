@@ -13,6 +13,7 @@ use crate::domain::plan::Plans;
 use crate::domain::publish::Timing;
 use crate::domain::space::Marks;
 use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES};
+use crate::networks::Hosts;
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
 use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
@@ -51,6 +52,7 @@ pub(super) fn open(
     // Whoever makes such a file has the database locked, so it is nobody's.
     drop(std::fs::remove_file(unfinished));
     let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;
+    let hosts = hosts(config, &guard)?;
     let transport = HttpTransport::new(
         HttpSettings {
             guard: guard.clone(),
@@ -80,11 +82,28 @@ pub(super) fn open(
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        hosts: Arc::new(hosts),
         people: Arc::default(),
         looked: Arc::default(),
         jobs: Jobs::default(),
         public_url: Arc::from(public_url),
     })
+}
+
+/// Where the settings put the hosts of networks. They are judged like every address that is called.
+fn hosts(config: &Config, guard: &Guard) -> Result<Hosts, Error> {
+    let set = [
+        ("networks.x.api_url", &config.x.api_url),
+        ("networks.x.web_url", &config.x.web_url),
+        ("networks.linkedin.api_url", &config.linkedin.api_url),
+        ("networks.linkedin.web_url", &config.linkedin.web_url),
+    ];
+    let set = set.into_iter().filter_map(|(key, url)| Some((key, url.clone()?)));
+    let judged = set.map(|(key, url)| match guard.check_url(&url) {
+        Ok(()) => Ok((key.to_owned(), url)),
+        Err(refusal) => Err(Error::Host { key, refusal }),
+    });
+    Ok(Hosts::new(judged.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// Where the identity is: the setting, the credential of systemd, or the folder of the data. Only

@@ -21,4 +21,5 @@ pub mod suspicion;
 pub mod tally;
 pub mod text;
 pub mod user;
+pub mod weighted;
 pub mod workspace;

@@ -5,10 +5,12 @@ mod bluesky;
 mod call;
 mod credential;
 mod feed;
+mod hosts;
 mod mastodon;
 mod media;
 mod told;
 mod webhook;
+mod x;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,22 +19,34 @@ use async_trait::async_trait;
 
 use crate::base::{ChannelId, DeliveryId, Rng, Timestamp};
 use crate::domain::capability::Capabilities;
-use crate::domain::channel::Account;
+use crate::domain::channel::{Account, Channel};
+use crate::domain::place::Place;
 use crate::domain::post::{OptionValue, PartDraft};
 use crate::domain::publish::{Failure, Outcome, ReadBack, Reading, Receipt};
 
 pub use call::{Call, CallError};
 pub use credential::Credential;
+pub use hosts::{Host, Hosts};
 pub use media::Media;
 pub use told::Told;
 
 /// Every network, one line each.
 pub static REGISTRY: &[&dyn Network] =
-    &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky, &webhook::Webhook];
+    &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky, &webhook::Webhook, &x::X];
 
 /// The network with this word.
 pub fn named(word: &str) -> Option<&'static dyn Network> {
     REGISTRY.iter().copied().find(|network| network.word() == word)
+}
+
+/// Whose calls stand or fall with those of this channel.
+pub fn place_of(channel: &Channel) -> Place {
+    let hosts = named(&channel.network).map(Network::hosts).unwrap_or_default();
+    let own = Place::of(channel);
+    match hosts.first().and_then(|host| host.url.split_once("://")) {
+        Some((_, server)) => Place { server: server.to_owned(), channel: None, ..own },
+        None => own,
+    }
 }
 
 /// Facts read from a network when a channel was connected; they rule limits and evidence.
@@ -53,6 +67,12 @@ pub trait Network: Send + Sync {
     /// Whether readers get what is out, and its media, from this installation.
     fn is_served_here(&self) -> bool {
         false
+    }
+
+    /// Its hosts, if they are the same for every account; the first is the one that is called to
+    /// publish.
+    fn hosts(&self) -> &'static [Host] {
+        &[]
     }
 
     fn capabilities(&self, facts: &Facts) -> Capabilities;

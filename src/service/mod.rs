@@ -127,6 +127,8 @@ pub struct Services {
     pub renewals: Arc<Renewals>,
     /// Servers and accounts that get no posts for a while.
     pub circuits: Arc<Circuits>,
+    /// Where the hosts of networks are.
+    pub hosts: Arc<crate::networks::Hosts>,
     /// People who come to sign in.
     pub people: Arc<People>,
     /// The last look at the disk, and when that was.

@@ -247,10 +247,21 @@ pub struct NetworkShown {
     pub asks_token: bool,
     /// It posts to an address; the token is the secret that signs, made when none is brought.
     pub asks_url: bool,
+    /// Its hosts, where they are the same for every account.
+    pub hosts: Vec<HostAt>,
     /// Before an instance says otherwise.
     pub limits: LimitsShown,
     pub options: Vec<OptionShown>,
     pub paused: bool,
+}
+
+/// Where a host of a network is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct HostAt {
+    pub name: String,
+    pub url: String,
+    /// The setting that says so.
+    pub setting: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]

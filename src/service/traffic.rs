@@ -135,7 +135,7 @@ impl Services {
 
     /// The way to a channel's network on which answers are taken note of.
     pub fn watched(&self, scope: &Scope, channel: &Channel, purpose: Purpose) -> Watched {
-        let (services, place) = (self.clone(), Place::of(channel));
+        let (services, place) = (self.clone(), networks::place_of(channel));
         Watched { services, scope: *scope, place, channel: channel.id, purpose }
     }
 }
@@ -217,7 +217,7 @@ pub struct Limits {
 
 impl Limits {
     pub fn read(view: &View<'_>, scope: &Scope, channel: &Channel) -> Result<Self, Error> {
-        let server = Place::of(channel).to_string();
+        let server = networks::place_of(channel).to_string();
         let channel = view.get::<ChannelLimits>(scope, &channel.id)?.unwrap_or_default().0;
         let server = view.get_global::<ServerLimits>(&server)?.unwrap_or_default().0;
         Ok(Self { channel, server })

@@ -292,6 +292,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         catching_up: carillon::base::Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        hosts: Arc::default(),
         people: Arc::new(People::new(Cost { memory_kib: 8, passes: 1 })),
         looked: Arc::default(),
         jobs: Jobs::default(),

@@ -26,3 +26,4 @@ mod settings;
 mod supervised;
 mod uploads;
 mod verbs;
+mod x;

@@ -313,6 +313,7 @@ fn networks() -> Vec<NetworkShown> {
         asks_identifier: id == "bluesky",
         asks_token: id != "feed",
         asks_url: id == "webhook",
+        hosts: Vec::new(),
         limits: limits(),
         options: Vec::new(),
         paused: id == "webhook",

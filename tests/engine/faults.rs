@@ -7,7 +7,7 @@ use carillon::base::Code;
 use carillon::domain::publish::{Decision, Timing};
 use carillon::practice::{Act, Matcher, Reset};
 
-use crate::stage::{HOOK, KEYED, LISTED, RECORDS, Stage};
+use crate::stage::{HOOK, KEYED, LISTED, RECORDS, Stage, TIMELINE};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -61,7 +61,7 @@ fn play(seed: u64, host: &str, act: &Act, times: u32, crash_at: Option<usize>) -
 
 #[test]
 fn every_fault_ends_as_the_specification_says() {
-    for host in [KEYED, LISTED, RECORDS, HOOK] {
+    for host in [KEYED, LISTED, RECORDS, HOOK, TIMELINE] {
         for (name, act) in acts() {
             for times in [1, 2, 50] {
                 let mut stage = play(20, host, &act, times, None);
@@ -84,7 +84,7 @@ fn every_fault_ends_as_the_specification_says() {
 #[test]
 fn a_crash_at_any_turn_breaks_no_promise() {
     let mut runs = 0;
-    for host in [KEYED, LISTED, RECORDS, HOOK] {
+    for host in [KEYED, LISTED, RECORDS, HOOK, TIMELINE] {
         for (_, act) in acts() {
             for turns in (0..30).step_by(3) {
                 play(u64::try_from(turns).unwrap(), host, &act, 1, Some(turns));

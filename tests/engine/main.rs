@@ -18,3 +18,4 @@ mod sharing;
 mod stage;
 mod traffic;
 mod workers;
+mod x;

@@ -8,7 +8,7 @@ use carillon::domain::access::{Entrust, Publish, Read, Write};
 use carillon::domain::post::PartDraft;
 use carillon::domain::publish::{Decision, Timing};
 use carillon::practice::mastodon::Settings;
-use carillon::practice::{Act, Effect, Fault, Matcher, World, bluesky};
+use carillon::practice::{Act, Effect, Fault, Matcher, World, bluesky, x};
 use carillon::service::shown::{DeliveryShown, PostShown};
 use carillon::service::{Brought, DeliveryFilter, NewAsset, NewPost, When};
 use carillon::simulator::Simulation;
@@ -27,6 +27,10 @@ pub const RECORDS_OWN: &str = "own.test";
 pub const HOOK: &str = "hook.test";
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
+/// X, where only the account's timeline is evidence. Its host is X's own.
+pub const TIMELINE: &str = "api.x.com";
+pub const FOUR_KEYS: &str = "consumer:consumer-secret:42-token:token-secret";
+
 pub struct Stage {
     pub sim: Simulation,
     pub workspace: WorkspaceId,
@@ -35,6 +39,7 @@ pub struct Stage {
     pub records: ChannelId,
     pub feed: ChannelId,
     pub hook: ChannelId,
+    pub x: ChannelId,
 }
 
 pub fn start() -> Timestamp {
@@ -68,7 +73,10 @@ impl Stage {
         world.add_account(KEYED, "acme", "token-keyed", scopes).unwrap();
         world.add_account(LISTED, "acme", "token-listed", scopes).unwrap();
         world.add_webhook(HOOK, HOOK_SECRET);
-        let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN, HOOK];
+        let settings = x::Settings::new("https://api.x.com");
+        world.add_x(TIMELINE, x::Settings { rate_limits: false, ..settings });
+        world.add_account(TIMELINE, "acme", FOUR_KEYS, "").unwrap();
+        let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN, HOOK, TIMELINE];
         let mut sim = Simulation::new(seed, timing, start(), world, &hosts).unwrap();
         let workspace = made(&mut sim, "Acme");
         let mut stage = Self {
@@ -79,12 +87,14 @@ impl Stage {
             records: ChannelId::from_bytes([0; 16]),
             feed: ChannelId::from_bytes([0; 16]),
             hook: ChannelId::from_bytes([0; 16]),
+            x: ChannelId::from_bytes([0; 16]),
         };
         stage.keyed = stage.add("mastodon", Some(KEYED), Some("token-keyed"));
         stage.listed = stage.add("mastodon", Some(LISTED), Some("token-listed"));
         stage.records = stage.add("bluesky", Some(RECORDS), Some("app-password"));
         stage.feed = stage.add("feed", None, None);
         stage.hook = stage.add("webhook", Some(HOOK), Some(HOOK_SECRET));
+        stage.x = stage.add("x", None, Some(FOUR_KEYS));
         stage
     }
 
@@ -218,6 +228,7 @@ impl Stage {
             KEYED => self.keyed,
             LISTED => self.listed,
             RECORDS => self.records,
+            TIMELINE => self.x,
             _ => self.hook,
         }
     }
@@ -237,7 +248,7 @@ impl Stage {
     /// most once; nothing ever twice.
     pub fn assert_journal_rule(&mut self, texts: &[&str]) {
         let copies = self.copies();
-        let hosts: BTreeMap<String, &str> = [KEYED, LISTED, RECORDS, HOOK]
+        let hosts: BTreeMap<String, &str> = [KEYED, LISTED, RECORDS, HOOK, TIMELINE]
             .map(|host| (self.channel_of(host).to_string(), host))
             .into();
         for delivery in self.deliveries() {

@@ -7,7 +7,7 @@ mod remove;
 use url::Url;
 
 use super::idempotency::recall;
-use super::shown::{self, ChannelShown, NetworkShown, OptionShown, Page};
+use super::shown::{self, ChannelShown, HostAt, NetworkShown, OptionShown, Page};
 use super::{Access, Done, Found, Limits, Services, no, not_found, refused, trouble, waits};
 use crate::base::{ChannelId, Code, CorrelationId, DeliveryId, Problem, Secret, Wrong, limits};
 use crate::domain::access::{Read, Right};
@@ -15,7 +15,7 @@ use crate::domain::capability::Takes;
 use crate::domain::channel::{Account, Channel, ChannelState};
 use crate::domain::delivery::Delivery;
 use crate::domain::publish::{Failure, State};
-use crate::networks::{self, Call, CallError, Credential, Facts, Network};
+use crate::networks::{self, Call, CallError, Credential, Facts, Host, Network};
 use crate::store::rows::Attention;
 use crate::store::{Scope, Span, Tx, WriteError};
 
@@ -71,6 +71,7 @@ impl Services {
             credential: asking.credential,
             account: asking.account,
             facts: asking.facts,
+            hosts: &self.hosts,
             public_url: &self.public_url,
             now: self.now(),
             deadline: self.timing.get().deadline,
@@ -150,12 +151,23 @@ impl Services {
                 asks_identifier: network.asks().identifier,
                 asks_token: network.asks().token,
                 asks_url: network.asks().url,
+                hosts: network.hosts().iter().map(|host| self.host(host)).collect(),
                 limits: shown::limits(&capabilities),
                 options: capabilities.options.iter().map(option).collect(),
                 paused: paused.contains(network.word()),
             }
         };
         Ok(Page { items: networks::REGISTRY.iter().map(shown).collect(), next: None })
+    }
+}
+
+impl Services {
+    fn host(&self, host: &Host) -> HostAt {
+        HostAt {
+            name: host.name.to_owned(),
+            url: self.hosts.base(host).to_owned(),
+            setting: host.setting(),
+        }
     }
 }
 
