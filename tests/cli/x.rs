@@ -68,7 +68,7 @@ fn a_post_goes_out_through_four_keys_that_were_pasted() {
         server.run(&[&add[..], &["--token-file", file.to_str().unwrap(), "--json"]].concat())
     };
     let three = add("app-key:app-secret:42-token");
-    assert!(String::from_utf8_lossy(&three.stderr).contains("four_keys_needed"), "{three:?}");
+    assert!(String::from_utf8_lossy(&three.stdout).contains("four_keys_needed"), "{three:?}");
     assert!(!add("app-key:app-secret:42-token:wrong").status.success());
     let added = add(FOUR_KEYS);
     assert!(added.status.success(), "{added:?}");
