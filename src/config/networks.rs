@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::rule::any;
+use super::rule::{amount, any};
 use super::section::section;
 
 section! {
@@ -13,6 +13,10 @@ section! {
         api_url: Option<Url> = None, any(), Restart;
         /// Where people see X, instead of <https://x.com>.
         web_url: Option<Url> = None, any(), Restart;
+        /// What X asks for a post, in US dollars; counted for each workspace.
+        post_usd: String = "0.015".to_owned(), amount(), Reload;
+        /// What X asks for a post that holds an address.
+        post_with_link_usd: String = "0.20".to_owned(), amount(), Reload;
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::Error;
 use crate::base::{Clock, Live, Rng, Secret, SystemRng};
 use crate::config::Config;
+use crate::domain::cost::{Micros, Prices};
 use crate::domain::plan::Plans;
 use crate::domain::publish::Timing;
 use crate::domain::space::Marks;
@@ -206,6 +207,17 @@ pub(super) fn timing(config: &Config) -> Timing {
         key_settle: publish.key_settle,
         grace: publish.grace,
         spacing: publish.catch_up_spacing,
+        prices: prices(config),
+    }
+}
+
+/// The rule of the settings has seen to it that they are amounts.
+fn prices(config: &Config) -> Prices {
+    let given = |text: &str, default| Micros::parse(text).unwrap_or(default);
+    let usual = Prices::default();
+    Prices {
+        x_post: given(&config.x.post_usd, usual.x_post),
+        x_post_with_link: given(&config.x.post_with_link_usd, usual.x_post_with_link),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Social networks behind one trait: what each can take, how it is called, what its answers mean.
 //! Must not see the store or the vault, read a clock, sleep, or repeat a commit; the engine does.
 
+mod advice;
 mod bluesky;
 mod call;
 mod credential;
@@ -20,10 +21,12 @@ use async_trait::async_trait;
 use crate::base::{ChannelId, DeliveryId, Rng, Timestamp};
 use crate::domain::capability::Capabilities;
 use crate::domain::channel::{Account, Channel};
+use crate::domain::cost::{Charge, Prices};
 use crate::domain::place::Place;
 use crate::domain::post::{OptionValue, PartDraft};
 use crate::domain::publish::{Failure, Outcome, ReadBack, Reading, Receipt};
 
+pub use advice::next_step;
 pub use call::{Call, CallError};
 pub use credential::Credential;
 pub use hosts::{Host, Hosts};
@@ -102,6 +105,11 @@ pub trait Network: Send + Sync {
     /// a person is needed: more than one answer must have said so.
     async fn renew(&self, _call: &Call<'_>) -> Result<Credential, CallError> {
         Err(CallError::Missing("token"))
+    }
+
+    /// What a part with this text costs there.
+    fn charge(&self, _prices: &Prices, _text: &str) -> Option<Charge> {
+        None
     }
 
     /// Whether a limit that an answer told of counts all accounts of this installation together.

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Pauses, usage};
+use super::{Pauses, costs, pauses, usage};
 use crate::base::{DeliveryId, Timestamp};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::{Delivery, Note};
 use crate::domain::event::{Actor, Event as ChangeEvent};
-use crate::domain::publish::{Event, Moment, Next, Phase, Policy, Refusal, State, Timing, step};
+use crate::domain::publish::{Event, Moment, Next, Outcome, Phase, Policy, Refusal, State, Timing, step};
 use crate::domain::workspace::Workspace;
 use crate::networks;
 use crate::store::rows::{Attention, Inflight, Preparation, PublishedEntry, TimerKey};
@@ -97,6 +97,12 @@ pub fn transition(
     save(tx, scope, Some(&before), &after)?;
     if usage::counts(&before) && !usage::counts(&after) {
         usage::give_back(tx, scope, &after)?;
+    }
+    costs::charge(tx, scope, (&before, &after), &timing.prices)?;
+    if let Event::Unprepared(Outcome::Billing(_))
+    | Event::Answer { outcome: Outcome::Billing(_), .. } = &change.event
+    {
+        pauses::out_of_credits(tx, &after.network, now)?;
     }
     keep_note(tx, scope, &after, noted)?;
     tx.append_event(scope, said(&after, change))?;

@@ -31,6 +31,15 @@ pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY
 pub const TIMELINE: &str = "api.x.com";
 pub const FOUR_KEYS: &str = "consumer:consumer-secret:42-token:token-secret";
 
+/// Every server that posts go to, by its network: the scripts of faults are played with each.
+pub const TWINS: [(&str, &str); 5] = [
+    ("mastodon", KEYED),
+    ("mastodon", LISTED),
+    ("bluesky", RECORDS),
+    ("webhook", HOOK),
+    ("x", TIMELINE),
+];
+
 pub struct Stage {
     pub sim: Simulation,
     pub workspace: WorkspaceId,
@@ -163,13 +172,18 @@ impl Stage {
 
     /// Uploads a picture; its id.
     pub fn picture(&mut self, alt: &str) -> String {
+        self.file(&support::media::png(40, 30), "a.png", alt)
+    }
+
+    /// Uploads a file; its id.
+    pub fn file(&mut self, bytes: &[u8], name: &str, alt: &str) -> String {
         let access = self.sim.access::<Write>(self.workspace).unwrap();
         let services = self.sim.services.clone();
-        let (png, alt) = (support::media::png(40, 30), alt.to_owned());
+        let (bytes, name, alt) = (bytes.to_vec(), name.to_owned(), alt.to_owned());
         let added = self.sim.run(async move {
             let mut staging = services.stage().await?;
-            services.fill(&mut staging, &png).await?;
-            let (staged, name) = (services.staged(staging).await?, "a.png".to_owned());
+            services.fill(&mut staging, &bytes).await?;
+            let staged = services.staged(staging).await?;
             services.add_asset(access, NewAsset { staged, name, mime: None, alt }).await
         });
         added.unwrap().unwrap().value.id
@@ -177,6 +191,15 @@ impl Stage {
 
     /// Schedules one part with pictures, `after` from now.
     pub fn post_pictures(&mut self, channel: ChannelId, pictures: &[String], after: Duration) {
+        self.try_pictures(channel, pictures, after).unwrap();
+    }
+
+    pub fn try_pictures(
+        &mut self,
+        channel: ChannelId,
+        pictures: &[String],
+        after: Duration,
+    ) -> Result<PostShown, Problem> {
         let due = self.sim.now().plus(after).to_string();
         let part =
             PartDraft { text: "look".to_owned(), media: pictures.to_vec(), delay_minutes: 0 };
@@ -191,7 +214,8 @@ impl Stage {
         };
         let access = self.sim.access::<Write>(self.workspace).unwrap();
         let services = self.sim.services.clone();
-        self.sim.run(async move { services.create_post(access, new).await }).unwrap().unwrap();
+        let made = self.sim.run(async move { services.create_post(access, new).await });
+        made.unwrap().map(|done| done.value)
     }
 
     pub fn delivery(&mut self, id: &str) -> DeliveryShown {
@@ -248,9 +272,8 @@ impl Stage {
     /// most once; nothing ever twice.
     pub fn assert_journal_rule(&mut self, texts: &[&str]) {
         let copies = self.copies();
-        let hosts: BTreeMap<String, &str> = [KEYED, LISTED, RECORDS, HOOK, TIMELINE]
-            .map(|host| (self.channel_of(host).to_string(), host))
-            .into();
+        let hosts: BTreeMap<String, &str> =
+            TWINS.map(|(_, host)| (self.channel_of(host).to_string(), host)).into();
         for delivery in self.deliveries() {
             let Some(host) = hosts.get(&delivery.channel) else { continue };
             for (part, text) in delivery.parts.iter().zip(texts) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use carillon::base::{CorrelationId, SeededRng, Timestamp};
 use carillon::domain::access;
+use carillon::domain::cost::{Micros, Spent};
 use carillon::domain::channel::{Account, Channel, ChannelState};
 use carillon::domain::delivery::{Delivery, Note, NoteKind};
 use carillon::domain::event::{Actor, Event};
@@ -93,6 +94,10 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[EmbedToken { session: id(30) }]),
         Golden::scoped(&tallies()),
         Golden::scoped(&[Judged { sequence: u64::MAX }]),
+        Golden::scoped(&[
+            Spent::default(),
+            Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) },
+        ]),
     ]
 }
 

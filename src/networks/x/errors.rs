@@ -138,6 +138,7 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::next_step;
     use super::*;
 
     /// Each row of networks.md 1.6, in the bodies that were seen.
@@ -204,6 +205,9 @@ mod tests {
         ] {
             let judged = judge(status, &Told::read(body.as_bytes()));
             assert_eq!((judged.class, judged.code), (class, code), "{status} {body}");
+        }
+        for row in TABLE.iter().chain([&SERVER, &REDIRECT, &OTHER]) {
+            assert!(next_step(row.code).is_some(), "{} has no words for a person", row.code);
         }
         let told = Told::read(br#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#);
         assert_eq!(told.said(), "88: Rate limit exceeded");
