@@ -73,7 +73,10 @@ pub(super) fn out_of_credits(tx: &mut Tx<'_>, network: &str, now: Timestamp) -> 
     if tx.view().get_global::<Pause>(&name)?.is_some() {
         return Ok(());
     }
-    tracing::warn!(network, "the network's credits are used up: its posts wait until it is resumed");
+    tracing::warn!(
+        network,
+        "the network's credits are used up: its posts wait until it is resumed"
+    );
     tx.put_global(&name, &Pause { since: now, by: Actor::System })
 }
 
@@ -154,7 +157,10 @@ impl Services {
         let limit = networks::REGISTRY.len() + 1;
         let read = self.store.read(move |view| view.scan_global::<Pause>(None, limit));
         let rows = read.await.map_err(trouble)?.into_iter();
-        Ok(rows.filter(|(name, row)| !name.is_empty() && row.by == Actor::System).map(|(name, _)| name).collect())
+        Ok(rows
+            .filter(|(name, row)| !name.is_empty() && row.by == Actor::System)
+            .map(|(name, _)| name)
+            .collect())
     }
 
     /// Whether everything is paused.

@@ -4,8 +4,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::idempotency::{recall, remember};
 use super::costs::{self, SpentShown};
+use super::idempotency::{recall, remember};
 use super::{Access, Done, Services, refused, trouble, usage};
 use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, limits};
 use crate::domain::access::{Manage, Right};

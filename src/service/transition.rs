@@ -8,7 +8,9 @@ use crate::base::{DeliveryId, Timestamp};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::{Delivery, Note};
 use crate::domain::event::{Actor, Event as ChangeEvent};
-use crate::domain::publish::{Event, Moment, Next, Outcome, Phase, Policy, Refusal, State, Timing, step};
+use crate::domain::publish::{
+    Event, Moment, Next, Outcome, Phase, Policy, Refusal, State, Timing, step,
+};
 use crate::domain::workspace::Workspace;
 use crate::networks;
 use crate::store::rows::{Attention, Inflight, Preparation, PublishedEntry, TimerKey};

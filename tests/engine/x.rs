@@ -138,7 +138,8 @@ fn without_credits_all_x_channels_wait_and_go_on_when_they_are_paid_for() {
     assert_eq!(broke.into_iter().collect::<Vec<_>>(), ["x"]);
     stage.sim.world().x(TIMELINE).unwrap().settings.out_of_credits = false;
     let services = stage.sim.services.clone();
-    let resumed = async move { services.pause_installation(Operator::new(0), Some("x"), false).await };
+    let resumed =
+        async move { services.pause_installation(Operator::new(0), Some("x"), false).await };
     stage.sim.run(resumed).unwrap().unwrap();
     stage.sim.pass(5 * MINUTE);
     let out = states(&mut stage).iter().filter(|(_, state, _)| state == "published").count();
@@ -182,7 +183,10 @@ fn a_moving_picture_goes_in_chunks_and_waits_until_x_is_done_with_it() {
     stage.post_pictures(x, &[moving.clone()], MINUTE);
     stage.sim.pass(MINUTE + Duration::from_secs(4));
     let delivery = stage.deliveries().remove(0);
-    assert_eq!((delivery.state.as_str(), delivery.reason.as_deref()), ("preparing", Some("media_processing")));
+    assert_eq!(
+        (delivery.state.as_str(), delivery.reason.as_deref()),
+        ("preparing", Some("media_processing"))
+    );
     stage.sim.pass(5 * MINUTE);
     assert_eq!(stage.deliveries()[0].state, "published");
     assert_eq!(stage.sim.world().x(TIMELINE).unwrap().alts(), ["A spinning thing"]);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use carillon::base::{CorrelationId, SeededRng, Timestamp};
 use carillon::domain::access;
-use carillon::domain::cost::{Micros, Spent};
 use carillon::domain::channel::{Account, Channel, ChannelState};
+use carillon::domain::cost::{Micros, Spent};
 use carillon::domain::delivery::{Delivery, Note, NoteKind};
 use carillon::domain::event::{Actor, Event};
 use carillon::domain::media::{Asset, MediaKind, Shape, Thumbnail};
