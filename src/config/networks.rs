@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::rule::{amount, any};
+use super::rule::{amount, any, year_and_month};
 use super::section::section;
 
 section! {
@@ -27,5 +27,7 @@ section! {
         api_url: Option<Url> = None, any(), Restart;
         /// Where people see LinkedIn and permit applications, instead of <https://www.linkedin.com>.
         web_url: Option<Url> = None, any(), Restart;
+        /// The version of LinkedIn's interface that calls name; each is taken for about a year.
+        version: String = "202607".to_owned(), year_and_month(), Restart;
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::plan::Plans;
 use crate::domain::publish::Timing;
 use crate::domain::space::Marks;
 use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES};
-use crate::networks::Hosts;
+use crate::networks::{self, Hosts};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
 use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
@@ -104,7 +104,13 @@ fn hosts(config: &Config, guard: &Guard) -> Result<Hosts, Error> {
         Ok(()) => Ok((key.to_owned(), url)),
         Err(refusal) => Err(Error::Host { key, refusal }),
     });
-    Ok(Hosts::new(judged.collect::<Result<Vec<_>, _>>()?))
+    let mut hosts = Hosts::new(judged.collect::<Result<Vec<_>, _>>()?);
+    for version in networks::REGISTRY.iter().filter_map(|network| network.version()) {
+        if version.network == "linkedin" {
+            hosts = hosts.with_version(version, &config.linkedin.version);
+        }
+    }
+    Ok(hosts)
 }
 
 /// Where the identity is: the setting, the credential of systemd, or the folder of the data. Only

@@ -10,6 +10,7 @@ pub mod cost;
 pub mod delivery;
 pub mod event;
 pub mod host;
+pub mod little_text;
 pub mod media;
 pub mod place;
 pub mod plan;

@@ -18,6 +18,8 @@ const STEPS: &[(&str, &str)] = &[
     ("account_deactivated", "Activate the account at the network itself; then connect it again."),
     ("account_not_found", "The account is not on that server any more; connect it where it is now."),
     ("not_an_app_password", "Make an app password in the account's settings and connect with that."),
+    ("token_not_active_yet", "Nothing: a new access works after a few seconds, and it is tried again."),
+    ("token_form", "Paste the access token; for a page, organization:NUMBER:TOKEN with the number in the page's address."),
     ("four_keys_needed", "Paste the app's API key, API key secret, access token and access token secret in one line with colons between them."),
     // The app.
     ("credits_depleted", "Buy credits in the network's developer console, then resume the network here; what waits goes on by itself."),
@@ -29,6 +31,7 @@ const STEPS: &[(&str, &str)] = &[
     ("version_sunset", "Update Carillon, or set the network's version to one that it still takes; until then nothing goes out there."),
     // The words and the media.
     ("duplicate_content", "The same words are out on this account already. Look there; to post it again, change the words."),
+    ("text_required", "Give the post some words; without any, nobody could tell whether it is out already."),
     ("too_many_cashtags", "Leave at most one $TAG in the text."),
     ("reply_not_allowed", "The network did not let a reply follow. The parts before it are out; post the rest as one of its own, or try again later."),
     ("not_permitted", "The network refuses this text for this account. Make it shorter or simpler and try again; if that fails, look at the account itself."),

@@ -7,6 +7,7 @@ mod call;
 mod credential;
 mod feed;
 mod hosts;
+mod linkedin;
 mod mastodon;
 mod media;
 mod told;
@@ -29,13 +30,13 @@ use crate::domain::publish::{Failure, Outcome, ReadBack, Reading, Receipt};
 pub use advice::next_step;
 pub use call::{Call, CallError};
 pub use credential::Credential;
-pub use hosts::{Host, Hosts};
+pub use hosts::{Host, Hosts, Version};
 pub use media::Media;
 pub use told::Told;
 
 /// Every network, one line each.
 pub static REGISTRY: &[&dyn Network] =
-    &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky, &webhook::Webhook, &x::X];
+    &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky, &webhook::Webhook, &x::X, &linkedin::LinkedIn];
 
 /// The network with this word.
 pub fn named(word: &str) -> Option<&'static dyn Network> {
@@ -76,6 +77,16 @@ pub trait Network: Send + Sync {
     /// publish.
     fn hosts(&self) -> &'static [Host] {
         &[]
+    }
+
+    /// The version that its calls name, where they must.
+    fn version(&self) -> Option<&'static Version> {
+        None
+    }
+
+    /// When a limit ends of which a refusal does not say that.
+    fn unsaid_reset(&self, _now: Timestamp) -> Option<Timestamp> {
+        None
     }
 
     fn capabilities(&self, facts: &Facts) -> Capabilities;
@@ -225,6 +236,8 @@ pub struct PartCall<'a> {
     pub before: &'a [Receipt],
     /// Other parts of the channel, newest first: what they are cannot be this one.
     pub known: &'a [Receipt],
+    /// An earlier attempt may have got through.
+    pub in_doubt: bool,
 }
 
 impl PartCall<'_> {

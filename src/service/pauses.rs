@@ -1,7 +1,7 @@
 //! Pauses at every level: everything, a network, a workspace, a channel. A pause is a condition:
 //! it holds deliveries back, and changes none of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::shown::WorkspaceShown;
 use super::{Access, Change, Services, no, not_found, refused, shown, transition, trouble};
@@ -66,18 +66,20 @@ impl Pauses {
     }
 }
 
-/// Its credits are used up for all accounts of this installation: nothing more is sent there until a
-/// person resumes the network.
-pub(super) fn out_of_credits(tx: &mut Tx<'_>, network: &str, now: Timestamp) -> Result<(), Error> {
+/// Nothing more is sent to a network until a person resumes it: its credits are used up, or it does
+/// not take this program's version any more.
+pub(super) fn stop_network(
+    tx: &mut Tx<'_>,
+    network: &str,
+    (why, now): (&str, Timestamp),
+) -> Result<(), Error> {
     let name = network.to_owned();
     if tx.view().get_global::<Pause>(&name)?.is_some() {
         return Ok(());
     }
-    tracing::warn!(
-        network,
-        "the network's credits are used up: its posts wait until it is resumed"
-    );
-    tx.put_global(&name, &Pause { since: now, by: Actor::System })
+    tracing::warn!(network, why, "posts to this network wait until it is resumed");
+    let why = Some(why.to_owned());
+    tx.put_global(&name, &Pause { since: now, by: Actor::System, why })
 }
 
 impl Services {
@@ -94,7 +96,7 @@ impl Services {
             return Err(Problem::field("network", Wrong::NotOneOf { allowed: known.join(", ") }));
         }
         let name = network.unwrap_or(EVERYTHING).to_owned();
-        let row = Pause { since: self.now(), by: operator.actor() };
+        let row = Pause { since: self.now(), by: operator.actor(), why: None };
         self.store
             .write(move |tx| {
                 if paused {
@@ -152,15 +154,12 @@ impl Services {
         written.await.map_err(refused)
     }
 
-    /// Networks that take no more posts until somebody pays; the program has paused them itself.
-    pub async fn out_of_credits(&self) -> Result<BTreeSet<String>, Problem> {
+    /// Networks that the program has paused itself, and why: a code of `networks::next_step`.
+    pub async fn stopped_networks(&self) -> Result<BTreeMap<String, String>, Problem> {
         let limit = networks::REGISTRY.len() + 1;
         let read = self.store.read(move |view| view.scan_global::<Pause>(None, limit));
         let rows = read.await.map_err(trouble)?.into_iter();
-        Ok(rows
-            .filter(|(name, row)| !name.is_empty() && row.by == Actor::System)
-            .map(|(name, _)| name)
-            .collect())
+        Ok(rows.filter_map(|(name, row)| Some((name, row.why?))).collect())
     }
 
     /// Whether everything is paused.

@@ -101,14 +101,23 @@ pub fn transition(
         usage::give_back(tx, scope, &after)?;
     }
     costs::charge(tx, scope, (&before, &after), &timing.prices)?;
-    if let Event::Unprepared(Outcome::Billing(_))
-    | Event::Answer { outcome: Outcome::Billing(_), .. } = &change.event
+    if let Event::Unprepared(outcome) | Event::Answer { outcome, .. } = &change.event
+        && let Some(why) = for_everybody(outcome)
     {
-        pauses::out_of_credits(tx, &after.network, now)?;
+        pauses::stop_network(tx, &after.network, (why, now))?;
     }
     keep_note(tx, scope, &after, noted)?;
     tx.append_event(scope, said(&after, change))?;
     Ok(Ok((after, next)))
+}
+
+/// Why no other post of any workspace can go out there either, until a person has done something.
+fn for_everybody(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Billing(failure) => Some(&failure.code),
+        Outcome::Refused(failure) if failure.code == "version_sunset" => Some(&failure.code),
+        _ => None,
+    }
 }
 
 /// What must not be so when a part is armed, whatever it was while the part was prepared: whoever

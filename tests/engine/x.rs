@@ -1,5 +1,6 @@
 //! X, on its practice server: what is special about its threads, its evidence and its refusals.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use carillon::domain::access::Read;
@@ -134,8 +135,8 @@ fn without_credits_all_x_channels_wait_and_go_on_when_they_are_paid_for() {
         ]
     );
     let services = stage.sim.services.clone();
-    let broke = stage.sim.run(async move { services.out_of_credits().await }).unwrap().unwrap();
-    assert_eq!(broke.into_iter().collect::<Vec<_>>(), ["x"]);
+    let stopped = stage.sim.run(async move { services.stopped_networks().await }).unwrap().unwrap();
+    assert_eq!(stopped, BTreeMap::from([("x".to_owned(), "credits_depleted".to_owned())]));
     stage.sim.world().x(TIMELINE).unwrap().settings.out_of_credits = false;
     let services = stage.sim.services.clone();
     let resumed =

@@ -40,7 +40,8 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[Slug { workspace: id(1) }]),
         Golden::global(&[KeyHash { workspace: id(1), key: id(2) }]),
         Golden::global(&[Feed { workspace: id(1) }]),
-        Golden::global(&actors().map(|by| Pause { since: at(1), by })),
+        Golden::global(&pauses(Some("credits_depleted".to_owned())))
+            .since(1, &pauses(None)),
         Golden::scoped(&workspaces()),
         Golden::scoped(&[WrappedKey { wrapped: bytes() }]),
         Golden::scoped(&keys()).since(1, &keys()[..2]),
@@ -99,6 +100,11 @@ pub fn all() -> Vec<Golden> {
             Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) },
         ]),
     ]
+}
+
+fn pauses(why: Option<String>) -> Vec<Pause> {
+    let by = |by| Pause { since: at(1), by, why: why.clone() };
+    actors().map(by).into()
 }
 
 fn tallies() -> [Tally; 2] {
