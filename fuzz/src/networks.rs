@@ -179,6 +179,7 @@ async fn publish(network: &dyn Network, call: &Call<'_>, script: &Script, rng: &
         ticket: &[],
         before: &[],
         known: &[],
+        in_doubt: false,
     };
     let ticket = match network.prepare(call, &part).await {
         Prepared::NotReady { again, ticket } => {

@@ -3,6 +3,7 @@
 
 use carillon::domain::access::{Key, Member};
 use carillon::domain::channel::Channel;
+use carillon::domain::cost::Spent;
 use carillon::domain::delivery::Delivery;
 use carillon::domain::host::{EmbedSession, Host};
 use carillon::domain::media::Asset;
@@ -79,6 +80,7 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<EmbedToken>(),
         row::<Tally>(),
         row::<Judged>(),
+        row::<Spent>(),
     ]
 }
 

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::rule::any;
+use super::rule::{amount, any, year_and_month};
 use super::section::section;
 
 section! {
@@ -13,6 +13,10 @@ section! {
         api_url: Option<Url> = None, any(), Restart;
         /// Where people see X, instead of <https://x.com>.
         web_url: Option<Url> = None, any(), Restart;
+        /// What X asks for a post, in US dollars; counted for each workspace.
+        post_usd: String = "0.015".to_owned(), amount(), Reload;
+        /// What X asks for a post that holds an address.
+        post_with_link_usd: String = "0.20".to_owned(), amount(), Reload;
     }
 }
 
@@ -23,5 +27,7 @@ section! {
         api_url: Option<Url> = None, any(), Restart;
         /// Where people see LinkedIn and permit applications, instead of <https://www.linkedin.com>.
         web_url: Option<Url> = None, any(), Restart;
+        /// The version of LinkedIn's interface that calls name; each is taken for about a year.
+        version: String = "202607".to_owned(), year_and_month(), Restart;
     }
 }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use super::Error;
 use crate::base::{Clock, Live, Rng, Secret, SystemRng};
 use crate::config::Config;
+use crate::domain::cost::{Micros, Prices};
 use crate::domain::plan::Plans;
 use crate::domain::publish::Timing;
 use crate::domain::space::Marks;
 use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES};
-use crate::networks::Hosts;
+use crate::networks::{self, Hosts};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
 use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
@@ -103,7 +104,13 @@ fn hosts(config: &Config, guard: &Guard) -> Result<Hosts, Error> {
         Ok(()) => Ok((key.to_owned(), url)),
         Err(refusal) => Err(Error::Host { key, refusal }),
     });
-    Ok(Hosts::new(judged.collect::<Result<Vec<_>, _>>()?))
+    let mut hosts = Hosts::new(judged.collect::<Result<Vec<_>, _>>()?);
+    for version in networks::REGISTRY.iter().filter_map(|network| network.version()) {
+        if version.network == "linkedin" {
+            hosts = hosts.with_version(version, &config.linkedin.version);
+        }
+    }
+    Ok(hosts)
 }
 
 /// Where the identity is: the setting, the credential of systemd, or the folder of the data. Only
@@ -206,6 +213,17 @@ pub(super) fn timing(config: &Config) -> Timing {
         key_settle: publish.key_settle,
         grace: publish.grace,
         spacing: publish.catch_up_spacing,
+        prices: prices(config),
+    }
+}
+
+/// The rule of the settings has seen to it that they are amounts.
+fn prices(config: &Config) -> Prices {
+    let given = |text: &str, default| Micros::parse(text).unwrap_or(default);
+    let usual = Prices::default();
+    Prices {
+        x_post: given(&config.x.post_usd, usual.x_post),
+        x_post_with_link: given(&config.x.post_with_link_usd, usual.x_post_with_link),
     }
 }
 

@@ -268,7 +268,8 @@ mod tests {
             ("me@example.com", 14),
             ("a.b.c", 5),
             ("\u{306E}example.com", 25),
-            ("https://x.example/?a=b&c=d, yes", 23 + 5),
+            ("https://x.org/?a=b&c=d, yes", 23 + 5),
+            ("https://x.example/", 18),
             ("go to foo.co.jp/path?q=1!", 6 + 23 + 1),
             ("http://test_underscore.twitter.com/", 23),
         ] {

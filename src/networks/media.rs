@@ -57,6 +57,12 @@ impl Media {
         }
     }
 
+    /// A stretch of the bytes as the body of a request.
+    pub fn stretch_body(&self, range: Range<u64>) -> Body {
+        let bytes = range.end.saturating_sub(range.start);
+        Body::Stream { bytes, open: self.open(range) }
+    }
+
     /// A stretch of the bytes as a file of a form.
     pub fn stretch(&self, range: Range<u64>) -> File {
         let bytes = range.end.saturating_sub(range.start);

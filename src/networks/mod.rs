@@ -1,11 +1,13 @@
 //! Social networks behind one trait: what each can take, how it is called, what its answers mean.
 //! Must not see the store or the vault, read a clock, sleep, or repeat a commit; the engine does.
 
+mod advice;
 mod bluesky;
 mod call;
 mod credential;
 mod feed;
 mod hosts;
+mod linkedin;
 mod mastodon;
 mod media;
 mod told;
@@ -20,19 +22,21 @@ use async_trait::async_trait;
 use crate::base::{ChannelId, DeliveryId, Rng, Timestamp};
 use crate::domain::capability::Capabilities;
 use crate::domain::channel::{Account, Channel};
+use crate::domain::cost::{Charge, Prices};
 use crate::domain::place::Place;
 use crate::domain::post::{OptionValue, PartDraft};
 use crate::domain::publish::{Failure, Outcome, ReadBack, Reading, Receipt};
 
+pub use advice::next_step;
 pub use call::{Call, CallError};
 pub use credential::Credential;
-pub use hosts::{Host, Hosts};
+pub use hosts::{Host, Hosts, Version};
 pub use media::Media;
 pub use told::Told;
 
 /// Every network, one line each.
 pub static REGISTRY: &[&dyn Network] =
-    &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky, &webhook::Webhook, &x::X];
+    &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky, &webhook::Webhook, &x::X, &linkedin::LinkedIn];
 
 /// The network with this word.
 pub fn named(word: &str) -> Option<&'static dyn Network> {
@@ -75,6 +79,16 @@ pub trait Network: Send + Sync {
         &[]
     }
 
+    /// The version that its calls name, where they must.
+    fn version(&self) -> Option<&'static Version> {
+        None
+    }
+
+    /// When a limit ends of which a refusal does not say that.
+    fn unsaid_reset(&self, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
     fn capabilities(&self, facts: &Facts) -> Capabilities;
 
     /// How the fate of a part can be learnt afterwards.
@@ -102,6 +116,11 @@ pub trait Network: Send + Sync {
     /// a person is needed: more than one answer must have said so.
     async fn renew(&self, _call: &Call<'_>) -> Result<Credential, CallError> {
         Err(CallError::Missing("token"))
+    }
+
+    /// What a part with this text costs there.
+    fn charge(&self, _prices: &Prices, _text: &str) -> Option<Charge> {
+        None
     }
 
     /// Whether a limit that an answer told of counts all accounts of this installation together.
@@ -217,6 +236,8 @@ pub struct PartCall<'a> {
     pub before: &'a [Receipt],
     /// Other parts of the channel, newest first: what they are cannot be this one.
     pub known: &'a [Receipt],
+    /// An earlier attempt may have got through.
+    pub in_doubt: bool,
 }
 
 impl PartCall<'_> {

@@ -5,6 +5,7 @@ pub mod bluesky;
 mod exchange;
 mod fault;
 mod journal;
+pub mod linkedin;
 pub mod mastodon;
 mod multipart;
 mod page;
@@ -31,6 +32,7 @@ enum Instance {
     Bluesky(Box<bluesky::Server>),
     Webhook(webhook::Receiver),
     X(Box<x::Server>),
+    LinkedIn(Box<linkedin::Server>),
 }
 
 impl Instance {
@@ -40,6 +42,7 @@ impl Instance {
             Self::Bluesky(_) => bluesky::kind_of_call(request),
             Self::Webhook(_) => webhook::kind_of_call(request),
             Self::X(_) => x::kind_of_call(request),
+            Self::LinkedIn(_) => linkedin::kind_of_call(request),
         }
     }
 
@@ -49,6 +52,7 @@ impl Instance {
             Self::Bluesky(server) => server.answer(moment, request),
             Self::Webhook(receiver) => receiver.answer(moment, request),
             Self::X(server) => server.answer(moment, request),
+            Self::LinkedIn(server) => server.answer(moment, request),
         }
     }
 
@@ -58,6 +62,7 @@ impl Instance {
             Self::Bluesky(_) => bluesky::rate_limited(now, reset),
             Self::Webhook(_) => webhook::Receiver::rate_limited(now, reset),
             Self::X(_) => x::rate_limited(reset),
+            Self::LinkedIn(_) => linkedin::rate_limited(),
         }
     }
 
@@ -67,6 +72,7 @@ impl Instance {
             Self::Bluesky(_) => bluesky::unauthorized(),
             Self::Webhook(_) => webhook::unauthorized(),
             Self::X(_) => x::unauthorized(),
+            Self::LinkedIn(_) => linkedin::unauthorized(),
         }
     }
 
@@ -77,6 +83,7 @@ impl Instance {
             Self::Bluesky(server) => request.bearer().into_iter().for_each(|t| server.revoke(t)),
             Self::Webhook(receiver) => receiver.gone = true,
             Self::X(server) => server.revoke(request),
+            Self::LinkedIn(server) => request.bearer().into_iter().for_each(|t| server.revoke(t)),
         }
     }
 
@@ -86,6 +93,7 @@ impl Instance {
             Self::Bluesky(server) => server.shown(),
             Self::Webhook(receiver) => receiver.shown(),
             Self::X(server) => server.shown(),
+            Self::LinkedIn(server) => server.shown(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod attempts;
 mod backups;
 mod channels;
 mod controls;
+mod costs;
 mod credentials;
 mod deliveries;
 mod events;

@@ -23,6 +23,7 @@ use crate::domain::publish::{Doubt, Failure, Flow, HoldReason, Part, Phase, Sour
 use crate::domain::schedule::Schedule;
 use crate::domain::space::Room;
 use crate::domain::workspace::Workspace;
+use crate::networks::next_step;
 use crate::store::rows::{Attention, Inflight};
 use crate::store::{Error, Scope, Span, View};
 
@@ -166,9 +167,13 @@ pub struct PartShown {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FailureShown {
+    /// A stable word.
     pub code: String,
+    /// What the network said, with its own codes.
     pub detail: String,
     pub status: Option<u16>,
+    /// What a person does about it.
+    pub next_step: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -490,6 +495,7 @@ fn part(part: &Part, flow: &Flow, epoch: u64) -> PartShown {
         code: code.clone(),
         detail: detail.clone(),
         status: *status,
+        next_step: next_step(code).map(str::to_owned),
     };
     PartShown {
         id: part.id.to_string(),

@@ -174,12 +174,15 @@ impl Watched {
         let now = self.services.now();
         let told = Told::by(&response.headers, now);
         let refused = response.status == 429;
+        let network = networks::named(&self.place.network);
         let until = match (refused, told.remaining, told.reset) {
-            (true, _, reset) => reset.unwrap_or_else(|| now.plus(UNSAID)),
+            (true, _, reset) => {
+                let usual = || network.and_then(|network| network.unsaid_reset(now));
+                reset.or_else(usual).unwrap_or_else(|| now.plus(UNSAID))
+            }
             (false, Some(0), Some(reset)) => reset,
             _ => return,
         };
-        let network = networks::named(&self.place.network);
         let shared = network.is_some_and(|network| network.is_shared(&told));
         let limit = RateLimit { until, allowed: told.allowed, said: now, refused };
         tracing::info!(

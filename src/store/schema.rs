@@ -5,6 +5,7 @@ use redb::TableDefinition;
 
 use crate::domain::access;
 use crate::domain::channel::Channel;
+use crate::domain::cost::Spent;
 use crate::domain::delivery::Delivery;
 use crate::domain::host::{EmbedSession, Host};
 use crate::domain::media::Asset;
@@ -77,6 +78,7 @@ pub enum Table {
     EmbedTokens,
     Tallies,
     Judged,
+    Costs,
 }
 
 /// Whose data a table holds.
@@ -179,6 +181,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<hosts::EmbedToken>("embed_tokens", Global, "hash of a page's bearer -> its session"),
     row::<Tally>("tallies", Scoped, "what is counted, and for whom -> how often lately"),
     row::<tallies::Judged>("judged", Scoped, "() -> the last event that was looked at for what is suspicious"),
+    row::<Spent>("costs", Scoped, "(month, network) -> what was spent there"),
 ];
 
 impl Table {
@@ -215,6 +218,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Judged as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Costs as usize + 1);
     }
 }

@@ -103,6 +103,7 @@ pub fn delivery(
         code: "validation".to_owned(),
         detail: "Text is too long for this server".to_owned(),
         status: Some(422),
+        next_step: None,
     });
     let held = reason == Some("outcome_unknown");
     DeliveryShown {
@@ -177,6 +178,7 @@ fn plan(plan: &str, channels: u64, posts: u64) -> PlanShown {
             limit: limit(500),
         }],
         features: vec!["scheduling".to_owned(), "analytics".to_owned()],
+        spent: Vec::new(),
         overrides: OverridesShown {
             channels: None,
             posts_a_month: None,

@@ -8,7 +8,7 @@ use carillon::domain::access::{Entrust, Publish, Read, Write};
 use carillon::domain::post::PartDraft;
 use carillon::domain::publish::{Decision, Timing};
 use carillon::practice::mastodon::Settings;
-use carillon::practice::{Act, Effect, Fault, Matcher, World, bluesky, x};
+use carillon::practice::{Act, Effect, Fault, Matcher, World, bluesky, linkedin, x};
 use carillon::service::shown::{DeliveryShown, PostShown};
 use carillon::service::{Brought, DeliveryFilter, NewAsset, NewPost, When};
 use carillon::simulator::Simulation;
@@ -31,6 +31,30 @@ pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY
 pub const TIMELINE: &str = "api.x.com";
 pub const FOUR_KEYS: &str = "consumer:consumer-secret:42-token:token-secret";
 
+/// LinkedIn, where the same words are refused for a while, and only an organization's posts can be
+/// listed. Both are one host; the second is another name of it.
+pub const MEMBER: &str = "api.linkedin.com";
+pub const COMPANY: &str = "organization at api.linkedin.com";
+pub const MEMBER_TOKEN: &str = "member-token";
+const MEMBER_SCOPES: &str = "openid profile email w_member_social";
+const PAGE_SCOPES: &str = "openid w_organization_social r_organization_social 42";
+
+/// The host that a name of a server stands for.
+fn real(host: &str) -> &str {
+    if host == COMPANY { MEMBER } else { host }
+}
+
+/// Every server that posts go to, by its network: the scripts of faults are played with each.
+pub const TWINS: [(&str, &str); 7] = [
+    ("mastodon", KEYED),
+    ("mastodon", LISTED),
+    ("bluesky", RECORDS),
+    ("webhook", HOOK),
+    ("x", TIMELINE),
+    ("linkedin", MEMBER),
+    ("linkedin", COMPANY),
+];
+
 pub struct Stage {
     pub sim: Simulation,
     pub workspace: WorkspaceId,
@@ -40,6 +64,8 @@ pub struct Stage {
     pub feed: ChannelId,
     pub hook: ChannelId,
     pub x: ChannelId,
+    pub member: ChannelId,
+    pub company: ChannelId,
 }
 
 pub fn start() -> Timestamp {
@@ -76,7 +102,12 @@ impl Stage {
         let settings = x::Settings::new("https://api.x.com");
         world.add_x(TIMELINE, x::Settings { rate_limits: false, ..settings });
         world.add_account(TIMELINE, "acme", FOUR_KEYS, "").unwrap();
-        let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN, HOOK, TIMELINE];
+        let settings = linkedin::Settings::new("https://api.linkedin.com");
+        let settings = linkedin::Settings { part_bytes: 400, posts_per_day: 10_000, ..settings };
+        world.add_linkedin(MEMBER, settings);
+        world.add_account(MEMBER, "ann", MEMBER_TOKEN, MEMBER_SCOPES).unwrap();
+        world.add_account(MEMBER, "pat", "page-token", PAGE_SCOPES).unwrap();
+        let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN, HOOK, TIMELINE, MEMBER];
         let mut sim = Simulation::new(seed, timing, start(), world, &hosts).unwrap();
         let workspace = made(&mut sim, "Acme");
         let mut stage = Self {
@@ -88,6 +119,8 @@ impl Stage {
             feed: ChannelId::from_bytes([0; 16]),
             hook: ChannelId::from_bytes([0; 16]),
             x: ChannelId::from_bytes([0; 16]),
+            member: ChannelId::from_bytes([0; 16]),
+            company: ChannelId::from_bytes([0; 16]),
         };
         stage.keyed = stage.add("mastodon", Some(KEYED), Some("token-keyed"));
         stage.listed = stage.add("mastodon", Some(LISTED), Some("token-listed"));
@@ -95,6 +128,8 @@ impl Stage {
         stage.feed = stage.add("feed", None, None);
         stage.hook = stage.add("webhook", Some(HOOK), Some(HOOK_SECRET));
         stage.x = stage.add("x", None, Some(FOUR_KEYS));
+        stage.member = stage.add("linkedin", None, Some(MEMBER_TOKEN));
+        stage.company = stage.add("linkedin", None, Some("organization:42:page-token"));
         stage
     }
 
@@ -163,13 +198,18 @@ impl Stage {
 
     /// Uploads a picture; its id.
     pub fn picture(&mut self, alt: &str) -> String {
+        self.file(&support::media::png(40, 30), "a.png", alt)
+    }
+
+    /// Uploads a file; its id.
+    pub fn file(&mut self, bytes: &[u8], name: &str, alt: &str) -> String {
         let access = self.sim.access::<Write>(self.workspace).unwrap();
         let services = self.sim.services.clone();
-        let (png, alt) = (support::media::png(40, 30), alt.to_owned());
+        let (bytes, name, alt) = (bytes.to_vec(), name.to_owned(), alt.to_owned());
         let added = self.sim.run(async move {
             let mut staging = services.stage().await?;
-            services.fill(&mut staging, &png).await?;
-            let (staged, name) = (services.staged(staging).await?, "a.png".to_owned());
+            services.fill(&mut staging, &bytes).await?;
+            let staged = services.staged(staging).await?;
             services.add_asset(access, NewAsset { staged, name, mime: None, alt }).await
         });
         added.unwrap().unwrap().value.id
@@ -177,6 +217,15 @@ impl Stage {
 
     /// Schedules one part with pictures, `after` from now.
     pub fn post_pictures(&mut self, channel: ChannelId, pictures: &[String], after: Duration) {
+        self.try_pictures(channel, pictures, after).unwrap();
+    }
+
+    pub fn try_pictures(
+        &mut self,
+        channel: ChannelId,
+        pictures: &[String],
+        after: Duration,
+    ) -> Result<PostShown, Problem> {
         let due = self.sim.now().plus(after).to_string();
         let part =
             PartDraft { text: "look".to_owned(), media: pictures.to_vec(), delay_minutes: 0 };
@@ -191,7 +240,8 @@ impl Stage {
         };
         let access = self.sim.access::<Write>(self.workspace).unwrap();
         let services = self.sim.services.clone();
-        self.sim.run(async move { services.create_post(access, new).await }).unwrap().unwrap();
+        let made = self.sim.run(async move { services.create_post(access, new).await });
+        made.unwrap().map(|done| done.value)
     }
 
     pub fn delivery(&mut self, id: &str) -> DeliveryShown {
@@ -219,7 +269,8 @@ impl Stage {
     }
 
     pub fn fault(&mut self, host: &str, on: Matcher, times: u32, act: Act) {
-        self.sim.world().add_fault(Fault { on, host: Some(host.to_owned()), times, act });
+        let host = Some(real(host).to_owned());
+        self.sim.world().add_fault(Fault { on, host, times, act });
     }
 
     /// The channel that publishes to this host.
@@ -229,6 +280,8 @@ impl Stage {
             LISTED => self.listed,
             RECORDS => self.records,
             TIMELINE => self.x,
+            MEMBER => self.member,
+            COMPANY => self.company,
             _ => self.hook,
         }
     }
@@ -248,13 +301,12 @@ impl Stage {
     /// most once; nothing ever twice.
     pub fn assert_journal_rule(&mut self, texts: &[&str]) {
         let copies = self.copies();
-        let hosts: BTreeMap<String, &str> = [KEYED, LISTED, RECORDS, HOOK, TIMELINE]
-            .map(|host| (self.channel_of(host).to_string(), host))
-            .into();
+        let hosts: BTreeMap<String, &str> =
+            TWINS.map(|(_, host)| (self.channel_of(host).to_string(), host)).into();
         for delivery in self.deliveries() {
             let Some(host) = hosts.get(&delivery.channel) else { continue };
             for (part, text) in delivery.parts.iter().zip(texts) {
-                let count = copies.get(&format!("{host} {text}")).copied().unwrap_or(0);
+                let count = copies.get(&format!("{} {text}", real(host))).copied().unwrap_or(0);
                 let allowed = match (part.state.as_str(), delivery.state.as_str()) {
                     ("published", _) => 1..=1,
                     ("failed", _) | (_, "failed" | "cancelled" | "partial") => 0..=0,

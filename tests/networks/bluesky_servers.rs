@@ -168,6 +168,7 @@ impl Thread {
             media: &[],
             before,
             known: &[],
+            in_doubt: false,
         }
     }
 }

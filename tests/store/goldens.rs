@@ -6,6 +6,7 @@ use std::time::Duration;
 use carillon::base::{CorrelationId, SeededRng, Timestamp};
 use carillon::domain::access;
 use carillon::domain::channel::{Account, Channel, ChannelState};
+use carillon::domain::cost::{Micros, Spent};
 use carillon::domain::delivery::{Delivery, Note, NoteKind};
 use carillon::domain::event::{Actor, Event};
 use carillon::domain::media::{Asset, MediaKind, Shape, Thumbnail};
@@ -39,7 +40,8 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[Slug { workspace: id(1) }]),
         Golden::global(&[KeyHash { workspace: id(1), key: id(2) }]),
         Golden::global(&[Feed { workspace: id(1) }]),
-        Golden::global(&actors().map(|by| Pause { since: at(1), by })),
+        Golden::global(&pauses(Some("credits_depleted".to_owned())))
+            .since(1, &pauses(None)),
         Golden::scoped(&workspaces()),
         Golden::scoped(&[WrappedKey { wrapped: bytes() }]),
         Golden::scoped(&keys()).since(1, &keys()[..2]),
@@ -93,7 +95,16 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[EmbedToken { session: id(30) }]),
         Golden::scoped(&tallies()),
         Golden::scoped(&[Judged { sequence: u64::MAX }]),
+        Golden::scoped(&[
+            Spent::default(),
+            Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) },
+        ]),
     ]
+}
+
+fn pauses(why: Option<String>) -> Vec<Pause> {
+    let by = |by| Pause { since: at(1), by, why: why.clone() };
+    actors().map(by).into()
 }
 
 fn tallies() -> [Tally; 2] {

@@ -19,7 +19,7 @@ const REGISTRIES: &[Registry] = &[
     Registry {
         folder: "src/networks/",
         file: "src/networks/mod.rs",
-        helpers: &["call", "credential", "hosts", "media"],
+        helpers: &["advice", "call", "credential", "hosts", "media"],
     },
     Registry { folder: "src/practice/", file: "src/practice/mod.rs", helpers: &["multipart"] },
     Registry { folder: "src/engine/workers/", file: "src/engine/workers/mod.rs", helpers: &[] },

@@ -48,9 +48,9 @@ pub(super) const TABLE: &[Row] = &[
     row(403, "cashtag", Class::Policy, "too_many_cashtags"),
     row(403, "suspended", Class::Auth, "account_checkpoint"),
     row(403, "locked", Class::Auth, "account_checkpoint"),
+    row(403, "deleted or not visible", Class::Validation, "destination_gone"),
     row(403, "reply to this conversation", Class::Policy, "reply_not_allowed"),
     row(403, "reply", Class::Policy, "reply_not_allowed"),
-    row(403, "deleted or not visible", Class::Validation, "destination_gone"),
     // Too long a text is told like this, too: no word about the account.
     row(403, "not permitted to perform this action", Class::Policy, "not_permitted"),
     row(403, "", Class::Policy, "policy"),
@@ -138,6 +138,7 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::next_step;
     use super::*;
 
     /// Each row of networks.md 1.6, in the bodies that were seen.
@@ -175,6 +176,12 @@ mod tests {
             (403, flat("Forbidden", long), Class::Policy, "not_permitted"),
             (403, flat("Forbidden", "only one cashtag"), Class::Policy, "too_many_cashtags"),
             (403, flat("Forbidden", reply), Class::Policy, "reply_not_allowed"),
+            (
+                403,
+                flat("Forbidden", "reply to a Tweet that is deleted or not visible to you"),
+                Class::Validation,
+                "destination_gone",
+            ),
             (403, flat("Forbidden", "account is suspended"), Class::Auth, "account_checkpoint"),
             (403, flat("Forbidden", "temporarily locked"), Class::Auth, "account_checkpoint"),
             (403, flat("Forbidden", "something else"), Class::Policy, "policy"),
@@ -204,6 +211,9 @@ mod tests {
         ] {
             let judged = judge(status, &Told::read(body.as_bytes()));
             assert_eq!((judged.class, judged.code), (class, code), "{status} {body}");
+        }
+        for row in TABLE.iter().chain([&SERVER, &REDIRECT, &OTHER]) {
+            assert!(next_step(row.code).is_some(), "{} has no words for a person", row.code);
         }
         let told = Told::read(br#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#);
         assert_eq!(told.said(), "88: Rate limit exceeded");

@@ -19,8 +19,10 @@ use super::{
 };
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
 use crate::domain::channel::Account;
+use crate::domain::cost::{Charge, Prices};
 use crate::domain::publish::{Outcome, ReadBack, Reading, Receipt, Source};
 use crate::domain::text::Counter;
+use crate::domain::weighted::has_address;
 use crate::outbound::Response;
 
 pub(super) struct X;
@@ -99,6 +101,12 @@ impl Network for X {
 
     async fn identify(&self, call: &Call<'_>) -> Result<Account, CallError> {
         me(call).await.map(|(account, _)| account)
+    }
+
+    fn charge(&self, prices: &Prices, text: &str) -> Option<Charge> {
+        let with_link = has_address(text);
+        let micros = if with_link { prices.x_post_with_link } else { prices.x_post };
+        Some(Charge { micros, with_link })
     }
 
     /// networks.md 1.4: 10,000 posts in 24 hours are counted for all users of one app.

@@ -270,6 +270,7 @@ impl Caller<'_> {
             "media": if services.media_answers().await { "ok" } else { "failing" },
             "publishing": if services.is_paused().await? { "paused" } else { "running" },
             "paused": paused,
+            "stopped": services.stopped_networks().await?,
             "paused_workspaces": backlog.paused_workspaces,
             "paused_channels": backlog.paused_channels,
             "late": overdue,
