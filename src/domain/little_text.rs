@@ -67,8 +67,10 @@ mod tests {
     fn what_has_a_meaning_is_escaped_unless_it_is_meant() {
         for (text, sent) in [
             ("plain, text. \u{e9}\u{1F950}", "plain, text. \u{e9}\u{1F950}"),
-            ("a (b) [c] {d} <e> *f* _g_ ~h~ |i| \\j @k",
-             "a \\(b\\) \\[c\\] \\{d\\} \\<e\\> \\*f\\* \\_g\\_ \\~h\\~ \\|i\\| \\\\j \\@k"),
+            (
+                "a (b) [c] {d} <e> *f* _g_ ~h~ |i| \\j @k",
+                "a \\(b\\) \\[c\\] \\{d\\} \\<e\\> \\*f\\* \\_g\\_ \\~h\\~ \\|i\\| \\\\j \\@k",
+            ),
             ("#hiring now #1 a#b # x", "#hiring now \\#1 a\\#b \\# x"),
             ("#my_tag", "#my\\_tag"),
             ("hi @[Acme Ltd](urn:li:organization:42)!", "hi @[Acme Ltd](urn:li:organization:42)!"),

@@ -35,8 +35,14 @@ pub use media::Media;
 pub use told::Told;
 
 /// Every network, one line each.
-pub static REGISTRY: &[&dyn Network] =
-    &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky, &webhook::Webhook, &x::X, &linkedin::LinkedIn];
+pub static REGISTRY: &[&dyn Network] = &[
+    &feed::Feed,
+    &mastodon::Mastodon,
+    &bluesky::Bluesky,
+    &webhook::Webhook,
+    &x::X,
+    &linkedin::LinkedIn,
+];
 
 /// The network with this word.
 pub fn named(word: &str) -> Option<&'static dyn Network> {

@@ -7,8 +7,8 @@ use super::fault::Faults;
 use super::journal::Moment;
 use super::page::ShownInstance;
 use super::{
-    Act, Answer, Fate, Fault, Instance, JournalEntry, Request, RequestLine, bluesky, mastodon,
-    linkedin, no_such_host, webhook, x,
+    Act, Answer, Fate, Fault, Instance, JournalEntry, Request, RequestLine, bluesky, linkedin,
+    mastodon, no_such_host, webhook, x,
 };
 use crate::base::{SeededRng, Timestamp};
 

@@ -138,9 +138,7 @@ fn a_token_that_was_taken_away_holds_the_post_and_a_page_is_no_answer() {
         assert_eq!(stage.deliveries()[0].state, "published", "{host}");
         let mut stage = play(22, host, &Act::RevokeToken, 1, None);
         let delivery = stage.deliveries().remove(0);
-        // Bluesky signs in again with the password that it was given.
-        let expected = if network == "bluesky" { "published" } else { "held" };
-        assert_eq!(delivery.state, expected, "{host} {delivery:#?}");
+        assert_eq!(delivery.state, "held", "{host} {delivery:#?}");
     }
 }
 

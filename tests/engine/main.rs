@@ -9,6 +9,7 @@ mod disk;
 mod dump;
 mod faults;
 mod images;
+mod linkedin;
 mod media;
 mod model;
 mod preparing;

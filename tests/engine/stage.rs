@@ -154,6 +154,22 @@ impl Stage {
         added.unwrap().unwrap().value.id.parse().unwrap()
     }
 
+    /// Connects another account by its token alone.
+    pub fn try_add(&mut self, network: &str, token: &str) -> Result<ChannelId, Problem> {
+        let access = self.sim.access::<Entrust>(self.workspace)?;
+        let services = self.sim.services.clone();
+        let brought = Brought {
+            network: network.to_owned(),
+            name: "another".to_owned(),
+            instance: None,
+            identifier: None,
+            url: None,
+            token: Some(Secret::new(token.to_owned())),
+        };
+        let added = self.sim.run(async move { services.add_channel(access, brought).await });
+        added.unwrap().map(|done| done.value.id.parse().unwrap())
+    }
+
     /// Schedules a thread of `texts` to `channels`, `after` from now.
     pub fn post(&mut self, channels: &[ChannelId], texts: &[&str], after: Duration) -> PostShown {
         self.try_post(channels, texts, after).unwrap()

@@ -85,7 +85,7 @@ async fn sent(
         ticket: &[],
         before,
         known: &[],
-            in_doubt: false,
+        in_doubt: false,
     };
     let first = network.commit(&call, &part).await;
     call.now = now.plus(Duration::from_mins(1));

@@ -40,8 +40,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[Slug { workspace: id(1) }]),
         Golden::global(&[KeyHash { workspace: id(1), key: id(2) }]),
         Golden::global(&[Feed { workspace: id(1) }]),
-        Golden::global(&pauses(Some("credits_depleted".to_owned())))
-            .since(1, &pauses(None)),
+        Golden::global(&pauses(Some("credits_depleted".to_owned()))).since(1, &pauses(None)),
         Golden::scoped(&workspaces()),
         Golden::scoped(&[WrappedKey { wrapped: bytes() }]),
         Golden::scoped(&keys()).since(1, &keys()[..2]),

@@ -71,7 +71,9 @@ pub(super) fn failed(call: &Call<'_>, response: &Response) -> Failure {
 pub(super) fn untried(call: &Call<'_>, response: &Response) -> Outcome {
     let failed = failed(call, response);
     match response.status {
-        200..=299 => Outcome::Transient(failure("unreadable_answer", &failed.detail, failed.status)),
+        200..=299 => {
+            Outcome::Transient(failure("unreadable_answer", &failed.detail, failed.status))
+        }
         429 => Outcome::RateLimited { until: super::midnight(call.now), failure: failed },
         408 | 500.. => Outcome::Transient(failed),
         _ if matches!(failed.code.as_str(), "token_not_active_yet" | "media_not_ready") => {

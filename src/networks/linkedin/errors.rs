@@ -59,7 +59,8 @@ const OTHER: Row = row((400, 499), "", Class::Validation, "validation");
 
 pub(super) fn judge(status: u16, told: &Told) -> &'static Row {
     let words = told.said().to_lowercase();
-    let fits = |row: &&Row| (row.status.0..=row.status.1).contains(&status) && words.contains(row.marker);
+    let fits =
+        |row: &&Row| (row.status.0..=row.status.1).contains(&status) && words.contains(row.marker);
     TABLE.iter().find(fits).unwrap_or(&OTHER)
 }
 
@@ -135,17 +136,42 @@ mod tests {
         let twice = "Content is a duplicate of urn:li:share:7001.";
         for (status, body, class, code) in [
             (401, old(65_600, "Invalid access token"), Class::Auth, "token_invalid"),
-            (401, old(65_601, "The token used in the request has been revoked"), Class::Auth, "token_revoked"),
+            (
+                401,
+                old(65_601, "The token used in the request has been revoked"),
+                Class::Auth,
+                "token_revoked",
+            ),
             (401, old(65_602, "expired"), Class::Auth, "token_expired"),
             (401, String::new(), Class::Auth, "unauthorized"),
-            (403, old(100, "Not enough permissions to access: partnerApiPosts"), Class::Policy, "scope_missing"),
+            (
+                403,
+                old(100, "Not enough permissions to access: partnerApiPosts"),
+                Class::Policy,
+                "scope_missing",
+            ),
             (404, old(0, "not found"), Class::Validation, "destination_gone"),
             (422, new("MEDIA_ASSET_WAITING_UPLOAD", ""), Class::Media, "media_not_ready"),
-            (400, new("MEDIA_ASSET_PROCESSING_FAILED", ""), Class::Media, "media_processing_failed"),
+            (
+                400,
+                new("MEDIA_ASSET_PROCESSING_FAILED", ""),
+                Class::Media,
+                "media_processing_failed",
+            ),
             (422, new("DUPLICATE_POST", twice), Class::Duplicate, "duplicate_content"),
             (422, new("FIELD_LENGTH_TOO_LONG", "too long"), Class::Validation, "validation"),
-            (426, old(0, "Requested version 20251101 is not active"), Class::Validation, "version_sunset"),
-            (400, r#"{"code":"NONEXISTENT_VERSION"}"#.to_owned(), Class::Validation, "version_sunset"),
+            (
+                426,
+                old(0, "Requested version 20251101 is not active"),
+                Class::Validation,
+                "version_sunset",
+            ),
+            (
+                400,
+                r#"{"code":"NONEXISTENT_VERSION"}"#.to_owned(),
+                Class::Validation,
+                "version_sunset",
+            ),
             (429, String::new(), Class::RateLimited, "rate_limited"),
             (504, "<html>".to_owned(), Class::Server, "network_error"),
             (500, old(0, "Unable to obtain activity"), Class::Server, "network_error"),

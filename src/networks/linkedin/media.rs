@@ -57,9 +57,15 @@ struct Upload {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Stage {
     /// An image whose bytes go there.
-    Image { to: String },
+    Image {
+        to: String,
+    },
     /// A video: where each part goes, and the tags of those that are there.
-    Video { token: String, parts: Vec<Part>, tags: Vec<String> },
+    Video {
+        token: String,
+        parts: Vec<Part>,
+        tags: Vec<String>,
+    },
     Processing,
     Ready,
 }
@@ -165,7 +171,8 @@ fn unreadable(what: &str) -> Outcome {
 fn urn(value: &Value, kind: &str) -> Result<String, Outcome> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let urn = value.as_str().unwrap_or_default();
-    let id = urn.strip_prefix("urn:li:").and_then(|rest| rest.strip_prefix(kind)?.strip_prefix(':'));
+    let id =
+        urn.strip_prefix("urn:li:").and_then(|rest| rest.strip_prefix(kind)?.strip_prefix(':'));
     let fits = id.is_some_and(|id| (1..=100).contains(&id.len()) && id.chars().all(plain));
     fits.then(|| urn.to_owned()).ok_or_else(|| unreadable("no urn of the media"))
 }
@@ -217,7 +224,8 @@ fn parts(instructions: &Value, bytes: u64) -> Option<Vec<Part>> {
 
 /// An address that an answer named, if it is one of LinkedIn's.
 fn address(call: &Call<'_>, text: &str) -> Result<Url, Outcome> {
-    let refused = || Outcome::Refused(failure("address_refused", "not an address of LinkedIn", None));
+    let refused =
+        || Outcome::Refused(failure("address_refused", "not an address of LinkedIn", None));
     let url = Url::parse(text).map_err(|_| refused())?;
     let own = Url::parse(call.hosts.base(&API)).ok();
     let same = own.is_some_and(|own| {

@@ -38,11 +38,7 @@ const WEB: Host = Host { network: "linkedin", name: "web", url: "https://www.lin
 const VERSION: Version = Version {
     network: "linkedin",
     usual: "202607",
-    ends: &[
-        ("202601", "2027-01-15"),
-        ("202602", "2027-02-15"),
-        ("202603", "2027-03-16"),
-    ],
+    ends: &[("202601", "2027-01-15"), ("202602", "2027-02-15"), ("202603", "2027-03-16")],
 };
 
 /// A fact: `member` or `organization`.

@@ -13,14 +13,18 @@ const FRESH: Duration = Duration::from_mins(1);
 
 /// A token of a member, and the organization that it is to speak for: `TOKEN`, or
 /// `organization:NUMBER:TOKEN`.
-pub(super) fn pasted(text: &str, now: Timestamp) -> Result<(Credential, Option<String>), CallError> {
+pub(super) fn pasted(
+    text: &str,
+    now: Timestamp,
+) -> Result<(Credential, Option<String>), CallError> {
     let how = "paste the access token, or organization:NUMBER:TOKEN for a page";
     let bad = || CallError::Refused(failure("token_form", how, None));
     let (page, token) = match text.strip_prefix("organization:") {
         None => (None, text),
         Some(rest) => {
             let (number, token) = rest.split_once(':').ok_or_else(bad)?;
-            let digits = (1..=20).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+            let digits =
+                (1..=20).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
             let urn = digits.then(|| format!("urn:li:organization:{number}"));
             (Some(urn.ok_or_else(bad)?), token)
         }

@@ -131,8 +131,12 @@ impl Server {
         self.may_write(token, &owner)?;
         let processing = self.settings.video_processing;
         let media = self.media.get_mut(&urn).ok_or_else(Refusal::denied)?;
-        let tags: Vec<&str> =
-            of["uploadedPartIds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let tags: Vec<&str> = of["uploadedPartIds"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let right = media.parts.iter().map(|(_, tag)| tag.as_deref()).collect::<Option<Vec<_>>>();
         // networks.md 2.8 (5).
         if right.as_deref() != Some(tags.as_slice()) {

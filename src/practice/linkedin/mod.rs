@@ -155,7 +155,9 @@ fn urn_of(segment: &str) -> Result<String, Refusal> {
         return Err(Refusal::new(400, 0, "Syntax exception in path variables"));
     }
     let decoded = percent_decode_str(segment).decode_utf8();
-    decoded.map(String::from).map_err(|_| Refusal::new(400, 0, "Syntax exception in path variables"))
+    decoded
+        .map(String::from)
+        .map_err(|_| Refusal::new(400, 0, "Syntax exception in path variables"))
 }
 
 impl Server {
@@ -206,7 +208,8 @@ impl Server {
     fn route(&mut self, m: &mut Moment<'_>, request: &Request) -> Outcome {
         let path = request.path.clone();
         let segments = segments(&path);
-        if let ("PUT", ["upload", kind, id, part]) = (request.method.as_str(), segments.as_slice()) {
+        if let ("PUT", ["upload", kind, id, part]) = (request.method.as_str(), segments.as_slice())
+        {
             return self.put(m, request, (kind, id, part));
         }
         let token = self.token(m.now, request)?.to_owned();
@@ -250,7 +253,11 @@ impl Server {
             return Err(Refusal::new(400, 0, "X-Restli-Protocol-Version must be 2.0.0"));
         }
         let Some(text) = request.header("linkedin-version") else {
-            return Err(Refusal::new(400, 0, "A version must be present. Please specify a version"));
+            return Err(Refusal::new(
+                400,
+                0,
+                "A version must be present. Please specify a version",
+            ));
         };
         let (first, last) = self.settings.versions;
         match text.parse() {

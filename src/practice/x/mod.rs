@@ -105,7 +105,7 @@ struct Refusal {
     title: &'static str,
     detail: String,
     kind: &'static str,
-    parameters: Option<Value>,
+    parameters: Option<Box<Value>>,
 }
 
 impl Refusal {
@@ -123,7 +123,7 @@ impl Refusal {
         parameters.insert(name.to_owned(), json!([value]));
         let message = message.into();
         Self {
-            parameters: Some(json!([{ "parameters": parameters, "message": message }])),
+            parameters: Some(Box::new(json!([{ "parameters": parameters, "message": message }]))),
             ..Self::new(
                 400,
                 "Invalid Request",
@@ -154,7 +154,7 @@ impl Refusal {
             "status": self.status,
         });
         if let Some(parameters) = self.parameters {
-            body["errors"] = parameters;
+            body["errors"] = *parameters;
         }
         Answer::json(self.status, &body)
     }
@@ -219,12 +219,11 @@ impl Server {
             suspended: false,
             premium: false,
         });
-        match Keys::read(token, id) {
-            Some(keys) => drop(self.keys.insert(keys.token.clone(), keys)),
-            None => {
-                let scopes = scopes.split_whitespace().map(str::to_owned).collect();
-                self.bearers.insert(token.to_owned(), Bearer { account: id, scopes });
-            }
+        if let Some(keys) = Keys::read(token, id) {
+            self.keys.insert(keys.token.clone(), keys);
+        } else {
+            let scopes = scopes.split_whitespace().map(str::to_owned).collect();
+            self.bearers.insert(token.to_owned(), Bearer { account: id, scopes });
         }
         id.to_string()
     }
@@ -241,14 +240,18 @@ impl Server {
 
     /// X locks or suspends the account, or lets it go on.
     pub fn set_suspended(&mut self, username: &str, suspended: bool) {
-        let found = self.accounts.values_mut().find(|account| account.username == username);
-        found.into_iter().for_each(|account| account.suspended = suspended);
+        let mut accounts = self.accounts.values_mut();
+        if let Some(account) = accounts.find(|account| account.username == username) {
+            account.suspended = suspended;
+        }
     }
 
     /// The account subscribes, and may write at length.
     pub fn set_premium(&mut self, username: &str, premium: bool) {
-        let found = self.accounts.values_mut().find(|account| account.username == username);
-        found.into_iter().for_each(|account| account.premium = premium);
+        let mut accounts = self.accounts.values_mut();
+        if let Some(account) = accounts.find(|account| account.username == username) {
+            account.premium = premium;
+        }
     }
 
     fn next_id(&mut self) -> u64 {

@@ -160,9 +160,10 @@ impl Server {
         let post = self.posts.get(&parent).ok_or_else(gone)?;
         // networks.md 1.7 (8): to others only when they mentioned the account.
         let name = format!("@{}", self.username(caller.account));
-        let allowed = match post.account == caller.account {
-            true => self.settings.self_replies,
-            false => post.text.contains(&name),
+        let allowed = if post.account == caller.account {
+            self.settings.self_replies
+        } else {
+            post.text.contains(&name)
         };
         if !allowed {
             return Err(Refusal::forbidden(
@@ -270,7 +271,7 @@ impl Server {
         let page: Vec<&Post> = self.posts.values().rev().filter(listed).take(most + 1).collect();
         let fields = query.list("tweet.fields");
         let data: Vec<Value> =
-            page.iter().take(most).map(|post| self.shown_post(post, &fields)).collect();
+            page.iter().take(most).map(|post| Self::shown_post(post, &fields)).collect();
         let mut answer = json!({ "meta": { "result_count": data.len() } });
         if let (true, Some(last)) = (page.len() > most, page.get(most.saturating_sub(1))) {
             answer["meta"]["next_token"] = json!(last.id.to_string());
@@ -282,7 +283,7 @@ impl Server {
         Ok(Answer::json(200, &answer))
     }
 
-    fn shown_post(&self, post: &Post, fields: &[&str]) -> Value {
+    fn shown_post(post: &Post, fields: &[&str]) -> Value {
         let (text, urls) = shown_text(post);
         let mut shown = json!({ "id": post.id.to_string(), "text": text });
         let wanted = |field: &str| fields.contains(&field);

@@ -5,8 +5,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 /// A few endings are enough for practice.
-const ENDINGS: [&str; 10] =
-    ["com", "org", "net", "info", "co", "io", "dev", "app", "shop", "de"];
+const ENDINGS: [&str; 10] = ["com", "org", "net", "info", "co", "io", "dev", "app", "shop", "de"];
 
 /// An address in a text: where it begins and ends in bytes.
 pub(super) fn links(text: &str) -> Vec<(usize, usize)> {
