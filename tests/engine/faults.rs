@@ -56,10 +56,20 @@ fn every_act_of_a_practice_network_is_in_a_script() {
     let played: BTreeSet<String> = acts().iter().map(|(_, act)| named(act)).collect();
     // Without a wildcard, so that a new act must be named here.
     let known = |act: &Act| match act {
-        Act::ErrorBefore { .. } | Act::ErrorAfter { .. } | Act::AcceptThenDrop => true,
-        Act::DropBefore | Act::LandLate { .. } | Act::RateLimited { .. } => true,
-        Act::RateLimitedAs { .. } | Act::False401 | Act::Html502 | Act::CutBody { .. } => true,
-        Act::SlowBody { .. } | Act::SlowStart { .. } | Act::GarbageJson | Act::WrongShape => true,
+        Act::ErrorBefore { .. }
+        | Act::ErrorAfter { .. }
+        | Act::AcceptThenDrop
+        | Act::DropBefore
+        | Act::LandLate { .. }
+        | Act::RateLimited { .. }
+        | Act::RateLimitedAs { .. }
+        | Act::False401
+        | Act::Html502
+        | Act::CutBody { .. }
+        | Act::SlowBody { .. }
+        | Act::SlowStart { .. }
+        | Act::GarbageJson
+        | Act::WrongShape => true,
         Act::RevokeToken | Act::Html200 => false,
     };
     assert!(acts().iter().all(|(_, act)| known(act)));

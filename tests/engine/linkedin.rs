@@ -111,7 +111,7 @@ fn images_a_video_and_an_article_go_out_as_linkedin_wants_them() {
     let video = stage.file(&support::media::mp4(b"isom", 640, 360, 4), "a.mp4", "");
     stage.fault(MEMBER, Matcher::Upload, 1, Act::AcceptThenDrop);
     for channel in [company, member] {
-        stage.post_pictures(channel, &[video.clone()], MINUTE);
+        stage.post_pictures(channel, std::slice::from_ref(&video), MINUTE);
         stage.sim.pass(10 * MINUTE);
         let state: Vec<_> = stage.deliveries().into_iter().map(|d| d.state).collect();
         assert!(state.iter().all(|state| state == "published"), "{:#?}", stage.deliveries());

@@ -181,7 +181,7 @@ fn a_moving_picture_goes_in_chunks_and_waits_until_x_is_done_with_it() {
     let mut stage = Stage::new(8);
     let x = stage.x;
     let moving = stage.file(&support::media::gif(40, 30), "a.gif", "A spinning thing");
-    stage.post_pictures(x, &[moving.clone()], MINUTE);
+    stage.post_pictures(x, std::slice::from_ref(&moving), MINUTE);
     stage.sim.pass(MINUTE + Duration::from_secs(4));
     let delivery = stage.deliveries().remove(0);
     assert_eq!(
