@@ -150,6 +150,10 @@ pub const DEFECTS: &[Flaw] = &[
     },
 ];
 
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
 async fn mastodon(house: &House) -> String {
     let body = json!({
         "network": "mastodon", "name": "Us", "instance": format!("https://{INSTANCE}"),
@@ -157,7 +161,7 @@ async fn mastodon(house: &House) -> String {
     });
     let made = house.post("/channels", &body).await;
     assert_eq!(made.status, 201, "{}", made.text());
-    made.json()["id"].as_str().unwrap().to_owned()
+    text(&made.json()["id"])
 }
 
 /// Nothing was sent, so nothing may be said to be out: neither a state, nor an id of the network's.
@@ -254,85 +258,54 @@ async fn nothing_opens_when_nothing_is_set() {
     }
 }
 
-/// One write after another, each through the API: the chain grows by what it says.
-#[tokio::test]
-async fn whatever_changes_is_on_record() {
-    let house = House::new().await;
+/// Things that are there, and what writes each: the event that must come of it, and the request.
+async fn writes(house: &House) -> Vec<(&'static str, Call<'_>)> {
     let feed = house.new_feed().await;
     let at = json!({ "at": "2026-12-01T09:00", "zone": "UTC" });
-    let post = house.new_post(&feed, at.clone()).await["id"].as_str().unwrap().to_owned();
-    let other = house.new_post(&feed, at).await["id"].as_str().unwrap().to_owned();
+    let post = text(&house.new_post(&feed, at.clone()).await["id"]);
+    let other = text(&house.new_post(&feed, at).await["id"]);
     let asset = house.upload("a.png", "image/png", &support::media::png(4, 3), "").await.json();
-    let asset = asset["id"].as_str().unwrap().to_owned();
+    let asset = text(&asset["id"]);
     let user = "01890a5d-ac96-774b-bcce-b302099a8057";
     house.put_user(user.parse().unwrap()).await;
     let args = json!({ "user": user, "role": "editor" });
     house.verb(("member", "add"), Some(&house.workspace), args).await;
-    let make = async |path: &str, body: Value| {
-        let made = house.post(path, &body).await;
-        assert_eq!(made.status, 201, "{}", made.text());
-        made.json()["id"].as_str().unwrap().to_owned()
-    };
+    let make = async |path: &str, body: Value| text(&house.post(path, &body).await.json()["id"]);
     let key = make("/keys", json!({ "name": "k", "scopes": ["read"] })).await;
-    let invitation =
-        make("/invitations", json!({ "email": "b@example.org", "role": "viewer" })).await;
-    let json = |method: Method, path: String, body: Value| house.call(method, &path).json(&body);
-    let plain = |method: Method, path: String| house.call(method, &path);
-    let writes: Vec<(&str, Call<'_>)> = vec![
-        (
-            "post.created",
-            json(
-                Method::POST,
-                "/posts".into(),
-                json!({ "parts": [{ "text": "x" }], "draft": true }),
-            ),
-        ),
-        (
-            "post.changed",
-            json(Method::PATCH, format!("/posts/{post}"), json!({ "parts": [{ "text": "y" }] })),
-        ),
-        ("post.cancelled", plain(Method::POST, format!("/posts/{post}/cancel"))),
-        ("post.deleted", plain(Method::DELETE, format!("/posts/{other}"))),
-        (
-            "asset.changed",
-            json(Method::PATCH, format!("/media/{asset}"), json!({ "alt": "A dog" })),
-        ),
-        ("asset.deleted", plain(Method::DELETE, format!("/media/{asset}"))),
-        (
-            "channel.added",
-            json(Method::POST, "/channels".into(), json!({ "network": "feed", "name": "New" })),
-        ),
-        (
-            "channel.changed",
-            json(Method::PATCH, format!("/channels/{feed}"), json!({ "name": "Else" })),
-        ),
-        ("channel.removed", plain(Method::DELETE, format!("/channels/{feed}"))),
-        (
-            "key.created",
-            json(Method::POST, "/keys".into(), json!({ "name": "x", "scopes": ["read"] })),
-        ),
-        ("key.revoked", plain(Method::DELETE, format!("/keys/{key}"))),
-        (
-            "member.changed",
-            json(Method::PATCH, format!("/members/{user}"), json!({ "role": "viewer" })),
-        ),
-        ("member.removed", plain(Method::DELETE, format!("/members/{user}"))),
-        (
-            "invitation.created",
-            json(
-                Method::POST,
-                "/invitations".into(),
-                json!({ "email": "c@example.org", "role": "viewer" }),
-            ),
-        ),
-        ("invitation.revoked", plain(Method::DELETE, format!("/invitations/{invitation}"))),
-        (
-            "workspace.security_changed",
-            json(Method::PUT, "/security".into(), json!({ "totp_required": true })),
-        ),
-        ("event.exported", plain(Method::GET, "/events/export".into())),
-    ];
-    for (kind, call) in writes {
+    let invitation = json!({ "email": "b@example.org", "role": "viewer" });
+    let invitation = make("/invitations", invitation).await;
+    let post_to = |path: &str, body: Value| house.call(Method::POST, path).json(&body);
+    let patch = |path: String, body: Value| house.call(Method::PATCH, &path).json(&body);
+    let delete = |path: String| house.call(Method::DELETE, &path);
+    let draft = json!({ "parts": [{ "text": "x" }], "draft": true });
+    let third = json!({ "email": "c@example.org", "role": "viewer" });
+    let totp = house.call(Method::PUT, "/security").json(&json!({ "totp_required": true }));
+    vec![
+        ("post.created", post_to("/posts", draft)),
+        ("post.changed", patch(format!("/posts/{post}"), json!({ "parts": [{ "text": "y" }] }))),
+        ("post.cancelled", house.call(Method::POST, &format!("/posts/{post}/cancel"))),
+        ("post.deleted", delete(format!("/posts/{other}"))),
+        ("asset.changed", patch(format!("/media/{asset}"), json!({ "alt": "A dog" }))),
+        ("asset.deleted", delete(format!("/media/{asset}"))),
+        ("channel.added", post_to("/channels", json!({ "network": "feed", "name": "New" }))),
+        ("channel.changed", patch(format!("/channels/{feed}"), json!({ "name": "Else" }))),
+        ("channel.removed", delete(format!("/channels/{feed}"))),
+        ("key.created", post_to("/keys", json!({ "name": "x", "scopes": ["read"] }))),
+        ("key.revoked", delete(format!("/keys/{key}"))),
+        ("member.changed", patch(format!("/members/{user}"), json!({ "role": "viewer" }))),
+        ("member.removed", delete(format!("/members/{user}"))),
+        ("invitation.created", post_to("/invitations", third)),
+        ("invitation.revoked", delete(format!("/invitations/{invitation}"))),
+        ("workspace.security_changed", totp),
+        ("event.exported", house.call(Method::GET, "/events/export")),
+    ]
+}
+
+/// One write after another, each through the API: the chain grows by what it says.
+#[tokio::test]
+async fn whatever_changes_is_on_record() {
+    let house = House::new().await;
+    for (kind, call) in writes(&house).await {
         let before = house.events().len();
         let answer = call.send().await;
         assert!(answer.status < 300, "{kind}: {}", answer.text());
@@ -341,11 +314,8 @@ async fn whatever_changes_is_on_record() {
         assert!(new.iter().any(|new| new == kind), "{kind}: {new:?}");
     }
     let listed = house.get("/events?limit=200").await.json();
-    assert_eq!(
-        listed["items"].as_array().unwrap().len(),
-        house.events().len(),
-        "and all of it is shown"
-    );
+    let listed = listed["items"].as_array().unwrap().len();
+    assert_eq!(listed, house.events().len(), "and all of it is shown");
 }
 
 /// Neither readiness nor what waits for people says anything of an hour in which nothing was to do.

@@ -207,26 +207,30 @@ fn forged(algorithm: &str) -> String {
     format!("{}.{}.{}", piece(json!({ "alg": algorithm, "typ": "JWT" })), piece(claims), "")
 }
 
-/// Every secret that this program hands out, in every place where one is taken.
-#[tokio::test]
-async fn a_secret_is_good_for_one_thing() {
-    let house = House::new().await;
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let last = |link: &Value| text(link).rsplit('/').next().unwrap().to_owned();
-    let set_up = last(&house.verb(("setup-link", ""), None, json!({})).await["link"]);
-    let host = json!({ "name": "CRM", "origin": ["https://crm.example"] });
-    let host = text(&house.verb(("host", "create"), None, host).await["key"]);
-    let embed = json!({
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// What a host's backend asks with.
+fn embed() -> Value {
+    json!({
         "user": { "id": "u", "email": "u@crm.example", "name": "U" },
         "workspace": { "id": "w", "name": "W" }, "role": "owner", "origin": "https://crm.example",
-    });
-    let page = house.bare(Method::POST, "/api/v1/embed-sessions").key(&host).json(&embed);
+    })
+}
+
+/// One of each secret that this program hands out, and two that it never would.
+async fn secrets(house: &House) -> Vec<(&'static str, String)> {
+    let last = |link: &Value| text(link).rsplit('/').next().unwrap().to_owned();
+    let set_up = last(&house.verb(("setup-link", ""), None, json!({})).await["link"]);
+    let page = format!("/setup/{set_up}");
+    assert_eq!(house.bare(Method::GET, &page).send().await.status, 200, "before there is anybody");
+    let host = json!({ "name": "CRM", "origin": ["https://crm.example"] });
+    let host = text(&house.verb(("host", "create"), None, host).await["key"]);
+    let page = house.bare(Method::POST, "/api/v1/embed-sessions").key(&host).json(&embed());
     let page = text(&page.send().await.json()["token"]);
     let invitation = json!({ "email": "new@example.org", "role": "viewer" });
     let invitation = last(&house.post("/invitations", &invitation).await.json()["link"]);
-    // The set-up link leads nowhere once there is somebody; so it is tried first.
-    let setup_page = |secret: &str| house.bare(Method::GET, &format!("/setup/{secret}"));
-    assert_eq!(setup_page(&set_up).send().await.status, 200);
     let login = json!({ "email": "ann@example.org", "password": "correct horse battery" });
     house.verb(("user", "create"), None, login.clone()).await;
     let opened = house.bare(Method::POST, "/api/v1/sessions").json(&login).send().await.json();
@@ -234,7 +238,7 @@ async fn a_secret_is_good_for_one_thing() {
     let reset = last(&house.verb(("user", "reset-link"), None, reset).await["link"]);
     let metrics = house.new_key(&house.workspace, &["metrics"]).await;
     // In this order: the new password ends the session.
-    let secrets = [
+    vec![
         ("a key", house.key.clone()),
         ("a session", text(&opened["token"])),
         ("the mark of a device", text(&opened["device"])),
@@ -246,39 +250,46 @@ async fn a_secret_is_good_for_one_thing() {
         ("metrics", metrics),
         ("unsigned claims", forged("none")),
         ("claims with an empty signature", forged("HS256")),
-    ];
-    let workspace = format!("/api/v1/workspaces/{}/posts", house.workspace);
-    let bearer = |path: &str, secret: &str| house.bare(Method::GET, path).key(secret);
-    let uses = |secret: &str| -> Vec<(&'static str, Call<'_>)> {
-        let accept = json!({ "token": secret, "name": "N", "password": "one two three four five" });
-        let set = json!({ "token": secret, "password": "one two three four five" });
-        let open = house.bare(Method::POST, "/api/v1/embed-sessions").key(secret).json(&embed);
-        let cookie = |name: &str| {
-            house.bare(Method::GET, "/account").header("cookie", &format!("{name}={secret}"))
-        };
-        vec![
-            ("posts", bearer(&workspace, secret)),
-            ("me", bearer("/api/v1/me", secret)),
-            ("this page", bearer("/api/v1/embed-sessions/current", secret)),
-            ("metrics", bearer("/metrics", secret)),
-            ("open a page", open),
-            ("cookie", cookie("__Host-carillon_session")),
-            ("cookie of a device", cookie("__Host-carillon_device")),
-            ("page of a first user", setup_page(secret)),
-            ("page of an invitation", bearer(&format!("/invitations/{secret}"), "x")),
-            ("page of a reset", bearer(&format!("/reset/{secret}"), "x")),
-            ("reset", house.bare(Method::POST, "/api/v1/password-resets").json(&set)),
-            ("accept", house.bare(Method::POST, "/api/v1/invitations/accept").json(&accept)),
-        ]
+    ]
+}
+
+/// Every place where a secret is taken.
+fn uses<'h>(house: &'h House, secret: &str) -> Vec<(&'static str, Call<'h>)> {
+    let bearer = |path: &str| house.bare(Method::GET, path).key(secret);
+    let page = |folder: &str| house.bare(Method::GET, &format!("/{folder}/{secret}"));
+    let cookie = |name: &str| {
+        house.bare(Method::GET, "/account").header("cookie", &format!("{name}={secret}"))
     };
+    let accept = json!({ "token": secret, "name": "N", "password": "one two three four five" });
+    let set = json!({ "token": secret, "password": "one two three four five" });
+    let open = house.bare(Method::POST, "/api/v1/embed-sessions").key(secret).json(&embed());
+    vec![
+        ("posts", bearer(&format!("/api/v1/workspaces/{}/posts", house.workspace))),
+        ("me", bearer("/api/v1/me")),
+        ("this page", bearer("/api/v1/embed-sessions/current")),
+        ("metrics", bearer("/metrics")),
+        ("open a page", open),
+        ("cookie", cookie("__Host-carillon_session")),
+        ("cookie of a device", cookie("__Host-carillon_device")),
+        ("page of a first user", page("setup")),
+        ("page of an invitation", page("invitations")),
+        ("page of a reset", page("reset")),
+        ("reset", house.bare(Method::POST, "/api/v1/password-resets").json(&set)),
+        ("accept", house.bare(Method::POST, "/api/v1/invitations/accept").json(&accept)),
+    ]
+}
+
+#[tokio::test]
+async fn a_secret_is_good_for_one_thing() {
+    let house = House::new().await;
     let mut good = Vec::new();
-    for (what, secret) in &secrets {
-        for (used, call) in uses(secret) {
+    for (what, secret) in secrets(&house).await {
+        for (used, call) in uses(&house, &secret) {
             let answer = call.send().await;
             if answer.status < 300 {
                 good.push(format!("{what}: {used}"));
             } else {
-                assert!(answer.status < 500 && !answer.text().contains(secret), "{what}: {used}");
+                assert!(answer.status < 500 && !answer.text().contains(&secret), "{what}: {used}");
             }
         }
     }
