@@ -6,8 +6,10 @@ use super::model::Model;
 use crate::service::{Happened, Of, is_by};
 
 /// Pairs that undo each other.
-const PAIRS: [(&str, &str, &str); 4] = [
+const PAIRS: [(&str, &str, &str); 6] = [
     ("channel", "pause", "resume"),
+    ("job", "pause", "resume"),
+    ("member", "suspend", "restore"),
     ("workspace", "pause", "resume"),
     ("network", "pause", "resume"),
     ("publishing", "pause", "resume"),
@@ -65,8 +67,10 @@ pub fn act(model: &Model) -> Act {
     let about = format!("{} {} {}", pair.0, pair.1, changed.it.event.subject);
     let mut command = Command::new(pair, about);
     command.workspace = Some(changed.workspace.to_string());
-    if noun != "workspace" {
-        command = command.with("id", changed.it.event.subject.clone());
+    match noun {
+        "workspace" => {}
+        "member" => command = command.with("user", changed.it.event.subject.clone()),
+        _ => command = command.with("id", changed.it.event.subject.clone()),
     }
     if (noun, word) == ("post", "edit") {
         let data = &changed.it.event.data;

@@ -182,3 +182,46 @@ fn help_is_filtered_as_one_types_and_runs_what_is_chosen() {
     press(&mut model, "\r");
     assert!(matches!(model.popup, Some(Popup::Confirm { .. })), "enter runs it");
 }
+
+#[test]
+fn members_are_invited_changed_and_suspended() {
+    let mut model = on("members");
+    press(&mut model, "/jon\r");
+    let jon = id(5_002);
+    assert_eq!(press(&mut model, "e"), []);
+    let role = format!("member set-role {jon} admin -w acme");
+    assert_eq!(typed(&press(&mut model, "a")), [role]);
+    assert_eq!(typed(&press(&mut model, "p")), [format!("member suspend {jon} -w acme")]);
+    // Who was suspended is let in again; what ends for good asks first, and keeps by default.
+    press(&mut model, "\x1b/lea\r");
+    let restore = format!("member restore {} -w acme", id(5_003));
+    assert_eq!(typed(&press(&mut model, "p")), [restore]);
+    assert_eq!(press(&mut model, "x\r"), []);
+    let remove = format!("member remove {} -w acme", id(5_003));
+    assert_eq!(typed(&press(&mut model, "xy")), [remove]);
+    assert_eq!(typed(&press(&mut model, "Py")), ["user reset-link lea@acme.example"]);
+    // Who was only invited has no role yet: the invitation is taken back.
+    press(&mut model, "\x1b/zoe\r");
+    assert_eq!(press(&mut model, "e"), []);
+    assert!(model.toast.as_ref().unwrap().text.contains("only who has come"));
+    let revoke = format!("invitation revoke {} -w acme", id(5_004));
+    assert_eq!(typed(&press(&mut model, "xy")), [revoke]);
+    assert_eq!(press(&mut model, "inobody\r"), []);
+    assert!(model.toast.as_ref().unwrap().text.contains("type an e-mail"));
+    press(&mut model, "inew@acme.example\r");
+    let invite = "invitation create new@acme.example --role 'viewer' -w acme";
+    assert_eq!(typed(&press(&mut model, "v")), [invite]);
+}
+
+#[test]
+fn jobs_are_run_and_paused() {
+    let mut model = on("jobs");
+    press(&mut model, "/backup\r");
+    assert_eq!(typed(&press(&mut model, "!")), ["job run backup"]);
+    assert_eq!(typed(&press(&mut model, "p")), ["job pause backup"]);
+    press(&mut model, "\x1b/media\r");
+    assert_eq!(typed(&press(&mut model, "p")), ["job resume media"]);
+    press(&mut model, "\x1b/publisher\r");
+    assert_eq!(press(&mut model, "!"), []);
+    assert!(model.toast.as_ref().unwrap().text.contains("runs all the time"));
+}

@@ -10,6 +10,7 @@ mod events;
 mod held;
 mod jobs;
 mod logs;
+mod members;
 mod networks;
 mod plan;
 mod queue;
@@ -52,7 +53,7 @@ pub struct Screen {
 }
 
 /// Every screen, those with a digit first.
-pub static SCREENS: [Screen; 14] = [
+pub static SCREENS: [Screen; 15] = [
     dashboard::SCREEN,
     queue::SCREEN,
     calendar::SCREEN,
@@ -63,6 +64,7 @@ pub static SCREENS: [Screen; 14] = [
     jobs::SCREEN,
     logs::SCREEN,
     workspaces::SCREEN,
+    members::SCREEN,
     plan::SCREEN,
     networks::SCREEN,
     backups::SCREEN,
