@@ -387,11 +387,9 @@ pub fn is_quiet(command: &Command) -> bool {
     // What is shown once must be read.
     let shows = matches!(
         (command.noun, command.verb),
-        ("key", "create")
+        ("key" | "invitation" | "host", "create")
             | ("channel", "add" | "test" | "connect")
-            | ("invitation", "create")
             | ("user", "create" | "reset-link")
-            | ("host", "create")
     );
     changes(command.noun, command.verb) && !shows
 }

@@ -12,6 +12,8 @@ pub const BYTES: u8 = 1;
 pub const RESIZE: u8 = 2;
 /// To the terminal: what to write, which is [`BYTES`], too; and the last word, a [`Bye`].
 pub const BYE: u8 = 3;
+/// The screen that is shown from now on, for when the line breaks and another takes its place.
+pub const AT: u8 = 4;
 
 /// The largest frame; a frame of a screen is far smaller.
 const LARGEST: usize = 256 * 1024;

@@ -160,6 +160,9 @@ impl Terminal {
         if kind == 3 {
             return Got::Bye(serde_json::from_slice(&payload).unwrap());
         }
+        if kind != 1 {
+            return Got::Bytes;
+        }
         self.screen.process(&payload);
         self.bytes += payload.len();
         self.frames += 1;
