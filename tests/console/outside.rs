@@ -237,6 +237,8 @@ fn a_server_that_stops_says_so_and_shows_the_same_screen_when_it_is_back() {
     tmux.key("Enter");
     tmux.wait_for("connected");
     tmux.key("Escape");
+    // Before the next key, or the two are one.
+    tmux.wait("the answer to be gone", |text| !text.contains("types:"));
     tmux.type_in("8");
     tmux.wait_for("[8 Jobs]");
     process.terminate();
