@@ -185,7 +185,7 @@ pub const CODES: &[CodeRow] = &[
     row(Code::LastOwner, "last_owner", (409, 5), "A workspace cannot be without an owner",
         "Make somebody else an owner first."),
     row(Code::StepUpNeeded, "step_up_needed", (403, 4), "This asks for a fresh proof that it is you",
-        "Give your password (and code) once more for this session, then repeat the request."),
+        "Give your password (and code) once more for this session, then repeat the request; a page inside another product is none: sign in here."),
     row(Code::Internal, "internal", (500, 1), "Something went wrong inside",
         "Report it with the correlation id; the log has the cause."),
 ];

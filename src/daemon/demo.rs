@@ -17,7 +17,7 @@ use super::signals::Signals;
 use super::{Error, build};
 use crate::base::{ChannelId, Clock, CorrelationId, Live, Problem, Secret, Timestamp, WorkspaceId};
 use crate::config::{Config, Loaded};
-use crate::domain::access::{Entrust, Grants, Read, Scope as KeyScope, Write};
+use crate::domain::access::{Entrust, Grants, HandOut, Read, Scope as KeyScope, Write};
 use crate::domain::event::Event;
 use crate::domain::post::PartDraft;
 use crate::practice::mastodon::Settings;
@@ -220,7 +220,8 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
     let scopes = [KeyScope::Admin, KeyScope::Metrics].into();
     let (name, channels) = ("demo".to_owned(), Grants::All);
     let new = NewKey { name, scopes, expires_at: None, channels };
-    let key = services.create_key(entrust().await?, new).await?;
+    let hand_out = services.operate::<HandOut>(operator, workspace, "demo", correlation);
+    let key = services.create_key(hand_out.await?, new).await?;
     let feed = Brought {
         network: "feed".to_owned(),
         name: "Bakery news".to_owned(),

@@ -218,14 +218,25 @@ impl Scope {
     }
 }
 
+/// How well it is known at this moment that it is them. Each is more than those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// They were let in, perhaps long ago.
+    Entered,
+    /// A host says so, a moment ago.
+    Vouched,
+    /// They proved it themselves, a moment ago; or it is nobody who could be asked, as a key.
+    Own,
+}
+
 /// A right, as a type: `service` asks for one in every use case.
 pub trait Right: Send + Sync + 'static {
     /// The least role of a member who has it.
     const ROLE: Role;
     /// The scope of a key that has it; `None`: no key.
     const SCOPE: Option<Scope>;
-    /// Whether a person must have proved a moment ago who they are.
-    const FRESH: bool = false;
+    /// What a person must have shown a moment ago.
+    const PROOF: Proof = Proof::Entered;
 }
 
 /// See everything of the workspace.
@@ -236,8 +247,10 @@ pub struct Write;
 pub struct Publish;
 /// Channels, keys, webhooks, members, settings.
 pub struct Manage;
-/// Make keys, connect and disconnect accounts: what whoever finds a session open must not do.
+/// Connect and disconnect accounts: what whoever finds a session open must not do.
 pub struct Entrust;
+/// Make keys, and take the record of events away: a page inside a host is no place for that.
+pub struct HandOut;
 /// Delete or transfer the workspace, appoint owners.
 pub struct Own;
 
@@ -260,12 +273,17 @@ impl Right for Manage {
 impl Right for Entrust {
     const ROLE: Role = Role::Admin;
     const SCOPE: Option<Scope> = Some(Scope::Admin);
-    const FRESH: bool = true;
+    const PROOF: Proof = Proof::Vouched;
+}
+impl Right for HandOut {
+    const ROLE: Role = Role::Admin;
+    const SCOPE: Option<Scope> = Some(Scope::Admin);
+    const PROOF: Proof = Proof::Own;
 }
 impl Right for Own {
     const ROLE: Role = Role::Owner;
     const SCOPE: Option<Scope> = None;
-    const FRESH: bool = true;
+    const PROOF: Proof = Proof::Own;
 }
 
 /// An API key, without its secret: that was shown once and only its hash is kept.
@@ -324,6 +342,7 @@ mod tests {
         assert_eq!(roles::<Publish>(), ["editor", "admin", "owner"]);
         assert_eq!(roles::<Manage>(), ["admin", "owner"]);
         assert_eq!(roles::<Entrust>(), ["admin", "owner"]);
+        assert_eq!(roles::<HandOut>(), ["admin", "owner"]);
         assert_eq!(roles::<Own>(), ["owner"]);
     }
 

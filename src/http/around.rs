@@ -56,6 +56,7 @@ pub(super) async fn around(
     if let (404, Some(route)) = (response.status().as_u16(), &route) {
         foreign::look(&face, route.as_str(), &path, &asked).await;
     }
+    foreign::note(&face, response.extensions().get(), &asked).await;
     problem::write(&mut response, correlation);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {

@@ -15,7 +15,7 @@ use crate::base::{
     Code, CorrelationId, HostId, KeyId, Problem, SessionId, Timestamp, UserId, WorkspaceId,
 };
 use crate::domain::access::{
-    Entrust, Key, Manage, Member, Publish, Reach, Right, Scope as KeyScope, Write,
+    Entrust, Key, Manage, Member, Proof, Publish, Reach, Right, Scope as KeyScope, Write,
 };
 use crate::domain::event::{Actor, Event};
 use crate::domain::user::FRESH;
@@ -27,15 +27,15 @@ pub struct Access<R: Right> {
     pub(crate) actor: Actor,
     pub(crate) correlation: CorrelationId,
     pub(crate) repeat: Option<Marked>,
-    /// Whether a person has proved a moment ago who they are; others are not asked.
-    fresh: bool,
+    proof: Proof,
     right: PhantomData<fn() -> R>,
 }
 
 impl<R: Right> Access<R> {
     /// That of a host to a workspace which it made.
     pub(super) fn of_host(scope: Scope, actor: Actor, correlation: CorrelationId) -> Self {
-        Self { scope, actor, correlation, repeat: None, fresh: true, right: PhantomData }
+        let proof = Proof::Vouched;
+        Self { scope, actor, correlation, repeat: None, proof, right: PhantomData }
     }
 
     pub fn correlation(&self) -> CorrelationId {
@@ -78,14 +78,14 @@ impl<R: Right> Access<R> {
             actor: self.actor.clone(),
             correlation: self.correlation,
             repeat: self.repeat.clone(),
-            fresh: self.fresh,
+            proof: self.proof,
             right: PhantomData,
         }
     }
 
-    /// Refuses a person whose proof of who they are is too long ago.
-    pub(crate) fn proved(&self) -> Result<(), Problem> {
-        if self.fresh { Ok(()) } else { Err(step_up()) }
+    /// Refuses a person of whom less is known at this moment.
+    pub(crate) fn proved(&self, least: Proof) -> Result<(), Problem> {
+        if self.proof >= least { Ok(()) } else { Err(step_up()) }
     }
 
     pub(crate) fn event(&self, services: &Services, kind: &str, subject: &str) -> Event {
@@ -225,12 +225,12 @@ impl Principal {
         }
     }
 
-    /// Whether whoever asks has proved a moment ago who they are. Keys are not asked, nor is a person
-    /// whom a host vouches for: that lives no longer than a proof does.
-    fn is_fresh(&self, now: Timestamp) -> bool {
+    /// How well it is known at this moment that it is them.
+    fn proof(&self, now: Timestamp) -> Proof {
         match &self.0 {
-            Who::User { proved_at, .. } => now < proved_at.plus(FRESH),
-            Who::Key { .. } | Who::Embed { .. } => true,
+            Who::User { proved_at, .. } if now >= proved_at.plus(FRESH) => Proof::Entered,
+            Who::User { .. } | Who::Key { .. } => Proof::Own,
+            Who::Embed { .. } => Proof::Vouched,
         }
     }
 
@@ -323,14 +323,14 @@ impl Services {
         if !open {
             return Err(Problem::new(Code::TotpNeeded));
         }
-        let fresh = principal.is_fresh(self.now());
+        let proof = principal.proof(self.now());
         match entered {
-            Some(Entry { lacks: None, .. }) if R::FRESH && !fresh => Err(step_up()),
+            Some(Entry { lacks: None, .. }) if proof < R::PROOF => Err(step_up()),
             Some(Entry { scope, lacks: None }) => {
-                Ok(Access { scope, actor, correlation, repeat: None, fresh, right: PhantomData })
+                Ok(Access { scope, actor, correlation, repeat: None, proof, right: PhantomData })
             }
             Some(Entry { scope, lacks: Some(lacks) }) => {
-                let denied = Attempt::Denied { lacks };
+                let denied = Attempt::denied([lacks]);
                 self.note_attempt(Some(scope), actor, denied, correlation).await?;
                 Err(forbidden(lacks))
             }
@@ -362,8 +362,8 @@ impl Services {
         let entered = entered.ok()??;
         let actor = principal.actor();
         let Entry { scope, lacks: None } = entered else { return None };
-        let fresh = principal.is_fresh(self.now());
-        Some(Access { scope, actor, correlation, repeat: None, fresh, right: PhantomData })
+        let proof = principal.proof(self.now());
+        Some(Access { scope, actor, correlation, repeat: None, proof, right: PhantomData })
     }
 
     /// An operator's access: any workspace, every right, and an event that names the `verb`.
@@ -390,7 +390,7 @@ impl Services {
             })
             .await
             .map_err(refused)?;
-        let actor = operator.actor();
-        Ok(Access { scope, actor, correlation, repeat: None, fresh: true, right: PhantomData })
+        let (actor, proof) = (operator.actor(), Proof::Own);
+        Ok(Access { scope, actor, correlation, repeat: None, proof, right: PhantomData })
     }
 }

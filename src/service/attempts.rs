@@ -24,10 +24,15 @@ pub(super) enum Attempt {
     /// A workspace of others, or something in one, by its noun and id.
     CrossTenant { target: WorkspaceId, noun: &'static str, id: String },
     /// Something in their own workspace; what they lack.
-    Denied { lacks: (&'static str, &'static str) },
+    Denied { lacks: BTreeMap<String, String> },
 }
 
 impl Attempt {
+    pub(super) fn denied<'a>(lacks: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let own = |(what, word): (&str, &str)| (what.to_owned(), word.to_owned());
+        Self::Denied { lacks: lacks.into_iter().map(own).collect() }
+    }
+
     pub(super) fn of_workspace(target: WorkspaceId) -> Self {
         Self::CrossTenant { target, noun: kind::Workspace::WORD, id: target.to_string() }
     }
@@ -54,11 +59,10 @@ impl Services {
         };
         let noted = self.store.write(move |tx| {
             match &attempt {
-                Attempt::Denied { lacks: (what, word) } => {
+                Attempt::Denied { lacks } => {
                     let Some(home) = home else { return Ok(()) };
-                    let data = BTreeMap::from([((*what).to_owned(), (*word).to_owned())]);
                     let subject = home.workspace().to_string();
-                    let event = event("access.denied", subject, data);
+                    let event = event("access.denied", subject, lacks.clone());
                     note(tx, &home, &event.actor.word(), event)?;
                 }
                 Attempt::CrossTenant { target, noun, id } => {
@@ -102,6 +106,23 @@ impl Services {
         let home = still.map(|access| access.scope);
         let attempt = Attempt::CrossTenant { target, noun: thing.noun(), id: id.to_owned() };
         self.note_attempt(home, principal.actor(), attempt, correlation).await
+    }
+}
+
+impl Services {
+    /// Somebody who was let in was then refused for what they are: by the handle to the data, or by
+    /// a rule of the use case.
+    pub async fn note_denied(
+        &self,
+        principal: &Principal,
+        workspace: WorkspaceId,
+        problem: &Problem,
+        correlation: CorrelationId,
+    ) -> Result<(), Problem> {
+        let still = self.still::<Read>(principal, workspace, correlation);
+        let home = still.map(|access| access.scope);
+        let denied = Attempt::denied(problem.params.iter().map(|(what, word)| (*what, &**word)));
+        self.note_attempt(home, principal.actor(), denied, correlation).await
     }
 }
 

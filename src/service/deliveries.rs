@@ -96,12 +96,14 @@ impl Services {
         &self,
         access: Access<Publish>,
         id: DeliveryId,
-    ) -> Result<DeliveryShown, Problem> {
+    ) -> Result<Done<DeliveryShown>, Problem> {
         let (services, glance) = (self.clone(), self.glance());
         let acknowledge = move |tx: &mut Tx<'_>| {
+            let replayed = recall(tx, &access, glance.now)?.is_some();
             let Some(row) = tx.get::<Delivery>(&access.scope, &id)? else {
                 return no(not_found());
             };
+            tx.may_write(&access.scope, &row)?;
             let state = row.flow.state();
             if !matches!(state, State::Failed | State::Partial) {
                 return no(Problem::new(Code::NothingToAcknowledge));
@@ -112,8 +114,11 @@ impl Services {
                 let event = access.event(&services, "delivery.acknowledged", &id.to_string());
                 tx.append_event(&access.scope, event)?;
             }
+            if !replayed {
+                remember(tx, &access, glance.now, &id.to_string())?;
+            }
             match one(&tx.view(), &access.scope, id, &glance)? {
-                Some(shown) => Ok(shown),
+                Some(value) => Ok(Done { value, replayed }),
                 None => no(not_found()),
             }
         };

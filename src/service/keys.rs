@@ -10,7 +10,7 @@ use super::members::known_channels;
 use super::shown::{KeyShown, Page};
 use super::{Access, Done, Services, no, not_found, refused, shown, trouble};
 use crate::base::{KeyId, Problem, Timestamp, Wrong};
-use crate::domain::access::{Entrust, Grants, Key, Manage, Scope as KeyScope};
+use crate::domain::access::{Grants, HandOut, Key, Manage, Scope as KeyScope};
 use crate::domain::workspace::check_name;
 use crate::store::rows::KeyHash;
 use crate::store::{Scope, Span, Tx, WriteError};
@@ -32,7 +32,7 @@ impl Services {
     /// without it.
     pub async fn create_key(
         &self,
-        access: Access<Entrust>,
+        access: Access<HandOut>,
         new: NewKey,
     ) -> Result<Done<KeyShown>, Problem> {
         let NewKey { name, scopes, expires_at, channels } = new;

@@ -320,6 +320,15 @@ impl<'a> Tx<'a> {
         self.write::<R>(place, row)
     }
 
+    /// Refuses when the holder of the scope may not write this row, for what stands beside it.
+    pub fn may_write<R: Scoped>(&self, scope: &Scope, row: &R) -> Result<(), Error> {
+        let reach = self.view().reach::<R>(scope)?;
+        match reach.and_then(|reach| row.lacks(&reach)) {
+            Some(lack) => Err(Error::OutOfReach(lack)),
+            None => Ok(()),
+        }
+    }
+
     pub fn delete<R: Scoped>(&mut self, scope: &Scope, key: &R::Key) {
         self.puts.insert(R::TABLE, scoped_key::<R>(scope, key), None);
     }

@@ -48,7 +48,7 @@ fn needs(operation: &str) -> Needs {
         | "list_assets" | "show_asset" | "read_asset" | "read_thumbnail" | "list_activity"
         | "stream_events" | "show_plan" | "preview_plan" | "list_members" | "show_member"
         | "leave_workspace" => Scope::Read,
-        "cancel_post" | "resolve_delivery" => Scope::Publish,
+        "cancel_post" | "resolve_delivery" | "acknowledge_delivery" => Scope::Publish,
         "create_post" | "change_post" | "delete_post" | "upload_asset" | "import_asset"
         | "create_upload" | "show_upload" | "write_upload" | "stop_upload" | "change_asset"
         | "delete_asset" => Scope::Write,
@@ -197,7 +197,7 @@ async fn another_workspace_is_as_good_as_missing() {
         // Of very many in a minute only some would be written.
         house.clock.advance(Duration::from_mins(1));
     }
-    assert_eq!(seen, 50);
+    assert_eq!(seen, 51);
     // Every attempt at a workspace is on record in the workspace of the key, and in no other.
     let events = house.events().split_off(events_before);
     assert_eq!(events.len(), 2 * seen);

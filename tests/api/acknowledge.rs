@@ -63,3 +63,65 @@ async fn nothing_else_is_acknowledged() {
     let why = refused(&house, json!({ "id": nobody })).await;
     assert_eq!(why, "not_found");
 }
+
+/// A delivery that failed, of a new post to this channel.
+async fn failed(house: &House, feed: &str) -> String {
+    let post = house.new_post(feed, json!({ "now": true })).await;
+    let id = post["deliveries"][0]["id"].as_str().unwrap().to_owned();
+    house.happen(&id, Event::Wake).await;
+    house.happen(&id, Event::Ready).await;
+    let outcome = Outcome::Refused(Failure::new("too_long", "501 of 500"));
+    let epoch = house.services.store.epoch();
+    house.happen(&id, Event::Answer { attempt: 1, epoch, outcome }).await;
+    id
+}
+
+#[tokio::test]
+async fn it_takes_the_grant_to_publish_on_that_channel() {
+    let house = House::new().await;
+    let (mine, read, other) =
+        (house.new_feed().await, house.new_feed().await, house.new_feed().await);
+    let channels = json!({ mine.clone(): "publish", read.clone(): "draft" });
+    let body = json!({ "name": "k", "scopes": ["publish"], "channels": channels });
+    let key = house.post("/keys", &body).await.json()["key"].as_str().unwrap().to_owned();
+    let ask = |id: &str| {
+        let path = format!("/deliveries/{id}/acknowledge");
+        house.call(http::Method::POST, &path).key(&key)
+    };
+    let [first, second, third] =
+        [failed(&house, &mine).await, failed(&house, &read).await, failed(&house, &other).await];
+    assert_eq!(waiting(&house).await, 3);
+    let once = ask(&first).header("idempotency-key", "once");
+    let seen = once.clone().send().await;
+    assert_eq!((seen.status, &seen.json()["acknowledged"]), (200, &json!(true)), "{}", seen.text());
+    assert_eq!(once.send().await.header("idempotency-replayed"), "true");
+    let lacks = ask(&second).send().await;
+    assert_eq!(lacks.said(), "403 forbidden");
+    assert_eq!(lacks.json()["params"], json!({ "grant": "publish", "channel": read }));
+    assert_eq!(ask(&third).send().await.said(), "404 not_found");
+    assert_eq!(waiting(&house).await, 2, "nothing came of those");
+    assert_eq!(house.actors_of("delivery.acknowledged").len(), 1);
+    // What the handle to the data refuses is on record, as what the door refuses is.
+    let denied: Vec<_> =
+        house.events().into_iter().filter(|event| event.kind == "access.denied").collect();
+    assert_eq!(denied.len(), 1);
+    let data = [("channel".to_owned(), read), ("grant".to_owned(), "publish".to_owned())].into();
+    assert_eq!(denied[0].data, data);
+    // A file that a post needs which they do not see is in use, and no more is told.
+    let write = json!({ "name": "w", "scopes": ["write"], "channels": { mine: "draft" } });
+    let write = house.post("/keys", &write).await.json()["key"].as_str().unwrap().to_owned();
+    let asset = house.upload("a.png", "image/png", &support::media::png(4, 3), "").await.json();
+    let body = json!({
+        "parts": [{ "text": "x", "media": [asset["id"]] }], "channels": [other], "draft": true,
+    });
+    let post = house.post("/posts", &body).await.json();
+    let path = format!("/media/{}", asset["id"].as_str().unwrap());
+    let delete = |key: &str| house.call(http::Method::DELETE, &path).key(key);
+    let told = delete(&house.key).send().await;
+    assert_eq!(
+        (told.said(), &told.json()["params"]["post"]),
+        ("409 asset_in_use".into(), &post["id"])
+    );
+    let told = delete(&write).send().await;
+    assert_eq!((told.said(), &told.json()["params"]), ("409 asset_in_use".into(), &json!({})));
+}

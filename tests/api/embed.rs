@@ -405,3 +405,61 @@ async fn what_a_host_says_is_checked_all_at_once() {
     // A key of a workspace is no host's.
     assert_eq!(open(&house, &house.key, &ann("editor", CRM)).await.said(), "401 unauthenticated");
 }
+
+/// A host vouches for who comes, which is enough to connect an account: that is what its pages are for.
+/// It is no proof of their own, so nothing goes out of the frame that outlives it.
+#[tokio::test]
+async fn a_page_never_stands_for_a_proof_of_ones_own() {
+    let house = House::new().await;
+    let (_, key) = host(&house, "CRM", CRM).await;
+    let mut other = ann("editor", CRM);
+    other["user"] = json!({ "id": "u-2", "email": "ben@acme.example", "name": "Ben" });
+    let ben = text(&opened(&house, &key, &other).await, "user").to_owned();
+    let owner = opened(&house, &key, &ann("owner", CRM)).await;
+    let ask = async |method: Method, path: &str, body: Value| {
+        page(&house, &owner, method, path).json(&body).send().await
+    };
+    let feed = json!({ "network": "feed", "name": "News" });
+    assert_eq!(ask(Method::POST, "/channels", feed).await.status, 201);
+    let invite = |role: &str| json!({ "email": format!("{role}@acme.example"), "role": role });
+    let member = format!("/members/{ben}");
+    for (method, path, body) in [
+        (Method::POST, "/keys", json!({ "name": "k", "scopes": ["admin"] })),
+        (Method::GET, "/events/export", json!({})),
+        (Method::POST, "/transfer", json!({ "to": ben })),
+        (Method::POST, "/invitations", invite("admin")),
+        (Method::POST, "/invitations", invite("owner")),
+        (Method::PATCH, &member, json!({ "role": "admin" })),
+        (Method::PATCH, &member, json!({ "role": "owner" })),
+    ] {
+        let refused = ask(method, path, body.clone()).await;
+        assert_eq!(refused.said(), "403 step_up_needed", "{path} {body}");
+    }
+    // Nor can it be given one: its bearer is no session.
+    let prove = json!({ "password": "correct horse battery" });
+    let prove = house.bare(Method::POST, "/api/v1/sessions/prove").json(&prove);
+    let prove = prove.key(text(&owner, "token")).send().await;
+    assert_eq!(prove.said(), "401 unauthenticated");
+    // What raises nobody to where they manage others is the daily work.
+    assert_eq!(ask(Method::POST, "/invitations", invite("viewer")).await.status, 201);
+    assert_eq!(ask(Method::PATCH, &member, json!({ "role": "viewer" })).await.status, 200);
+    assert_eq!(ask(Method::PATCH, &member, json!({ "role": "editor" })).await.status, 200);
+}
+
+/// People of hosts are nobody who could set this installation up.
+#[tokio::test]
+async fn whom_a_host_brings_does_not_close_the_set_up() {
+    let house = House::new().await;
+    let (_, key) = host(&house, "CRM", CRM).await;
+    opened(&house, &key, &ann("owner", CRM)).await;
+    let link = house.verb(("setup-link", ""), None, json!({})).await;
+    let path = text(&link, "link").trim_start_matches("https://carillon.example").to_owned();
+    assert_eq!(house.bare(Method::GET, &path).send().await.status, 200);
+    let form = "email=eve%40example.org&name=Eve&workspace=Own&password=correct+horse+battery";
+    let made = house.bare(Method::POST, &path).header("host", "carillon.example");
+    let made = made.header("sec-fetch-site", "same-origin");
+    let made = made.raw("application/x-www-form-urlencoded", form).send().await;
+    assert_eq!(made.status, 303, "{}", made.text());
+    let again = house.bare(Method::GET, &path).send().await;
+    assert_eq!(again.status, 404, "once");
+}

@@ -11,9 +11,11 @@ use axum::body::Body;
 use bytes::Bytes;
 use carillon::base::{
     CODES, Clock, Code, CorrelationId, DeliveryId, ManualClock, Problem, Rng, SeededRng, Timestamp,
+    UserId,
 };
 use carillon::domain::event::Actor;
 use carillon::domain::publish::{Event, Moment, Outcome, Receipt, Source, Timing};
+use carillon::domain::user::User;
 use carillon::http::{Face, Limits, Readiness, Settings, admin_router, public_router};
 use carillon::media::{self, Blobs};
 use carillon::outbound::guard::Guard;
@@ -54,7 +56,11 @@ pub struct House {
     pub key: String,
     pub readiness: Arc<Mutex<Readiness>>,
     pub disk: FaultDisk,
+    asked: Asked,
 }
+
+/// The hosts that were sent something, in order.
+type Asked = Arc<Mutex<Vec<String>>>;
 
 /// Time stands still, so the rate of a key is off unless a test is about it.
 fn unhurried() -> Settings {
@@ -83,7 +89,8 @@ impl House {
         super::log::listen();
         let clock = ManualClock::at(Timestamp::parse(START).unwrap());
         let disk = FaultDisk::new();
-        let services = Services { blobs, ..services(&clock, &disk, seed) };
+        let asked = Asked::default();
+        let services = Services { blobs, ..services(&clock, &disk, seed, &asked) };
         let readiness = Arc::new(Mutex::new(Readiness::Ready));
         let face = Arc::new(Face {
             services: services.clone(),
@@ -97,10 +104,16 @@ impl House {
         });
         let (router, admin) = (public_router(&face), admin_router(&face));
         let (workspace, key) = (String::new(), String::new());
-        let mut house = Self { services, clock, router, admin, workspace, key, readiness, disk };
+        let mut house =
+            Self { services, clock, router, admin, workspace, key, readiness, disk, asked };
         house.workspace = house.new_workspace("Acme").await;
         house.key = house.new_key(&house.workspace, &["admin"]).await;
         house
+    }
+
+    /// The hosts that were sent something, in order.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
     }
 
     /// Runs a verb as an operator.
@@ -109,6 +122,15 @@ impl House {
         let correlation = CorrelationId::new(self.services.rng.as_ref());
         let operator = Operator::new(1_000);
         run_verb(&self.services, operator, named, workspace, &args, correlation).await.unwrap()
+    }
+
+    /// Somebody with an account and nothing else.
+    pub async fn put_user(&self, id: UserId) {
+        let (email, name) = (format!("{id}@example.org"), "Somebody".to_owned());
+        let (created_at, disabled_at) = (self.clock.now(), None);
+        let user = User { id, revision: 1, email, name, created_at, disabled_at };
+        let put = self.services.store.write::<_, (), _>(move |tx| Ok(tx.put_global(&id, &user)?));
+        put.await.unwrap();
     }
 
     pub async fn new_workspace(&self, name: &str) -> String {
@@ -251,11 +273,13 @@ impl House {
 }
 
 /// The practice networks, and one picture.
-struct WithPicture(InProcess);
+struct WithPicture(InProcess, Asked);
 
 #[async_trait]
 impl Transport for WithPicture {
     async fn send(&self, request: outbound::Request) -> Result<Response, SendError> {
+        let host = request.url.host_str().unwrap_or_default().to_owned();
+        self.1.lock().unwrap().push(host);
         if request.url.as_str() != PICTURE {
             return self.0.send(request).await;
         }
@@ -264,7 +288,7 @@ impl Transport for WithPicture {
     }
 }
 
-fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
+fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64, asked: &Asked) -> Services {
     let rng: Arc<dyn Rng> = Arc::new(SeededRng::new(seed));
     let mut world = World::new(1);
     world.add_mastodon(INSTANCE, Mastodon::new(&format!("https://{INSTANCE}")));
@@ -276,11 +300,14 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64) -> Services {
         store: Store::open(Disk::Memory(disk.clone()), options).unwrap(),
         vault: Arc::new(Vault::new(Keyring::fresh(rng.as_ref()))),
         blobs: Blobs::in_memory(media::Settings::default()),
-        transport: Arc::new(WithPicture(InProcess::new(
-            Arc::new(Mutex::new(world)),
-            Arc::new(clock.clone()),
-            BTreeSet::from([INSTANCE, BLUESKY].map(str::to_owned)),
-        ))),
+        transport: Arc::new(WithPicture(
+            InProcess::new(
+                Arc::new(Mutex::new(world)),
+                Arc::new(clock.clone()),
+                BTreeSet::from([INSTANCE, BLUESKY].map(str::to_owned)),
+            ),
+            Arc::clone(asked),
+        )),
         guard: Arc::new(Guard::new([INSTANCE, BLUESKY]).unwrap()),
         clock: Arc::new(clock.clone()),
         rng,

@@ -11,6 +11,7 @@ mod document;
 mod embed;
 mod events;
 mod fields;
+mod flaws;
 mod grants;
 mod harness;
 mod idempotency;

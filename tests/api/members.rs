@@ -97,6 +97,7 @@ fn suspended(suspended: bool) -> MemberChange {
 }
 
 async fn join(house: &House, who: &Person, role: Role) {
+    house.put_user(who.user).await;
     let args = json!({ "user": who.user.to_string(), "role": role.word() });
     house.verb(("member", "add"), Some(&house.workspace), args).await;
 }
@@ -361,4 +362,54 @@ async fn keys_connections_and_the_workspace_itself_ask_for_a_fresh_proof() {
     let body = json!({ "name": "k", "scopes": ["read"] });
     assert_eq!(house.post("/keys", &body).await.status, 201);
     house.new_feed().await;
+}
+
+#[tokio::test]
+async fn only_somebody_with_an_account_is_added() {
+    let house = House::new().await;
+    let add = async |user: &str| {
+        let args = json!({ "user": user, "role": "viewer" });
+        let args = serde_json::from_value(args).unwrap();
+        let services = &house.services;
+        let operator = carillon::store::Operator::new(1_000);
+        let correlation = CorrelationId::new(services.rng.as_ref());
+        let (named, workspace) = (("member", "add"), Some(house.workspace.as_str()));
+        let run =
+            carillon::service::run_verb(services, operator, named, workspace, &args, correlation);
+        said(run.await)
+    };
+    assert_eq!(add(&person(9).user.to_string()).await, "invalid_field:user");
+    assert_eq!(add("nobody@example.org").await, "not_found:email=nobody@example.org");
+    house.put_user(person(9).user).await;
+    assert_eq!(add(&person(9).user.to_string()).await, "ok");
+    let login = json!({ "email": "ann@example.org", "password": "correct horse battery" });
+    house.verb(("user", "create"), None, login).await;
+    assert_eq!(add("ann@example.org").await, "ok", "by e-mail, too");
+    assert_eq!(add(" Ann@Example.org").await, "already_member");
+}
+
+#[tokio::test]
+async fn raising_somebody_to_where_they_manage_others_asks_for_a_fresh_proof() {
+    let house = House::new().await;
+    let [owner, admin, editor, viewer] = staff(&house).await;
+    house.clock.advance(Duration::from_mins(10));
+    let stale = "step_up_needed:minutes=10";
+    for change in [role(Role::Admin), role(Role::Owner)] {
+        assert_eq!(owner.change(&house, &editor, change).await, stale);
+    }
+    assert_eq!(admin.change(&house, &viewer, role(Role::Admin)).await, stale);
+    // Lowering does not, nor what stays below.
+    assert_eq!(owner.change(&house, &admin, role(Role::Viewer)).await, "ok");
+    assert_eq!(owner.change(&house, &viewer, role(Role::Editor)).await, "ok");
+    let invite = async |role: Role| {
+        let access = owner.enter::<Manage>(&house).await.unwrap();
+        let email = format!("{}@example.org", role.word());
+        let new = carillon::service::NewInvitation { email, role, channels: Grants::All };
+        said(house.services.invite(access, new).await)
+    };
+    assert_eq!(invite(Role::Admin).await, stale);
+    assert_eq!(invite(Role::Owner).await, stale);
+    assert_eq!(invite(Role::Editor).await, "ok");
+    let again = proved(1, Timestamp::parse("2026-11-22T09:10:00Z").unwrap());
+    assert_eq!(again.change(&house, &editor, role(Role::Admin)).await, "ok");
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::harness::House;
+use super::users::{Person, token_of};
 
 /// Access that was lost ends a stream within this.
 const SECOND: Duration = Duration::from_secs(1);
@@ -185,6 +186,117 @@ async fn it_ends_within_a_second_of_lost_access() {
     let mut stream = opened(&house, &house.key).await;
     *house.readiness.lock().unwrap() = Readiness::Stopping;
     assert_eq!(stream.within(SECOND), Came::End, "the server stops");
+}
+
+/// A member with a session of their own.
+async fn member<'h>(house: &'h House, email: &str) -> Person<'h> {
+    let person = Person::new(house, email).await;
+    let args = json!({ "user": email, "role": "viewer" });
+    house.verb(("member", "add"), Some(&house.workspace), args).await;
+    person
+}
+
+/// Every way in which a person can lose it.
+#[tokio::test]
+async fn whoever_is_shut_out_loses_the_stream_within_a_second() {
+    let house = House::new().await;
+    let workspace = Some(house.workspace.as_str());
+    let verb = async |noun: &str, verb: &str, args: Value| {
+        let workspace = workspace.filter(|_| noun != "user");
+        house.verb((noun, verb), workspace, args).await;
+    };
+    for (n, told) in
+        ["suspended", "removed", "disabled", "signed out", "password reset"].into_iter().enumerate()
+    {
+        let email = format!("p{n}@example.org");
+        let person = member(&house, &email).await;
+        let (id, mail) = (json!({ "user": person.id }), json!({ "email": email }));
+        ends(&house, &person.token, told, async || match told {
+            "suspended" => verb("member", "suspend", id).await,
+            "removed" => verb("member", "remove", id).await,
+            "disabled" => verb("user", "disable", mail).await,
+            "signed out" => verb("user", "sign-out", mail).await,
+            _ => {
+                let link = house.verb(("user", "reset-link"), None, mail).await["link"].clone();
+                let body = json!({ "token": token_of(&link), "password": "quite another one 77" });
+                let reset = house.bare(Method::POST, "/api/v1/password-resets").json(&body);
+                assert_eq!(reset.send().await.status, 204);
+            }
+        })
+        .await;
+    }
+    let person = member(&house, "leaves@example.org").await;
+    ends(&house, &person.token, "left", async || {
+        let leave = format!("/workspaces/{}/leave", house.workspace);
+        let leave = person.call(Method::POST, &leave).send();
+        assert_eq!(leave.await.status, 204);
+    })
+    .await;
+    let person = member(&house, "out@example.org").await;
+    ends(&house, &person.token, "session ended", async || {
+        let list = person.get("/sessions").await.json();
+        let id = list["items"][0]["id"].as_str().unwrap().to_owned();
+        assert_eq!(person.delete(&format!("/sessions/{id}")).await.status, 204);
+    })
+    .await;
+    let person = member(&house, "late@example.org").await;
+    ends(&house, &person.token, "session over", async || {
+        house.clock.advance(Duration::from_hours(12));
+    })
+    .await;
+    let person = member(&house, "codeless@example.org").await;
+    ends(&house, &person.token, "an authenticator is asked for", async || {
+        verb("workspace", "security", json!({ "totp": "required" })).await;
+    })
+    .await;
+}
+
+/// A page inside a host ends by itself, by its host, and with it.
+#[tokio::test]
+async fn a_page_that_ends_loses_the_stream_within_a_second() {
+    let mut house = House::new().await;
+    let origin = "https://crm.example";
+    let args = json!({ "name": "CRM", "origin": [origin] });
+    let host = house.verb(("host", "create"), None, args).await;
+    let (id, key) = (text_of(&host, "id"), text_of(&host, "key"));
+    let body = json!({
+        "user": { "id": "u", "email": "u@crm.example", "name": "U" },
+        "workspace": { "id": "w", "name": "W" }, "role": "editor", "origin": origin,
+    });
+    let first = house.bare(Method::POST, "/api/v1/embed-sessions").key(&key).json(&body);
+    let first = first.send().await.json();
+    // The rest is about the workspace of the page.
+    house.workspace = text_of(&first, "workspace");
+    house.key = house.new_key(&house.workspace, &["admin"]).await;
+    let house = house;
+    let open = async || {
+        let page = house.bare(Method::POST, "/api/v1/embed-sessions").key(&key).json(&body);
+        page.send().await.json()
+    };
+    let page = open().await;
+    ends(&house, &text_of(&page, "token"), "ended", async || {
+        let path = format!("/api/v1/embed-sessions/{}", text_of(&page, "id"));
+        assert_eq!(house.bare(Method::DELETE, &path).key(&key).send().await.status, 204);
+    })
+    .await;
+    let page = open().await;
+    ends(&house, &text_of(&page, "token"), "over", async || {
+        house.clock.advance(Duration::from_mins(15));
+    })
+    .await;
+    let page = open().await;
+    ends(&house, &text_of(&page, "token"), "suspended", async || {
+        let args = json!({ "user": page["user"] });
+        house.verb(("member", "suspend"), Some(&house.workspace), args).await;
+    })
+    .await;
+    let args = json!({ "user": page["user"] });
+    house.verb(("member", "restore"), Some(&house.workspace), args).await;
+    let page = open().await;
+    ends(&house, &text_of(&page, "token"), "host revoked", async || {
+        house.verb(("host", "revoke"), None, json!({ "id": id })).await;
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use carillon::service::{BackupWriter, Item, read_backup};
+use carillon::store::Table;
 use carillon::vault::Identity;
 use serde_json::Value;
 
@@ -194,4 +196,50 @@ fn a_database_of_a_newer_program_is_refused_and_not_touched() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("schema 9; this program knows up to 1"), "{said}");
     assert!(std::fs::read(&path).unwrap() == before, "the file was written");
+}
+
+/// The same backup, made again with another word in its first event.
+fn rewritten(from: &Path, identity: &str, to: &Path) {
+    let identity = Identity::load(Path::new(identity)).unwrap();
+    let out = identity.recipients().seal(std::fs::File::create(to).unwrap()).unwrap();
+    let (mut out, mut head, mut writer) = (Some(out), None, None);
+    read_backup(from, &identity, |item| {
+        match item {
+            Item::Head(found) => head = Some(found.clone()),
+            Item::Keyring(sealed) => {
+                let begun = BackupWriter::begin(out.take().unwrap(), head.take().unwrap(), sealed)?;
+                writer = Some(begun);
+            }
+            Item::Row(table, key, value) => {
+                let mut value = value.to_vec();
+                let word = b"workspace.created";
+                let at = value.windows(word.len()).position(|part| part == word);
+                if let (Table::Events, Some(at)) = (table, at) {
+                    value[at] = b'W';
+                }
+                writer.as_mut().unwrap().row(table, key, &value)?;
+            }
+            Item::Object(..) | Item::Piece(_) => {}
+        }
+        Ok(())
+    })
+    .unwrap();
+    let (sealing, _) = writer.unwrap().finish().unwrap();
+    sealing.finish().unwrap();
+}
+
+#[test]
+fn a_record_of_events_that_was_changed_is_told() {
+    let away = tempfile::tempdir().unwrap();
+    let (server, ours) = story(away.path());
+    let file = made(&server);
+    let changed = away.path().join("changed.age");
+    rewritten(&file, &ours, &changed);
+    let (code, said) = run(&["backup", "verify", file.to_str().unwrap(), "--identity", &ours]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(&["backup", "verify", changed.to_str().unwrap(), "--identity", &ours]);
+    assert_eq!(code, Some(1), "whole by its sums, and not by its chain: {said}");
+    let workspace = server.json(&["workspace", "list"])["items"][0]["id"].clone();
+    let told = format!("event 2 of workspace {}", workspace.as_str().unwrap());
+    assert!(said.contains(&told) && said.contains("unjoined"), "{said}");
 }

@@ -58,3 +58,25 @@ fn the_variable_of_the_clients_moves_no_server() {
         "the terminal went: so did the data"
     );
 }
+
+/// There is no key that comes with the program: each installation makes its own, and nothing of one
+/// opens anything of another.
+#[test]
+fn no_two_installations_have_a_key_in_common() {
+    let (first, second) = (Server::start(&[]), Server::start(&[]));
+    let read = |server: &Server, name: &str| {
+        fs::read_to_string(server.folder.path().join("data").join(name)).unwrap()
+    };
+    let secret = |server: &Server| {
+        let text = read(server, "identity.txt");
+        text.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap().to_owned()
+    };
+    assert_ne!(secret(&first), secret(&second));
+    let Server { folder, mut process, .. } = second;
+    process.terminate();
+    assert!(process.wait(Duration::from_secs(20)).success());
+    let (own, other) = (folder.path().join("data"), first.folder.path().join("data"));
+    fs::copy(other.join("identity.txt"), own.join("identity.txt")).unwrap();
+    let said = refused(&own);
+    assert!(said.contains("keyring.age"), "{said}");
+}

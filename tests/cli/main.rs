@@ -24,6 +24,7 @@ mod program;
 mod released;
 mod secrets;
 mod settings;
+mod streams;
 mod supervised;
 mod uploads;
 mod verbs;

@@ -122,3 +122,25 @@ fn no_secret_of_a_person_is_in_a_file() {
     let log = server.process.stdout().to_vec();
     assert!(log.iter().all(|line| marks.iter().all(|mark| !line.contains(mark))), "{log:?}");
 }
+
+#[test]
+fn somebody_is_invited_for_some_channels_only() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    let feed = ["channel", "add", "-w", "acme", "--network", "feed", "--name", "News"];
+    let feed = server.json(&feed)["id"].as_str().unwrap().to_owned();
+    let invite = ["invitation", "create", "ben@example.org", "--role", "editor", "-w", "acme"];
+    let grant = format!("{feed}:draft");
+    let invited = server.json(&[&invite[..], &["--channel", &grant]].concat());
+    let token = invited["link"].as_str().unwrap().rsplit('/').next().unwrap();
+    let body = json!({ "token": token, "name": "Ben", "password": PASSWORD }).to_string();
+    let headers = [("content-type", "application/json")];
+    let (status, _, said) =
+        ask("POST", &server.address, "/api/v1/invitations/accept", &headers, &body);
+    assert_eq!(status, 200, "{said}");
+    let members = server.json(&["member", "list", "-w", "acme"]);
+    assert_eq!(members["items"][0]["channels"], json!({ feed: "draft" }));
+    let owner = ["invitation", "create", "c@example.org", "--role", "owner", "-w", "acme"];
+    let (exit, said) = server.fails(&[&owner[..], &["--channel", &grant]].concat());
+    assert!(exit == 2 && said.contains("channel"), "{said}");
+}

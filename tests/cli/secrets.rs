@@ -1,6 +1,9 @@
 //! Secrets stay where they belong: each one that is brought or made has a mark of its own, and
 //! after a day's work, with networks that quote what they were sent, none is found in a log line,
-//! an answer, an event, a backup, or a file of the data folder.
+//! an answer but the one that gives it, an event, a stream, an export, a terminal, a backup, or a
+//! file of the data folder.
+
+mod people;
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -135,8 +138,9 @@ impl Seen {
         }
     }
 
-    fn places_of(&self, needle: &str) -> Vec<&str> {
-        let holds = |bytes: &[u8]| bytes.windows(needle.len()).any(|w| w == needle.as_bytes());
+    fn places_of(&self, needle: impl AsRef<[u8]>) -> Vec<&str> {
+        let needle = needle.as_ref();
+        let holds = |bytes: &[u8]| bytes.windows(needle.len()).any(|w| w == needle);
         self.0.iter().filter(|(_, bytes)| holds(bytes)).map(|(place, _)| place.as_str()).collect()
     }
 }
@@ -162,6 +166,8 @@ struct Set {
     parrot: Parrot,
     /// By what they are.
     secrets: Vec<(&'static str, String)>,
+    /// Those that are no text.
+    raw: Vec<(&'static str, Vec<u8>)>,
     seen: Seen,
 }
 
@@ -189,7 +195,8 @@ impl Set {
             ("the secret of a webhook", HOOK_SECRET.trim_start_matches("whsec_").to_owned()),
             ("the bytes of that secret", "canary-webhook-secret-0123456789".to_owned()),
         ];
-        Self { server, _folder: folder, settings, practice, parrot, secrets, seen: Seen::default() }
+        let (raw, seen) = (Vec::new(), Seen::default());
+        Self { server, _folder: folder, settings, practice, parrot, secrets, raw, seen }
     }
 
     /// Runs a verb, both ways of answering, and keeps what it said.
@@ -346,7 +353,11 @@ fn no_secret_is_ever_shown_or_stored_in_clear() {
     let key = ["key", "create", "all", "-w", "acme", "--scope", "admin", "--scope", "metrics"];
     set.made(&key, shows);
     let key = set.secrets.last().unwrap().1.clone();
+    set.people();
+    set.hosts();
     set.work(&channels);
+    set.console();
+    set.goes_on(&key);
     set.look(&channels);
     set.read(&key);
     let heard = set.parrot.heard.lock().unwrap().clone();
@@ -365,6 +376,11 @@ fn no_secret_is_ever_shown_or_stored_in_clear() {
     let own = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap();
     let places = set.seen.places_of(own);
     assert!(matches!(places[..], [only] if only.ends_with("identity.txt")), "{places:?}");
+    for (what, secret) in &set.raw {
+        let places = set.seen.places_of(secret);
+        assert!(places.is_empty(), "{what} are in {places:?}");
+    }
+    println!("{} secrets were looked for in {} places", set.secrets.len(), set.seen.0.len());
     for (what, secret) in &set.secrets {
         for form in forms(secret) {
             let places = set.seen.places_of(&form);
@@ -373,7 +389,7 @@ fn no_secret_is_ever_shown_or_stored_in_clear() {
     }
     // The search finds what is there: in the database, an answer and the standard output of a verb.
     let places = set.seen.places_of(WORDS).join(" ");
-    for place in ["carillon.redb", "GET /api/v1/workspaces/", "post list"] {
+    for place in ["carillon.redb", "GET /api/v1/workspaces/", "post list", "the console"] {
         assert!(places.contains(place), "{place} is not among {places}");
     }
     assert!(set.seen.0.keys().any(|place| place.contains("carillon.") && place.contains("jsonl")));

@@ -53,6 +53,7 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::deliveries::list::list_deliveries))
         .routes(routes!(v1::deliveries::show::show_delivery))
         .routes(routes!(v1::deliveries::resolve::resolve_delivery))
+        .routes(routes!(v1::deliveries::acknowledge::acknowledge_delivery))
         .routes(routes!(v1::media::list::list_assets, v1::media::upload::upload_asset))
         .routes(routes!(
             v1::media::show::show_asset,

@@ -35,6 +35,7 @@ pub(super) struct Field {
 /// A form of one page.
 #[derive(Clone, Default)]
 pub(super) struct Form {
+    /// Empty: to where the page is, so that no page repeats the link that opened it.
     pub action: String,
     pub submit: &'static str,
     pub hidden: Vec<(&'static str, String)>,

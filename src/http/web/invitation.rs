@@ -30,8 +30,7 @@ async fn invited(face: &Shared, token: &str) -> Result<Invited, Failure> {
     }
 }
 
-fn form(token: &str, invited: &Invited, signed_in: bool) -> FormPage {
-    let action = format!("/invitations/{token}");
+fn form(invited: &Invited, signed_in: bool) -> FormPage {
     let (submit, fields) = if signed_in {
         ("Join", Vec::new())
     } else {
@@ -40,7 +39,7 @@ fn form(token: &str, invited: &Invited, signed_in: bool) -> FormPage {
         ("Make my account and join", fields)
     };
     let title = format!("Join {}", invited.workspace);
-    let mut page = FormPage::new(title, Form { action, submit, hidden: Vec::new(), fields });
+    let mut page = FormPage::new(title, Form { submit, fields, ..Form::default() });
     page.about = vec![format!("{} is invited as {}.", invited.email, invited.role)];
     page
 }
@@ -77,7 +76,7 @@ pub(super) async fn show(
     if let Some(response) = other(&token, &invited, &guest) {
         return Ok(response);
     }
-    Ok(form(&token, &invited, guest.who.is_some()).show())
+    Ok(form(&invited, guest.who.is_some()).show())
 }
 
 pub(super) async fn submit(
@@ -100,7 +99,7 @@ pub(super) async fn submit(
         }
         Err(problem) if problem.code == Code::NotFound => Err(problem.into()),
         Err(problem) => {
-            let mut page = form(&token, &invited, who.is_some());
+            let mut page = form(&invited, who.is_some());
             page.form = page.form.filled(&given);
             Ok(page.refused(&problem))
         }

@@ -11,13 +11,12 @@ use crate::base::{Code, Problem};
 use crate::http::Shared;
 use crate::service::LinkLeads;
 
-fn form(token: &str, email: String) -> FormPage {
+fn form(email: String) -> FormPage {
     // Password managers keep a new password with the name that stands beside it.
     let name = Field { value: email, fixed: true, ..super::forms::email() };
     let fields = vec![name, password("password", "New password", true)];
-    let (action, hidden) = (format!("/reset/{token}"), Vec::new());
-    let mut page =
-        FormPage::new("Choose a new password", Form { action, submit: "Set it", hidden, fields });
+    let form = Form { submit: "Set it", fields, ..Form::default() };
+    let mut page = FormPage::new("Choose a new password", form);
     page.about = vec!["You will be signed out everywhere.".to_owned()];
     page
 }
@@ -34,7 +33,7 @@ pub(super) async fn show(
     Path(token): Path<String>,
 ) -> Result<Response, Failure> {
     let email = email_of(&face, &token).await?;
-    Ok(form(&token, email).show())
+    Ok(form(email).show())
 }
 
 pub(super) async fn submit(
@@ -52,6 +51,6 @@ pub(super) async fn submit(
             &[("Sign in", "/sign-in")],
         )),
         Err(problem) if problem.code == Code::NotFound => Err(problem.into()),
-        Err(problem) => Ok(form(&token, email).refused(&problem)),
+        Err(problem) => Ok(form(email).refused(&problem)),
     }
 }

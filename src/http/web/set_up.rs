@@ -11,7 +11,7 @@ use crate::base::{Code, Problem};
 use crate::http::Shared;
 use crate::service::{LinkLeads, NewUser};
 
-fn form(token: &str, owns: &[String]) -> FormPage {
+fn form(owns: &[String]) -> FormPage {
     let mut fields =
         vec![email(), text("name", "Your name", "name"), password("password", "Password", true)];
     let about = if owns.is_empty() {
@@ -22,11 +22,8 @@ fn form(token: &str, owns: &[String]) -> FormPage {
     } else {
         format!("You are the first here. Your account will own: {}.", owns.join(", "))
     };
-    let (action, hidden) = (format!("/setup/{token}"), Vec::new());
-    let mut page = FormPage::new(
-        "Set up Carillon",
-        Form { action, submit: "Make my account", hidden, fields },
-    );
+    let form = Form { submit: "Make my account", fields, ..Form::default() };
+    let mut page = FormPage::new("Set up Carillon", form);
     page.about = vec![about];
     page
 }
@@ -43,7 +40,7 @@ pub(super) async fn show(
     Path(token): Path<String>,
 ) -> Result<Response, Failure> {
     let owns = live(&face, &token).await?;
-    Ok(form(&token, &owns).show())
+    Ok(form(&owns).show())
 }
 
 pub(super) async fn submit(
@@ -60,7 +57,7 @@ pub(super) async fn submit(
         Ok(new) => Ok(see(ACCOUNT, opened(&face, &new))),
         Err(problem) if problem.code == Code::NotFound => Err(problem.into()),
         Err(problem) => {
-            let mut page = form(&token, &owns);
+            let mut page = form(&owns);
             page.form = page.form.filled(&given);
             Ok(page.refused(&problem))
         }

@@ -14,8 +14,9 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use crate::base::{Problem, Timestamp};
-use crate::store::DecodeError;
+use crate::base::{Problem, Timestamp, WorkspaceId};
+use crate::domain::chain::Fault;
+use crate::store::{Chains, DecodeError};
 use crate::vault::{Identity, Keyring, Recipients, VaultError};
 use crate::{media, store};
 
@@ -66,6 +67,12 @@ pub enum BackupError {
         "Carillon {version} made the backup, with a table `{name}` that this one does not know"
     )]
     UnknownTable { name: String, version: String },
+    #[error(
+        "event {sequence} of workspace {workspace} is not as it was written ({what}); the database \
+         was like that when the backup was made: `carillon event verify` says the same of it",
+        sequence = fault.sequence, what = fault.what.word()
+    )]
+    Chain { workspace: WorkspaceId, fault: Fault },
     #[error("the backup was made at {made_at}, and the clock of this machine says {now}; set it")]
     FromTheFuture { made_at: Timestamp, now: Timestamp },
     #[error(transparent)]
@@ -183,15 +190,24 @@ pub fn read_backup_from(
     })
 }
 
-/// Reads all of a backup and checks it; also that its keyring opens.
+/// Reads all of a backup and checks it; also that its keyring opens, and that the chains of events
+/// are whole.
 pub fn verify_backup(path: &Path, identity: &Identity) -> Result<Manifest, BackupError> {
     let mut installation = None;
+    let mut chains = Chains::default();
     let manifest = read_backup(path, identity, |item| {
-        if let Item::Keyring(sealed) = item {
-            installation = Some(Keyring::unseal(path, sealed, identity)?.installation());
+        match item {
+            Item::Keyring(sealed) => {
+                installation = Some(Keyring::unseal(path, sealed, identity)?.installation());
+            }
+            Item::Row(table, key, value) => chains.push(table, key, value),
+            Item::Head(_) | Item::Object(..) | Item::Piece(_) => {}
         }
         Ok(())
     })?;
+    for (workspace, verdict) in chains.finish() {
+        verdict.map_err(|fault| BackupError::Chain { workspace, fault })?;
+    }
     if installation.as_ref() != Some(&manifest.head.installation) {
         return Err(BackupError::Damaged("its keyring is of another installation"));
     }

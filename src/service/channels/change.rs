@@ -8,7 +8,7 @@ use super::super::transition::{Change, transition};
 use super::super::{Access, Done, Services, no, refused};
 use super::{ChannelChange, Grace, attention_of, must, replayed};
 use crate::base::{ChannelId, Code, Problem, Wrong};
-use crate::domain::access::Manage;
+use crate::domain::access::{Manage, Proof};
 use crate::domain::channel::ChannelState;
 use crate::domain::publish::{Event, HoldReason, Moment};
 use crate::domain::workspace::check_name;
@@ -24,7 +24,7 @@ impl Services {
         change: ChannelChange,
     ) -> Result<Done<ChannelShown>, Problem> {
         if change.token.is_some() || change.code.is_some() {
-            access.proved()?;
+            access.proved(Proof::Vouched)?;
         }
         if let Some(done) = self.done_before(&access).await? {
             return Ok(done);

@@ -8,7 +8,7 @@ use super::super::{Access, Services, refused, trouble};
 use super::STEP;
 use super::shown::EventShown;
 use crate::base::{Code, Problem, Wrong};
-use crate::domain::access::Entrust;
+use crate::domain::access::HandOut;
 use crate::store::rows::{chain, chain_head};
 use crate::store::{Scope, Span, Store};
 
@@ -63,7 +63,7 @@ impl Services {
     /// Exports the workspace's chain from the event after number `after` on. Leaves an event.
     pub async fn export_events(
         &self,
-        access: &Access<Entrust>,
+        access: &Access<HandOut>,
         format: ExportFormat,
         after: u64,
     ) -> Result<EventExport, Problem> {

@@ -216,7 +216,8 @@ fn bare_name(name: &str) -> String {
     let over = shown.chars().count().saturating_sub(limits::FILE_NAME_CHARS);
     // Its end says what it is.
     let name: String = shown.trim().chars().skip(over).collect();
-    if name.is_empty() { "file".to_owned() } else { name }
+    // What is nothing but dots is a folder to whoever keeps it under its name.
+    if name.chars().all(|c| c == '.') { "file".to_owned() } else { name }
 }
 
 /// The name with an ending that fits: addresses end in anything.
@@ -253,6 +254,8 @@ mod tests {
             ("a\u{0}\n.png", "a.png"),
             ("", "file"),
             ("dir/", "file"),
+            ("..", "file"),
+            (".hidden", ".hidden"),
         ] {
             assert_eq!(bare_name(given), bare, "{given:?}");
         }

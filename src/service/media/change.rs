@@ -7,6 +7,7 @@ use super::{AssetShown, objects, shown};
 use crate::base::{AssetId, Code, Problem};
 use crate::domain::access::Write;
 use crate::domain::media::Asset;
+use crate::domain::post::Post;
 use crate::store::rows::{AssetHome, AssetUse, MediaTotal, ObjectUse};
 use crate::store::{Scope, Span, Tx, WriteError};
 
@@ -67,7 +68,10 @@ impl Services {
             let asset = must(tx, &access.scope, id)?;
             let uses = tx.view().scan::<AssetUse>(&access.scope, &Span::first(1).under(&id))?;
             if let Some(((_, post), _)) = uses.first() {
-                return no(Problem::new(Code::AssetInUse).with("post", post));
+                let in_use = Problem::new(Code::AssetInUse);
+                // Whoever does not see that post is not told which it is.
+                let seen = tx.get::<Post>(&access.scope, post)?.is_some();
+                return no(if seen { in_use.with("post", post) } else { in_use });
             }
             tx.delete::<Asset>(&access.scope, &id);
             tx.delete_global::<AssetHome>(&id);

@@ -9,9 +9,10 @@ use super::idempotency::{recall, remember};
 use super::shown::{Page, cursor_key, cursor_of};
 use super::{Access, Done, Services, no, not_found, refused, trouble};
 use crate::base::{Check, Code, CorrelationId, Problem, Timestamp, UserId, Wrong, limits};
-use crate::domain::access::{Grants, Manage, Member, Own, Read, Right, Role};
+use crate::domain::access::{Grants, Manage, Member, Own, Proof, Read, Right, Role};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
+use crate::domain::user::User;
 use crate::store::rows::Membership;
 use crate::store::{Error, Scope, Span, Tx, WriteError};
 
@@ -76,6 +77,9 @@ impl Services {
         let done = self.store.write(move |tx| {
             if recall(tx, &access, now)?.is_some() {
                 return done(tx, &access, user, true);
+            }
+            if tx.view().get_global::<User>(&user)?.is_none() {
+                return no(Problem::field("user", Wrong::NotFound));
             }
             allowed(acting(tx, &access)?, &[role])?;
             known_channels(tx, &access.scope, "channels", &member.channels)?;
@@ -166,6 +170,9 @@ impl Services {
                 Deed::Change(change) => {
                     let roles = [before.role, change.role.unwrap_or(before.role)];
                     allowed(acting(tx, &access)?, &roles)?;
+                    if roles[1] > roles[0] {
+                        confirmed(&access, roles[1]).map_err(WriteError::Refused)?;
+                    }
                 }
             }
             let after = match &deed {
@@ -212,6 +219,12 @@ fn allowed(by: Role, roles: &[Role]) -> Result<(), WriteError<Problem>> {
         Some(role) => no(Problem::new(Code::Forbidden).with("role", role.word())),
         None => Ok(()),
     }
+}
+
+/// Refuses to raise somebody to where they manage others, unless it was proved a moment ago who asks
+/// for it: it must not come of a session that somebody left open.
+pub(super) fn confirmed<R: Right>(access: &Access<R>, role: Role) -> Result<(), Problem> {
+    if role >= Role::Admin { access.proved(Proof::Own) } else { Ok(()) }
 }
 
 /// Refuses to be without anybody who may do everything.

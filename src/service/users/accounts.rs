@@ -160,9 +160,10 @@ pub(super) fn set_password(
     Ok(proofs)
 }
 
-/// Whether there is any user yet.
-pub(super) fn any(tx: &Tx<'_>) -> Result<bool, Error> {
-    Ok(!tx.view().scan_global::<User>(None, 1)?.is_empty())
+/// Whether there is anybody yet who can sign in, or could with a password. Whom a host brought is
+/// none: it keeps no address of theirs here.
+pub(super) fn any(view: &View<'_>) -> Result<bool, Error> {
+    Ok(!view.scan_global::<Email>(None, 1)?.is_empty())
 }
 
 impl Making {

@@ -82,6 +82,7 @@ impl Services {
             let why = "limits nothing for this role: it manages channels";
             return Err(Problem::field("channels", Wrong::NotPossible { why }));
         }
+        members::confirmed(&access, new.role)?;
         let (link, token) = self.new_link("invitations");
         let now = self.now();
         let id = InvitationId::new(now, self.rng.as_ref());

@@ -82,7 +82,7 @@ impl Services {
         let now = self.now();
         let expires_at = now.plus(SET_UP_LIFE);
         let written = self.store.write(move |tx| {
-            if any(tx)? {
+            if any(&tx.view())? {
                 return no(Problem::new(Code::SetUpDone));
             }
             Ok(keep(tx, hash, &Link { expires_at, to: LinkTo::SetUp }, now)?)
@@ -93,8 +93,7 @@ impl Services {
 
     /// Whether somebody could still be made by a set-up link.
     pub fn is_set_up(&self) -> Result<bool, Problem> {
-        let any = |view: &View<'_>| view.scan_global::<crate::domain::user::User>(None, 1);
-        Ok(!self.read_person(any)?.is_empty())
+        self.read_person(any)
     }
 
     /// Makes the first user, who owns the first workspace, and signs them in.
@@ -119,7 +118,7 @@ impl Services {
         let (session, opened) = self.first_session(&making, visitor);
         let (token, now, correlation) = (token_hash(token), self.now(), visitor.correlation);
         let written = self.store.write(move |tx| {
-            if take(tx, token, now)? != LinkTo::SetUp || any(tx)? {
+            if take(tx, token, now)? != LinkTo::SetUp || any(&tx.view())? {
                 return no(not_found());
             }
             making.make_and_open(tx, &session, correlation)
@@ -135,7 +134,7 @@ impl Services {
             Ok(match find(view, &token, now)? {
                 None => None,
                 Some(LinkTo::SetUp) => {
-                    let none = view.scan_global::<crate::domain::user::User>(None, 1)?.is_empty();
+                    let none = !any(view)?;
                     let homes = if none { ownerless(view)? } else { Vec::new() };
                     let owns = homes.into_iter().map(|(_, workspace)| workspace.name).collect();
                     none.then_some(LinkLeads::SetUp { owns })

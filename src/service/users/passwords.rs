@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Argon2, Params, PasswordHasher as _, PasswordVerifier as _};
+use icu_normalizer::ComposingNormalizerBorrowed;
 use tokio::sync::Semaphore;
 
 use crate::base::{Code, Problem, Rng, Secret};
@@ -153,8 +154,11 @@ impl Passwords {
     }
 }
 
+/// A copy in one form: the same letters can come as other code points from another keyboard
+/// (RFC 8265, 4.2: NFC).
 fn copy(password: &Secret<String>) -> Secret<String> {
-    Secret::new(password.reveal().clone())
+    let composed = ComposingNormalizerBorrowed::new_nfc().normalize(password.reveal());
+    Secret::new(composed.into_owned())
 }
 
 #[cfg(test)]
@@ -181,6 +185,10 @@ mod tests {
             Box::leak(Box::new(Passwords::new(Cost { memory_kib: 128, passes: 1 })));
         assert_eq!(check(cheap, "one two three").await, Verdict { right: true, outdated: false });
         assert_eq!(check(cheap, "one two four").await, Verdict { right: false, outdated: false });
+        // Another keyboard writes the same letters in more code points.
+        let composed = cheap.hash(&rng, &secret("caf\u{e9} au lait")).await.unwrap();
+        let same = cheap.check(&secret("cafe\u{301} au lait"), Some(&composed)).await.unwrap();
+        assert!(same.right);
         assert_eq!(check(dear, "one two three").await, Verdict { right: true, outdated: true });
     }
 

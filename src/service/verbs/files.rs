@@ -6,7 +6,7 @@ use super::super::words::{self, number};
 use super::super::{EventExport, EventFilter, ExportFormat, NewAsset, Services};
 use super::run::{Answer, Caller, Words, shown};
 use crate::base::{Code, CorrelationId, Problem, WorkspaceId, Wrong};
-use crate::domain::access::{Entrust, Manage, Read, Write};
+use crate::domain::access::{HandOut, Manage, Read, Write};
 use crate::domain::media::Asset;
 use crate::media::{Blob, Staged};
 use crate::store::Operator;
@@ -56,7 +56,7 @@ pub async fn download(
         ("event", "export") => {
             let format = ExportFormat::from_word(words.maybe("format")?)?;
             let after = number("after", words.maybe("after")?)?.unwrap_or(0);
-            let access = call.enter::<Entrust>(call.workspace(workspace).await?).await?;
+            let access = call.enter::<HandOut>(call.workspace(workspace).await?).await?;
             Ok(Download::Events(services.export_events(&access, format, after).await?))
         }
         _ => Err(Problem::new(Code::NotFound).with("verb", call.name)),

@@ -21,7 +21,12 @@ impl Caller<'_> {
             let access = self.enter::<Read>(workspace).await?;
             return shown(services.members(&access, None, limits::PAGE_MAX).await?);
         }
-        let user: UserId = words.id("user")?;
+        let named = words.word("user")?;
+        let user: UserId = if named.contains('@') {
+            words::id("user", &services.user(self.operator, named)?.id)?
+        } else {
+            words::id("user", named)?
+        };
         if verb == "show" {
             let access = self.enter::<Read>(workspace).await?;
             return shown(services.member(&access, user).await?);

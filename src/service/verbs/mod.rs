@@ -148,7 +148,7 @@ pub const VERBS: &[Verb] = &[
     verb(("member", "list", "read"), "The workspace's members", &[], MEMBER),
     verb(("member", "show", "read"), "One member", PERSON, MEMBER),
     verb(("member", "add", "admin"), "Make somebody who has an account a member", &[
-        arg("user", Word, "the person's id"),
+        arg("user", Word, "the person's e-mail or id"),
         arg("role", Required, "viewer, editor, admin or owner"),
         GRANTED,
     ], MEMBER),
@@ -190,6 +190,7 @@ pub const VERBS: &[Verb] = &[
     verb(("invitation", "create", "admin"), "Invite somebody; the link is shown once", &[
         arg("email", Word, "their e-mail"),
         arg("role", Required, "owner, admin, editor or viewer"),
+        GRANTED,
     ], INVITATION),
     verb(("invitation", "list", "admin"), "The workspace's invitations, newest first", PAGE, INVITATION),
     verb(("invitation", "revoke", "admin"), "Take an invitation back", ID, INVITATION),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::{NewInvitation, NewUser, words};
 use super::run::{Answer, Caller, Words, shown};
 use crate::base::{Problem, Secret, WorkspaceId, Wrong};
-use crate::domain::access::{Grants, Manage};
+use crate::domain::access::Manage;
 
 impl Caller<'_> {
     pub(super) async fn user(&self, verb: &str, words: &Words<'_>) -> Answer {
@@ -61,7 +61,7 @@ impl Caller<'_> {
             "create" => {
                 let email = words.word("email")?.to_owned();
                 let role = words::role("role", words.word("role")?)?;
-                let new = NewInvitation { email, role, channels: Grants::All };
+                let new = NewInvitation { email, role, channels: super::members::grants(words)? };
                 shown(self.services.invite(access, new).await?.value)
             }
             "revoke" => {

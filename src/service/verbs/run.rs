@@ -14,7 +14,9 @@ use super::Verb;
 use crate::base::{
     ChannelId, Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits,
 };
-use crate::domain::access::{Entrust, Manage, Publish, Read, Right, Scope as KeyScope, Write};
+use crate::domain::access::{
+    Entrust, HandOut, Manage, Publish, Read, Right, Scope as KeyScope, Write,
+};
 use crate::domain::post::PartDraft;
 use crate::domain::publish::State;
 use crate::store::{Backlog, Layout, Operator};
@@ -322,7 +324,7 @@ impl Caller<'_> {
             let expires_at = expires.map(|text| words::instant("expires", text)).transpose()?;
             let name = words.word("name")?.to_owned();
             let channels = super::members::grants(words)?;
-            let access = self.enter::<Entrust>(workspace).await?;
+            let access = self.enter::<HandOut>(workspace).await?;
             let new = NewKey { name, scopes, expires_at, channels };
             return shown(self.services.create_key(access, new).await?.value);
         }
@@ -487,7 +489,7 @@ impl Caller<'_> {
             }
             "acknowledge" => {
                 let access = self.enter::<Publish>(workspace).await?;
-                shown(services.acknowledge_delivery(access, words.id("id")?).await?)
+                shown(services.acknowledge_delivery(access, words.id("id")?).await?.value)
             }
             "show" => {
                 let access = self.enter::<Read>(workspace).await?;

@@ -37,6 +37,7 @@ impl Fixture {
         let png = support::media::png(4, 3);
         let asset = house.upload("a.png", "image/png", &png, "").await.json();
         let asset = asset["id"].as_str().unwrap().to_owned();
+        house.put_user(MEMBER.parse().unwrap()).await;
         let args = json!({ "user": MEMBER, "role": "editor" });
         house.verb(("member", "add"), Some(&house.workspace), args).await;
         let host = super::host(&house).await;

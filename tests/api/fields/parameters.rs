@@ -110,6 +110,7 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
     let png = support::media::png(4, 3);
     let asset = house.upload("a.png", "image/png", &png, "").await.json();
     let missing = "01890a5d-ac96-774b-bcce-b302099a8057";
+    house.put_user(missing.parse().unwrap()).await;
     let args = json!({ "user": missing, "role": "editor" });
     house.verb(("member", "add"), Some(&house.workspace), args).await;
     let path = path

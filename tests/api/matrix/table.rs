@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use carillon::domain::access::{Role, Scope};
+use carillon::domain::access::{Proof, Role, Scope};
 use http::Method;
 use serde_json::Value;
 
@@ -39,6 +39,8 @@ pub struct Row {
     pub address: String,
     /// What was deleted still answers.
     pub stays: bool,
+    /// How well it must be known who a person is.
+    pub proof: Proof,
     pub body: Option<Value>,
 }
 
@@ -54,6 +56,20 @@ impl Row {
             .split('/')
             .filter_map(|piece| piece.strip_prefix('{').and_then(|piece| piece.strip_suffix('}')));
         names.rfind(|name| *name != "workspace")
+    }
+
+    /// The same as it is made; empty when it names nothing.
+    pub fn thing(&self) -> &str {
+        match self.noun() {
+            Some("asset") if self.address.contains("/uploads/") => "upload",
+            noun => noun.unwrap_or(""),
+        }
+    }
+
+    /// Whether what it names is a channel, or for one.
+    pub fn is_of_channels(&self) -> bool {
+        matches!(self.who, Who::Member(_))
+            && matches!(self.noun(), Some("channel" | "post" | "delivery"))
     }
 
     fn read(line: &str) -> Self {
@@ -91,6 +107,11 @@ impl Row {
             method: method.parse().unwrap(),
             address: (*address).to_owned(),
             stays: rest.contains(&"stays"),
+            proof: match rest {
+                rest if rest.contains(&"own-proof") => Proof::Own,
+                rest if rest.contains(&"proof") => Proof::Vouched,
+                _ => Proof::Entered,
+            },
             body,
         }
     }

@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 
 use super::super::super::problems::ReadProblems;
 use super::super::schemas;
-use crate::domain::access::Entrust;
+use crate::domain::access::HandOut;
 use crate::http::Shared;
 use crate::http::export;
 use crate::http::extract::{Authorized, Query};
@@ -37,7 +37,7 @@ pub struct ExportEvents {
     get,
     path = "/api/v1/workspaces/{workspace}/events/export",
     tag = "events",
-    params(Authorized<Entrust>, ExportEvents),
+    params(Authorized<HandOut>, ExportEvents),
     responses(
         (status = 200, description = "A row for each event.", content(
             (String = "application/jsonl"), (String = "text/csv")
@@ -47,7 +47,7 @@ pub struct ExportEvents {
 )]
 pub async fn export_events(
     State(face): State<Shared>,
-    caller: Authorized<Entrust>,
+    caller: Authorized<HandOut>,
     presented: Presented,
     query: Query<ExportEvents>,
 ) -> Result<Response, Refusal> {

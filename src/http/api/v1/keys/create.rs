@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::super::super::problems::WriteProblems;
 use super::super::schemas;
 use crate::base::{Problem, Wrong};
-use crate::domain::access::{Entrust, Scope};
+use crate::domain::access::{HandOut, Scope};
 use crate::http::Shared;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, Body, Repeatable};
@@ -54,7 +54,7 @@ fn scopes(given: &[String]) -> Result<BTreeSet<Scope>, Problem> {
     post,
     path = "/api/v1/workspaces/{workspace}/keys",
     tag = "keys",
-    params(Authorized<Entrust>, Repeatable),
+    params(Authorized<HandOut>, Repeatable),
     request_body = NewKey,
     responses(
         (status = 201, description = "The key, with its secret.", body = KeyShown,
@@ -64,7 +64,7 @@ fn scopes(given: &[String]) -> Result<BTreeSet<Scope>, Problem> {
 )]
 pub async fn create_key(
     State(face): State<Shared>,
-    caller: Authorized<Entrust>,
+    caller: Authorized<HandOut>,
     body: Body<NewKey>,
 ) -> Result<Answer, Refusal> {
     let (access, new) = body.of(caller);
