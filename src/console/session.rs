@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use futures_util::future::{BoxFuture, Either, select};
+use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::sync::mpsc;
@@ -192,6 +193,9 @@ impl Session {
         model.size = (size.width, size.height);
         if let Some(at) = SCREENS.iter().position(|s| Some(s.name) == hello.screen.as_deref()) {
             model.at = at;
+        }
+        if let Some(zone) = hello.zone.as_deref().and_then(|zone| TimeZone::get(zone).ok()) {
+            model.set_zone(zone);
         }
         super::update::settle(&mut model);
         let answers = mpsc::channel(16);

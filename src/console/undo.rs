@@ -56,7 +56,7 @@ pub fn act(model: &Model) -> Act {
     let Some(last) = last else { return nothing("you have changed nothing lately") };
     let verb = verb_of(last);
     let (noun, word) = verb.split_once(' ').unwrap_or((&verb, ""));
-    let at = super::screens::clock(&last.it.event.at.to_string());
+    let at = super::screens::clock(model, &last.it.event.at.to_string());
     let changed = events.iter().find(|of| {
         of.it.event.correlation == last.it.event.correlation
             && of.it.event.kind != "operator.entered"

@@ -31,6 +31,9 @@ pub struct Hello {
     pub readonly: bool,
     /// The screen to begin with.
     pub screen: Option<String>,
+    /// The time zone by whose clock times are shown; UTC without one.
+    #[serde(default)]
+    pub zone: Option<String>,
 }
 
 /// Why the console ended.

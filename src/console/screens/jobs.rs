@@ -64,7 +64,7 @@ fn table(model: &Model) -> Table {
     .tone(if status.publishing { Tone::Good } else { Tone::Warn });
     let row = |(name, job): &(&'static str, Job)| {
         let (word, tone) = state(job);
-        let last = job.began.map(|at| when(model.now, &at.to_string())).unwrap_or_default();
+        let last = job.began.map(|at| when(model, &at.to_string())).unwrap_or_default();
         let next = job.next.map(|at| distance(model.now, at)).unwrap_or_default();
         let note = job.failed.clone().unwrap_or_else(|| about(name).to_owned());
         let took = format!("{} ms", job.took.as_millis());
@@ -138,8 +138,8 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
         lines.push(line("paused", "until p lets it go on, or the server starts anew"));
     }
     lines.extend(job.failed.iter().map(|why| line("because", why.clone())));
-    lines.extend(job.began.map(|at| line("last", full(&at.to_string()))));
-    lines.extend(job.next.map(|at| line("next", full(&at.to_string()))));
+    lines.extend(job.began.map(|at| line("last", full(model, &at.to_string()))));
+    lines.extend(job.next.map(|at| line("next", full(model, &at.to_string()))));
     lines.push(line("rounds", job.runs.to_string()));
     lines
 }

@@ -68,7 +68,7 @@ fn table(model: &Model) -> Table {
                     of.workspace.to_string(),
                     person.role.to_owned(),
                     totp.to_owned(),
-                    when(model.now, &person.since.to_string()),
+                    when(model, &person.since.to_string()),
                     format!("{mark} {}", person.state),
                     limited,
                     person.name.clone(),
@@ -89,7 +89,7 @@ fn table(model: &Model) -> Table {
                 col("WORKSP.", 9),
                 col("ROLE", 7),
                 col("2FA", 5),
-                col("SINCE UTC", 10),
+                col("SINCE", 10),
                 col("STATE", 11),
                 wide("CHANNELS", 8),
                 wide("NAME", 16),
@@ -126,7 +126,7 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
         line("role", format!("{} of {}: {about}", person.role, of.workspace)),
         line("sees", channels),
         line("state", state),
-        line("since", full(&person.since.to_string())),
+        line("since", full(model, &person.since.to_string())),
     ];
     if is_member(person) {
         lines.push(line("2FA", if person.totp { "an authenticator" } else { "a password only" }));

@@ -75,7 +75,7 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
     let Some(of) = find(model, row) else { return Vec::new() };
     vec![
         line("name", of.name.clone()),
-        line("since", full(&of.created_at)),
+        line("since", full(model, &of.created_at)),
         line(
             "state",
             if of.paused { "paused: nothing of it goes out" } else { "its posts go out" },

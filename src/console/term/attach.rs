@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::LEAVE;
+use crate::base::{Clock as _, SystemClock};
 use crate::console::wire::{self, Bye, Hello};
 
 /// What whoever sits there asked for.
@@ -57,6 +58,7 @@ impl Wishes {
             plain: self.plain || dumb,
             readonly: self.readonly,
             screen: self.screen,
+            zone: Some(word("TZ")).filter(|zone| !zone.is_empty()),
         }
     }
 }
@@ -197,13 +199,13 @@ impl Client {
     }
 
     /// Another line, or nothing when it takes too long or somebody has had enough.
-    #[expect(clippy::disallowed_methods, reason = "the client's own time, not the server's")]
     async fn wait<L>(&mut self, again: &Again<L>) -> Option<L> {
-        let until = tokio::time::Instant::now() + PATIENCE;
+        let clock = SystemClock::new();
+        let until = clock.monotonic() + PATIENCE;
         let [terminated, hung_up, interrupted] = &mut self.stops;
         loop {
             tokio::select! {
-                () = tokio::time::sleep(BETWEEN) => {}
+                () = clock.sleep(BETWEEN) => {}
                 _ = terminated.recv() => return None,
                 _ = hung_up.recv() => return None,
                 _ = interrupted.recv() => return None,
@@ -214,7 +216,7 @@ impl Client {
                 (self.hello.cols, self.hello.rows) = terminal::size().unwrap_or(WITHOUT);
                 return Some(line);
             }
-            if tokio::time::Instant::now() >= until {
+            if clock.monotonic() >= until {
                 return None;
             }
         }
