@@ -82,16 +82,10 @@ impl Status {
             media_ok: word("media") == "ok",
             publishing: word("publishing") == "running",
             paused: words("paused", None),
-<<<<<<< HEAD
             stopped: serde_json::from_value(answer["stopped"].clone()).unwrap_or_default(),
-            paused_workspaces: number("/paused_workspaces"),
-            paused_channels: number("/paused_channels"),
-            late: number("/late"),
-=======
             paused_workspaces: backlog.paused_workspaces,
             paused_channels: backlog.paused_channels,
             late: overview.overdue,
->>>>>>> main
             catching_up: answer["catching_up"].as_str().map(str::to_owned),
             being_sent: backlog.inflight,
             circuits: words("circuits", Some("about")),

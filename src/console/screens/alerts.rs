@@ -54,7 +54,6 @@ pub fn needs(snap: &Snapshot) -> Vec<Need> {
     let free = status.free_mib.map_or_else(|| "?".to_owned(), |mib| mib.to_string());
     let networks: Vec<&str> =
         status.paused.iter().map(String::as_str).filter(|name| *name != "everything").collect();
-<<<<<<< HEAD
     let networks: Vec<&str> =
         networks.into_iter().filter(|name| !status.stopped.contains_key(*name)).collect();
     let of = |code: &str| {
@@ -62,10 +61,7 @@ pub fn needs(snap: &Snapshot) -> Vec<Need> {
         them.collect::<Vec<_>>().join(", ")
     };
     let (broke, old) = (of("credits_depleted"), of("version_sunset"));
-    let jobs = snap.jobs.iter().filter(|(_, job)| job.failed.is_some()).count();
-=======
     let jobs = snap.jobs.iter().filter(|(_, job)| job.failed.is_some()).fold(0, |n, _| n + 1);
->>>>>>> main
     let (full, refused) = (matches!(status.disk.as_str(), "scarce" | "out"), status.failed + status.partial);
     let paused = !status.publishing && !status.restored;
     let of_circuits = status.circuits.join("; ");
