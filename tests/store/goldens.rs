@@ -40,7 +40,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[Slug { workspace: id(1) }]),
         Golden::global(&[KeyHash { workspace: id(1), key: id(2) }]),
         Golden::global(&[Feed { workspace: id(1) }]),
-        Golden::global(&pauses(Some("credits_depleted".to_owned()))).since(1, &pauses(None)),
+        Golden::global(&pauses(Some("credits_depleted"))).since(1, &pauses(None)),
         Golden::scoped(&workspaces()),
         Golden::scoped(&[WrappedKey { wrapped: bytes() }]),
         Golden::scoped(&keys()).since(1, &keys()[..2]),
@@ -101,8 +101,8 @@ pub fn all() -> Vec<Golden> {
     ]
 }
 
-fn pauses(why: Option<String>) -> Vec<Pause> {
-    let by = |by| Pause { since: at(1), by, why: why.clone() };
+fn pauses(why: Option<&str>) -> Vec<Pause> {
+    let by = |by| Pause { since: at(1), by, why: why.map(str::to_owned) };
     actors().map(by).into()
 }
 
