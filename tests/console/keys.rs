@@ -267,3 +267,16 @@ fn words_are_changed_where_they_can_be_typed() {
     let Some(Effect::Run(commands)) = done.first() else { panic!("{done:?}") };
     assert_eq!(commands[0].args["text"], json!(["Our phone is out of order today!"]));
 }
+
+/// Somebody who sits there from the start is led to what became wrong, not to what was there first.
+#[test]
+fn the_first_screen_keeps_to_what_is_worst_until_somebody_moves() {
+    let mut model = rig::model(rig::fresh());
+    console::update(&mut model, Msg::Snapshot(std::sync::Arc::new(rig::snapshot())));
+    press(&mut model, "\r");
+    assert_eq!(model.screen().name, "channels", "one must be connected again");
+    press(&mut model, "1j");
+    let chosen = model.place().cursor.clone();
+    console::update(&mut model, Msg::Snapshot(std::sync::Arc::new(rig::snapshot())));
+    assert_eq!(model.place().cursor, chosen);
+}
