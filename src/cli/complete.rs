@@ -47,10 +47,14 @@ fn candidates(noun: &str, current: &OsStr) -> Vec<CompletionCandidate> {
     let fits = |text: &str| text.to_lowercase().starts_with(&typed);
     let candidate = |row: &Value| {
         let text = |name: &str| row[name].as_str().unwrap_or_default();
-        let value = text(if noun == "workspace" { "slug" } else { "id" });
+        let value = text(match noun {
+            "workspace" => "slug",
+            "job" => "name",
+            _ => "id",
+        });
         let words = match noun {
             "post" => row["parts"][0]["text"].as_str().unwrap_or_default(),
-            "delivery" => text("state"),
+            "delivery" | "job" => text("state"),
             "network" => text("title"),
             _ => text("name"),
         };
@@ -101,7 +105,7 @@ impl Line {
         if matches!(noun, "post" | "delivery") {
             question["args"] = json!({ "limit": "200" });
         }
-        if !matches!(noun, "workspace" | "network") {
+        if !matches!(noun, "workspace" | "network" | "job") {
             let workspace = self.flag(["--workspace", "-w"], "CARILLON_WORKSPACE")?;
             question["workspace"] = json!(workspace.to_str()?);
         }

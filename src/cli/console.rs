@@ -7,7 +7,7 @@ use std::process::{Command as Process, ExitCode};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{FAILED, ask, settings, show};
-use crate::console::{Attached, SCREENS, Wishes, attach, restore};
+use crate::console::{Again, Attached, SCREENS, Wishes, attach, restore};
 use crate::daemon::Sitting;
 use crate::http;
 
@@ -103,7 +103,12 @@ async fn open(socket: &Path, wishes: Wishes) -> ExitCode {
             return ExitCode::from(show::refusal(&problem, false));
         }
     };
-    match attach(line, wishes).await {
+    let place = socket.to_owned();
+    let again: Again<_> = Box::new(move || {
+        let place = place.clone();
+        Box::pin(async move { http::open_console(&place).await.ok()?.ok() })
+    });
+    match attach(line, wishes, Some(again)).await {
         Ok(Attached::Ended(bye)) => {
             show::talk(&show::clean(&bye.message));
             if bye.code == "left" || bye.code == "stopped" {

@@ -39,6 +39,8 @@ fn about(noun: &str) -> &'static str {
     match noun {
         "config" => "Show, explain, check and reload settings",
         "backup" => "Make, list, check and restore backups",
+        "job" => "What the server does by itself: list, run, pause, resume",
+        "member" => "Who belongs to a workspace, and as what",
         "log" => "Change which lines are logged",
         "event" => "What happened: list, export and check the chain of events",
         "publishing" => "Pause and resume publishing everywhere",

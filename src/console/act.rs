@@ -89,6 +89,8 @@ pub enum Act {
     Home,
     /// The next of what this screen counts for itself.
     Step,
+    /// Times by the clock of this zone.
+    Zone(jiff::tz::TimeZone),
     /// Something to read.
     Read {
         title: String,

@@ -1,6 +1,7 @@
 //! Deliveries as several screens show them: their detail, what to do about them, and the commands
 //! for it. Must not list anything.
 
+use jiff::Zoned;
 use jiff::civil::{DateTime, Time, Weekday};
 
 use super::act::{Act, Ask, Choose, Command, Confirm, nothing};
@@ -8,7 +9,6 @@ use super::canvas::Tone;
 use super::clean::add;
 use super::model::Model;
 use super::screens::{Line, Row, clock, full, head, line, when};
-use crate::base::Timestamp;
 use crate::service::shown::NoteShown;
 use crate::service::{Of, Waiting};
 
@@ -56,7 +56,7 @@ pub fn advice(of: &Waiting) -> Vec<String> {
     let words: &[&str] = match (of.delivery.state.as_str(), of.delivery.reason.as_deref()) {
         ("held", Some("outcome_unknown")) => &[
             "The connection broke after it was sent, and the network could not say whether it is there.",
-            "Look at the account (below). Then press d: it is there, send it again, or drop it.",
+            "Look at the account, then press d: it is there, send it again, or drop it.",
         ],
         ("held", Some("reconnect_needed")) => &[
             "The network takes the channel's token no more: a person must connect the account again.",
@@ -77,11 +77,11 @@ pub fn advice(of: &Waiting) -> Vec<String> {
         ("held", _) => &["A person must decide: press d."],
         ("partial", _) => &[
             "The first part is out; a later one was refused.",
-            "Change what it says is wrong, then r goes on where it stopped.",
+            "Change what it says is wrong (e), then r goes on where it stopped.",
         ],
         ("failed", _) => &[
             "The network refused it for good: the same again would be refused again.",
-            "Change what it says is wrong, then r tries it again; x takes it off this list.",
+            "Change what it says is wrong (e), then r tries it again; x takes it off this list.",
         ],
         ("unknown", _) => &["The answer was lost. It is being looked for; nothing is to be done."],
         ("scheduled", Some("circuit")) => {
@@ -111,6 +111,13 @@ pub fn advice(of: &Waiting) -> Vec<String> {
     all
 }
 
+/// Where somebody looks whether it is there.
+fn account(model: &Model, of: &Waiting) -> Option<String> {
+    let channels = &model.snap.overview.channels;
+    let channel = channels.iter().find(|channel| channel.it.id == of.delivery.channel)?;
+    channel.it.url.clone().or_else(|| channel.it.instance.clone())
+}
+
 /// Everything about it.
 pub fn detail(model: &Model, of: &Of<Waiting>) -> Vec<Line> {
     let (it, delivery) = (&of.it, &of.it.delivery);
@@ -122,14 +129,10 @@ pub fn detail(model: &Model, of: &Of<Waiting>) -> Vec<Line> {
             .map(|(n, text)| line(if n == 0 { "do" } else { "" }, text)),
     );
     lines.push(line("to", format!("{} {}  in {}", delivery.network, it.channel, of.workspace)));
-    let channels = &model.snap.overview.channels;
-    if let Some(channel) = channels.iter().find(|channel| channel.it.id == delivery.channel) {
-        let there = channel.it.url.as_ref().or(channel.it.instance.as_ref());
-        lines.extend(there.map(|there| line("account", there.clone())));
-    }
-    lines.push(line("due", full(&delivery.due)));
+    lines.extend(account(model, it).map(|there| line("account", there)));
+    lines.push(line("due", full(model, &delivery.due)));
     if let Some(next) = delivery.next_look.as_ref().filter(|next| **next != delivery.due) {
-        lines.push(line("next", full(next)));
+        lines.push(line("next", full(model, next)));
     }
     lines.extend(delivery.permalink.iter().map(|url| line("at", url.clone())));
     for (n, text) in it.texts.iter().enumerate() {
@@ -144,10 +147,10 @@ pub fn detail(model: &Model, of: &Of<Waiting>) -> Vec<Line> {
     if delivery.attempts.is_empty() {
         lines.push(line("", "none yet"));
     }
-    lines.extend(delivery.attempts.iter().map(|note| said(model.now, note)));
+    lines.extend(delivery.attempts.iter().map(|note| said(model, note)));
     if !delivery.evidence.is_empty() {
         lines.push(head("evidence"));
-        lines.extend(delivery.evidence.iter().map(|note| said(model.now, note)));
+        lines.extend(delivery.evidence.iter().map(|note| said(model, note)));
     }
     lines.push(head(""));
     lines.push(line("delivery", delivery.id.clone()));
@@ -156,9 +159,9 @@ pub fn detail(model: &Model, of: &Of<Waiting>) -> Vec<Line> {
     lines
 }
 
-fn said(now: Timestamp, note: &NoteShown) -> Line {
+fn said(model: &Model, note: &NoteShown) -> Line {
     let mut text =
-        format!("{}  {} {}: {}", when(now, &note.at), note.kind, note.attempt, note.result);
+        format!("{}  {} {}: {}", when(model, &note.at), note.kind, note.attempt, note.result);
     if note.part > 0 {
         add(&mut text, format_args!("  part {}", note.part + 1));
     }
@@ -187,12 +190,12 @@ fn resolve(of: &Of<Waiting>, word: &'static str) -> Command {
     command.with("id", of.it.delivery.id.clone()).with("as", word)
 }
 
-fn short(of: &Of<Waiting>) -> String {
-    format!("{} {}  {}", of.it.delivery.network, clock(&of.it.delivery.due), text(&of.it))
+fn short(model: &Model, of: &Of<Waiting>) -> String {
+    format!("{} {}  {}", of.it.delivery.network, clock(model, &of.it.delivery.due), text(&of.it))
 }
 
-fn listed(all: &[&Of<Waiting>]) -> Vec<String> {
-    let mut lines: Vec<String> = all.iter().take(6).map(|of| short(of)).collect();
+fn listed(model: &Model, all: &[&Of<Waiting>]) -> Vec<String> {
+    let mut lines: Vec<String> = all.iter().take(6).map(|of| short(model, of)).collect();
     if all.len() > 6 {
         lines.push(format!("and {} more", all.len() - 6));
     }
@@ -222,10 +225,12 @@ pub fn decide(model: &Model, rows: &[Row]) -> Act {
         Ok(all) => all,
         Err(act) => return act,
     };
-    let mut lines = listed(&all);
+    let mut lines = listed(model, &all);
     lines.push(String::new());
     if let [one] = all.as_slice() {
-        lines.extend(advice(&one.it));
+        // The first says why; what is to be done is the question here.
+        lines.extend(advice(&one.it).into_iter().take(1));
+        lines.extend(account(model, &one.it).map(|there| format!("Look at {there}")));
     }
     let there: Vec<Command> = all.iter().map(|of| resolve(of, "it_is_there")).collect();
     let mut options = vec![
@@ -256,7 +261,7 @@ pub fn again(model: &Model, rows: &[Row]) -> Act {
     if !doubt && commands.len() == 1 {
         return Act::Run(commands);
     }
-    let mut lines = listed(&all);
+    let mut lines = listed(model, &all);
     lines.push(String::new());
     if doubt {
         lines.push(
@@ -292,7 +297,7 @@ pub fn dropped(model: &Model, rows: &[Row]) -> Act {
         return nothing("some are held and some have failed: choose one kind");
     }
     let commands: Vec<Command> = all.iter().map(|of| resolve(of, "drop")).collect();
-    let mut lines = listed(&all);
+    let mut lines = listed(model, &all);
     lines.extend([String::new(), "They do not go out any more. This cannot be undone.".to_owned()]);
     let (title, yes) = (format!("drop {}?", commands.len()), "drop".to_owned());
     Act::Confirm(Confirm { title, lines, yes, name: None, commands })
@@ -312,26 +317,48 @@ fn edit(of: &Of<Waiting>, about: String) -> Command {
     command.with("id", of.it.delivery.post.clone())
 }
 
+/// The palette with the words of the post, to be changed there.
+pub fn words(model: &Model, rows: &[Row]) -> Act {
+    let all = posts(model, rows);
+    let Some(of) = all.first() else { return nothing("nothing is chosen") };
+    let quoted = |text: &String| {
+        let quote = ['\'', '"'].into_iter().find(|quote| !text.contains(*quote))?;
+        // What does not fit into a line is not written again by half.
+        let fits = text.chars().count() <= LINE && !text.chars().any(char::is_control);
+        fits.then(|| format!(" --text {quote}{text}{quote}"))
+    };
+    let texts: Option<Vec<String>> = of.it.texts.iter().map(quoted).collect();
+    let words = texts.map_or_else(|| " --text ".to_owned(), |texts| texts.concat());
+    Act::Type(format!("post edit {} -w {}{words}", of.it.delivery.post, of.workspace))
+}
+
+/// Characters of a text that may be changed in one line.
+const LINE: usize = 300;
+
 /// Asks for another time.
 pub fn moves(model: &Model, rows: &[Row]) -> Act {
     let all = posts(model, rows);
     let Some(first) = all.first() else { return nothing("nothing is chosen") };
-    let mut lines = listed(&all);
-    lines.push(format!("now at {}, on all channels of the post", full(&first.it.delivery.due)));
-    lines.push("when? +1h  17:30  tue 9:00  2026-12-01 9:00   (UTC)".to_owned());
+    let mut lines = listed(model, &all);
+    lines.push(format!(
+        "now at {}, on all channels of the post",
+        full(model, &first.it.delivery.due)
+    ));
+    lines.push(format!("when? +1h  17:30  tue 9:00  2026-12-01 9:00   ({})", model.zone_name()));
     Act::Ask(Ask {
         title: format!("move {}", all.len()),
         lines,
         secret: false,
         rows: rows.to_vec(),
         then: |model, rows, typed| {
-            let Some(at) = moment(model.now, typed) else {
+            let Some(at) = moment(&model.local(model.now), typed) else {
                 return nothing("not a time: +1h, 17:30, tue 9:00 or 2026-12-01 9:00");
             };
             let local = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-            let about = format!("moved to {}", at.strftime("%a %Y-%m-%d %H:%M UTC"));
+            let zone = model.zone_name();
+            let about = format!("moved to {} {zone}", at.strftime("%a %Y-%m-%d %H:%M"));
             let command = |of: &&Of<Waiting>| {
-                edit(of, about.clone()).with("at", local.clone()).with("zone", "UTC")
+                edit(of, about.clone()).with("at", local.clone()).with("zone", zone.clone())
             };
             Act::Run(posts(model, rows).iter().map(command).collect())
         },
@@ -346,7 +373,7 @@ pub fn now(model: &Model, rows: &[Row]) -> Act {
     }
     let commands: Vec<Command> =
         all.iter().map(|of| edit(of, "due now".to_owned()).with("now", true)).collect();
-    let mut lines = listed(&all);
+    let mut lines = listed(model, &all);
     lines.extend([
         String::new(),
         "They go out at once, on all their channels. A sent post cannot be unsent.".to_owned(),
@@ -373,7 +400,7 @@ pub fn cancel(model: &Model, rows: &[Row]) -> Act {
         command.with("id", of.it.delivery.post.clone())
     };
     let commands: Vec<Command> = all.iter().map(command).collect();
-    let mut lines = listed(&all);
+    let mut lines = listed(model, &all);
     lines.extend([
         String::new(),
         "What of them has not gone out is cancelled, on all channels.".to_owned(),
@@ -383,9 +410,9 @@ pub fn cancel(model: &Model, rows: &[Row]) -> Act {
     Act::Confirm(Confirm { title, lines, yes, name: None, commands })
 }
 
-/// A time as people type it, by the clock of UTC.
-pub fn moment(now: Timestamp, typed: &str) -> Option<DateTime> {
-    let today = now.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).datetime();
+/// A time as people type it, by the clock of where it is `now`.
+pub fn moment(now: &Zoned, typed: &str) -> Option<DateTime> {
+    let today = now.datetime();
     let typed = typed.trim().to_lowercase();
     if let Some(span) = typed.strip_prefix('+') {
         let unit = span.chars().last()?;
@@ -399,7 +426,8 @@ pub fn moment(now: Timestamp, typed: &str) -> Option<DateTime> {
                 'w' => 7 * 24 * 60,
                 _ => return None,
             };
-        return today.checked_add(jiff::SignedDuration::from_mins(minutes)).ok();
+        let then = now.checked_add(jiff::SignedDuration::from_mins(minutes)).ok()?;
+        return Some(then.datetime());
     }
     let (day, time) = match typed.rsplit_once([' ', 't']) {
         Some((day, time)) => (Some(day.trim()), time),
@@ -445,7 +473,10 @@ mod tests {
     #[test]
     fn times_are_read_as_people_type_them() {
         // A Sunday.
-        let now = Timestamp::parse("2026-11-22T14:05:09Z").unwrap();
+        let now: Zoned = "2026-11-22T14:05:09[UTC]".parse().unwrap();
+        // An hour later, in the night in which the clocks go forward.
+        let berlin: Zoned = "2026-03-29T01:30[Europe/Berlin]".parse().unwrap();
+        assert_eq!(moment(&berlin, "+1h").unwrap().to_string(), "2026-03-29T03:30:00");
         for (typed, at) in [
             ("+1h", "2026-11-22T15:05:09"),
             ("+30m", "2026-11-22T14:35:09"),
@@ -457,7 +488,7 @@ mod tests {
             ("2026-12-01 9:05", "2026-12-01T09:05:00"),
             ("2026-12-01T09:05", "2026-12-01T09:05:00"),
         ] {
-            let found = moment(now, typed).map(|at| at.to_string());
+            let found = moment(&now, typed).map(|at| at.to_string());
             assert_eq!(found.as_deref(), Some(at), "{typed}");
         }
         for typed in [
@@ -472,7 +503,7 @@ mod tests {
             "+99999999999999999999d",
             "2026-13-01 9:00",
         ] {
-            assert_eq!(moment(now, typed), None, "{typed}");
+            assert_eq!(moment(&now, typed), None, "{typed}");
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::telemetry::metrics::{ByNetwork, Counted};
 /// Rows of each kind.
 pub const DELIVERIES: usize = 400;
 const BOUNDS: Bounds =
-    Bounds { workspaces: 200, channels: 500, deliveries: DELIVERIES, events: 400 };
+    Bounds { workspaces: 200, channels: 500, deliveries: DELIVERIES, events: 400, people: 500 };
 const LINES: usize = 2_000;
 /// One bar of a chart, and how many there are.
 pub const STRETCH: Duration = Duration::from_secs(15);
@@ -99,8 +99,11 @@ impl Feed {
         let correlation = CorrelationId::new(services.rng.as_ref());
         let none = Map::new();
         let status = run_verb(services, operator, ("status", ""), None, &none, correlation);
-        snap.status = Status::of(&status.await?);
-        snap.overview = Arc::new(services.overview(operator, BOUNDS).await?);
+        let status = status.await?;
+        let overview = services.overview(operator, BOUNDS).await?;
+        // Both or neither: a header must not say other numbers than the lists below it.
+        snap.status = Status::of(&status, &overview);
+        snap.overview = Arc::new(overview);
         snap.networks = services.networks().await?.items;
         let mono = services.clock.monotonic();
         let old = |at: Option<Duration>, life| at.is_none_or(|at| mono.saturating_sub(at) >= life);

@@ -27,6 +27,7 @@ const EVERYWHERE: &[(&str, &str)] = &[
     ("w", "only one workspace, or all again"),
     ("u", "undo what you did last, here or on the command line, if it can be"),
     ("y", "copy the id or the address"),
+    ("z", "times by the clock of another zone; typed times, too"),
     (".", "the last verb again, on the next row"),
     ("n  N", "next, previous, while one is open"),
 ];

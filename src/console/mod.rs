@@ -43,7 +43,7 @@ pub use model::{Done, Effect, Model, Msg, Popup};
 pub use plain::Plain;
 pub use screens::SCREENS;
 pub use snapshot::{LogLine, Sample, Setting, Snapshot, Status};
-pub use term::{Attached, Bytes, ENTER, Input, Key, LEAVE, Wishes, attach, restore};
+pub use term::{Again, Attached, Bytes, ENTER, Input, Key, LEAVE, Wishes, attach, restore};
 pub use update::update;
 pub use view::view;
 pub use wire::{Bye, Hello};

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Zoned;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::act::{Ask, Bind, Choose, Command, Confirm};
@@ -43,6 +45,8 @@ pub struct Model {
     pub undo: Option<(Timestamp, Command)>,
     /// The key of the last verb, to be repeated.
     pub last: Option<char>,
+    /// By whose clock times are shown and typed.
+    pub zone: TimeZone,
 }
 
 /// Where somebody is on a screen.
@@ -134,7 +138,25 @@ impl Model {
             frozen: false,
             undo: None,
             last: None,
+            zone: TimeZone::UTC,
         }
+    }
+
+    /// An instant by the clock that is shown.
+    pub fn local(&self, instant: Timestamp) -> Zoned {
+        instant.to_jiff().to_zoned(self.zone.clone())
+    }
+
+    /// Shows times by another clock.
+    pub fn set_zone(&mut self, zone: TimeZone) {
+        self.zone = zone;
+        let hour = i64::from(self.local(self.now).hour());
+        self.places.iter_mut().for_each(|place| place.hour = hour);
+    }
+
+    /// What the zone is called where commands are typed.
+    pub fn zone_name(&self) -> String {
+        self.zone.iana_name().unwrap_or("UTC").to_owned()
     }
 
     pub fn screen(&self) -> &'static screens::Screen {

@@ -194,6 +194,11 @@ fn named(model: &Model, noun: &str, current: &str) -> Vec<(String, String)> {
                 .map(|of| (of.it.id.clone(), format!("{} {}", of.it.network, of.it.name)))
                 .collect()
         }
+        "job" => snap
+            .jobs
+            .iter()
+            .map(|(name, job)| ((*name).to_owned(), job.state().to_owned()))
+            .collect(),
         "network" => snap.networks.iter().map(|n| (n.id.clone(), n.title.clone())).collect(),
         "post" | "delivery" => {
             let all = snap.overview.attention.iter().chain(&snap.overview.queue);
@@ -370,7 +375,7 @@ fn danger(command: &Command) -> Option<&'static str> {
         ("delivery", "resolve") | ("channel", "decide") => {
             Some("A decision cannot be taken back. Sent again may be there twice.")
         }
-        (_, "remove" | "delete" | "revoke" | "cancel" | "transfer" | "suspend") => {
+        (_, "remove" | "delete" | "revoke" | "cancel" | "transfer" | "reset-totp" | "disable") => {
             Some("This cannot be undone.")
         }
         _ => None,
@@ -382,9 +387,10 @@ pub fn is_quiet(command: &Command) -> bool {
     // What is shown once must be read.
     let shows = matches!(
         (command.noun, command.verb),
-        ("key", "create") | ("channel", "add" | "test" | "connect")
-    ) || matches!(command.noun, "member" | "invitation" | "user")
-        && command.verb != "remove";
+        ("key" | "invitation" | "host", "create")
+            | ("channel", "add" | "test" | "connect")
+            | ("user", "create" | "reset-link")
+    );
     changes(command.noun, command.verb) && !shows
 }
 

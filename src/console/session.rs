@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use futures_util::future::{BoxFuture, Either, select};
+use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::sync::mpsc;
@@ -46,7 +47,7 @@ where
 {
     let clock = Arc::clone(&shared.services.clock);
     let (mut reader, writer) = tokio::io::split(line);
-    let mut out = Out { writer, shared: Arc::clone(&shared) };
+    let mut out = Out { writer, at: "", shared: Arc::clone(&shared) };
     let said = {
         let hello = pin!(wire::read(&mut reader));
         match select(hello, clock.sleep(STALL)).await {
@@ -100,6 +101,8 @@ async fn listen(mut from: impl AsyncRead + Unpin, to: mpsc::Sender<In>) {
 /// The way to the terminal.
 struct Out<L> {
     writer: WriteHalf<L>,
+    /// The screen that the other end knows of.
+    at: &'static str,
     shared: Arc<Shared>,
 }
 
@@ -115,8 +118,28 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Out<L> {
             return None;
         }
         self.shared.services.metrics.console_bytes(bytes.len());
+        self.tell(wire::BYTES, bytes, clock).await
+    }
+
+    /// Draws a frame of this screen, and says first which it is when it is another one.
+    async fn show(
+        &mut self,
+        at: &'static str,
+        bytes: &[u8],
+        clock: &dyn Clock,
+    ) -> Option<&'static str> {
+        if at != std::mem::replace(&mut self.at, at)
+            && let Some(ended) = self.tell(wire::AT, at.as_bytes(), clock).await
+        {
+            return Some(ended);
+        }
+        self.draw(bytes, clock).await
+    }
+
+    /// A frame of any kind.
+    async fn tell(&mut self, kind: u8, bytes: &[u8], clock: &dyn Clock) -> Option<&'static str> {
         let stop = self.shared.stop.clone();
-        let sent = self.frame(wire::BYTES, bytes);
+        let sent = self.frame(kind, bytes);
         tokio::select! {
             sent = sent => sent.err().map(|_| "lost"),
             () = clock.sleep(STALL) => Some("slow"),
@@ -171,6 +194,9 @@ impl Session {
         if let Some(at) = SCREENS.iter().position(|s| Some(s.name) == hello.screen.as_deref()) {
             model.at = at;
         }
+        if let Some(zone) = hello.zone.as_deref().and_then(|zone| TimeZone::get(zone).ok()) {
+            model.set_zone(zone);
+        }
         super::update::settle(&mut model);
         let answers = mpsc::channel(16);
         Some(Self { shared, uid, hello, typed, model, noted: BTreeSet::new(), answers })
@@ -196,7 +222,8 @@ impl Session {
             let Some(frame) = self.drawn(&mut terminal) else { return "fault" };
             let bytes = [before.as_slice(), frame.as_slice()].concat();
             before.clear();
-            if let Some(ended) = out.draw(&bytes, clock.as_ref()).await {
+            let at = self.model.screen().name;
+            if let Some(ended) = out.show(at, &bytes, clock.as_ref()).await {
                 return ended;
             }
             let woke = tokio::select! {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::clean::add;
 use crate::base::Timestamp;
+use crate::domain::publish::State;
 use crate::service::shown::NetworkShown;
 use crate::service::{BackupShown, Happened, Job, Of, Overview, Waiting};
 use crate::telemetry::metrics::ByNetwork;
@@ -61,10 +62,9 @@ pub struct Status {
 }
 
 impl Status {
-    /// From what the verb answers.
-    pub fn of(answer: &Value) -> Self {
+    /// From what the verb answers; its counts are of the moment of the lists beside them.
+    pub fn of(answer: &Value, overview: &Overview) -> Self {
         let word = |name: &str| answer[name].as_str().unwrap_or_default();
-        let number = |at: &str| answer.pointer(at).and_then(Value::as_u64).unwrap_or(0);
         let words = |name: &str, field: Option<&str>| {
             let items = answer[name].as_array().into_iter().flatten();
             let text = |item: &Value| match field {
@@ -73,21 +73,23 @@ impl Status {
             };
             items.filter_map(text).collect()
         };
+        let backlog = &overview.backlog;
+        let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
         Self {
             store_ok: word("store") == "ok",
             media_ok: word("media") == "ok",
             publishing: word("publishing") == "running",
             paused: words("paused", None),
-            paused_workspaces: number("/paused_workspaces"),
-            paused_channels: number("/paused_channels"),
-            late: number("/late"),
+            paused_workspaces: backlog.paused_workspaces,
+            paused_channels: backlog.paused_channels,
+            late: overview.overdue,
             catching_up: answer["catching_up"].as_str().map(str::to_owned),
-            being_sent: number("/being_sent"),
+            being_sent: backlog.inflight,
             circuits: words("circuits", Some("about")),
-            held: number("/waits_for_a_person/held"),
-            failed: number("/waits_for_a_person/failed"),
-            partial: number("/waits_for_a_person/partial"),
-            reconnect: number("/waits_for_a_person/channels_to_reconnect"),
+            held: waiting(State::Held),
+            failed: waiting(State::Failed),
+            partial: waiting(State::Partial),
+            reconnect: backlog.reconnect_needed,
             disk: answer["disk"]["state"].as_str().unwrap_or_default().to_owned(),
             free_mib: answer["disk"]["free_mib"].as_u64(),
             restored: !answer["restored"].is_null(),

@@ -6,8 +6,10 @@ use super::model::Model;
 use crate::service::{Happened, Of, is_by};
 
 /// Pairs that undo each other.
-const PAIRS: [(&str, &str, &str); 4] = [
+const PAIRS: [(&str, &str, &str); 6] = [
     ("channel", "pause", "resume"),
+    ("job", "pause", "resume"),
+    ("member", "suspend", "restore"),
     ("workspace", "pause", "resume"),
     ("network", "pause", "resume"),
     ("publishing", "pause", "resume"),
@@ -54,7 +56,7 @@ pub fn act(model: &Model) -> Act {
     let Some(last) = last else { return nothing("you have changed nothing lately") };
     let verb = verb_of(last);
     let (noun, word) = verb.split_once(' ').unwrap_or((&verb, ""));
-    let at = super::screens::clock(&last.it.event.at.to_string());
+    let at = super::screens::clock(model, &last.it.event.at.to_string());
     let changed = events.iter().find(|of| {
         of.it.event.correlation == last.it.event.correlation
             && of.it.event.kind != "operator.entered"
@@ -65,8 +67,10 @@ pub fn act(model: &Model) -> Act {
     let about = format!("{} {} {}", pair.0, pair.1, changed.it.event.subject);
     let mut command = Command::new(pair, about);
     command.workspace = Some(changed.workspace.to_string());
-    if noun != "workspace" {
-        command = command.with("id", changed.it.event.subject.clone());
+    match noun {
+        "workspace" => {}
+        "member" => command = command.with("user", changed.it.event.subject.clone()),
+        _ => command = command.with("id", changed.it.event.subject.clone()),
     }
     if (noun, word) == ("post", "edit") {
         let data = &changed.it.event.data;

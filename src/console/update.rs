@@ -1,7 +1,9 @@
 //! One step of a console: what came in changes the model and says what is to be done outside. Pure;
 //! must not draw, read or wait.
 
-use super::act::{Act, Bind, Command, nothing};
+use jiff::tz::TimeZone;
+
+use super::act::{Act, Ask, Bind, Command, nothing};
 use super::canvas::Tone;
 use super::clean::clean;
 use super::model::{Done, Effect, Model, Msg, Popup};
@@ -87,6 +89,7 @@ fn pressed(model: &mut Model, key: Key) -> Vec<Effect> {
             return perform(model, act);
         }
         Key::Char('y') => return copy(model),
+        Key::Char('z') => return perform(model, zone(model)),
         Key::Char('.') => return again(model),
         Key::Char(c) if bind(model, c).is_some() => return verb(model, c),
         Key::Char(c @ '1'..='9') => {
@@ -284,6 +287,27 @@ fn again(model: &mut Model) -> Vec<Effect> {
     verb(model, key)
 }
 
+/// Asks by whose clock times are shown.
+fn zone(model: &Model) -> Act {
+    let now = model.local(model.now).strftime("%H:%M %Z").to_string();
+    Act::Ask(Ask {
+        title: "time zone".to_owned(),
+        lines: vec![
+            format!("Times are those of {}: it is {now}.", model.zone_name()),
+            "Which shall it be? Such as Europe/Berlin; nothing is UTC.".to_owned(),
+        ],
+        secret: false,
+        rows: Vec::new(),
+        then: |_, _, typed| match typed {
+            "" => Act::Zone(TimeZone::UTC),
+            name => TimeZone::get(name).map_or_else(
+                |_| nothing("there is no such time zone; try one such as Europe/Berlin"),
+                Act::Zone,
+            ),
+        },
+    })
+}
+
 fn copy(model: &mut Model) -> Vec<Effect> {
     match under(model).pop() {
         Some(row) if !row.id.is_empty() => perform(model, Act::Copy(row.copy.unwrap_or(row.id))),
@@ -341,8 +365,12 @@ pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
         }
         Act::Home => {
             *model.place_mut() = screens::start(model.screen());
-            let hour = model.now.as_millis() / 3_600_000 % 24;
-            model.place_mut().hour = i64::try_from(hour).unwrap_or(0);
+            model.place_mut().hour = i64::from(model.local(model.now).hour());
+            settle(model);
+        }
+        Act::Zone(zone) => {
+            model.set_zone(zone);
+            model.say(format!("times are those of {}", model.zone_name()), Tone::Plain);
             settle(model);
         }
         Act::Step => {

@@ -86,7 +86,8 @@ fn header(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
         put(canvas, &format!("\u{25B2}{} reconnect", status.reconnect), Tone::Bad);
     }
     let busy = if model.busy > 0 { "\u{2026} " } else { "" };
-    let time = model.now.to_jiff().strftime("%H:%M:%SZ");
+    let utc = model.zone == jiff::tz::TimeZone::UTC;
+    let time = model.local(model.now).strftime(if utc { "%H:%M:%SZ" } else { "%H:%M:%S %Z" });
     let right = format!("{busy}{} {time}", model.who);
     let room = area.width.saturating_sub(x).saturating_sub(1);
     canvas.right((area.right() - 1, area.y), room, &right, Tone::Plain);
@@ -149,6 +150,8 @@ fn footer(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
         hints.push("n next".to_owned());
     } else if screen.enter.is_none() && screen.draw.is_none() {
         hints.push("enter open".to_owned());
+    } else if screen.enter.is_some() {
+        hints.push("enter go".to_owned());
     }
     let keys = model.keys().filter(|bind| !bind.label.is_empty());
     hints.extend(keys.map(|bind| format!("{} {}", act::name(bind.key), bind.label)));

@@ -12,6 +12,8 @@ pub const BYTES: u8 = 1;
 pub const RESIZE: u8 = 2;
 /// To the terminal: what to write, which is [`BYTES`], too; and the last word, a [`Bye`].
 pub const BYE: u8 = 3;
+/// The screen that is shown from now on, for when the line breaks and another takes its place.
+pub const AT: u8 = 4;
 
 /// The largest frame; a frame of a screen is far smaller.
 const LARGEST: usize = 256 * 1024;
@@ -29,6 +31,9 @@ pub struct Hello {
     pub readonly: bool,
     /// The screen to begin with.
     pub screen: Option<String>,
+    /// The time zone by whose clock times are shown; UTC without one.
+    #[serde(default)]
+    pub zone: Option<String>,
 }
 
 /// Why the console ended.

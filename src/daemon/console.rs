@@ -93,7 +93,7 @@ pub(super) async fn sit(console: &Console, sitting: Sitting) {
         (sitting.say)(&problem.to_string());
         return;
     }
-    match attach(ours, sitting.wishes).await {
+    match attach(ours, sitting.wishes, None).await {
         Ok(Attached::Ended(bye)) => {
             (sitting.say)(&bye.message);
             if bye.code == "left" {

@@ -118,12 +118,12 @@ async fn end(running: Running, signals: &mut Signals) {
     }
 }
 
-/// Standard output belongs to the demo's own lines; only trouble is logged.
+/// Standard output belongs to the demo's own lines: only trouble is told, and a console shows all.
 fn quiet_log(seated: bool) -> log::LogSettings {
     log::LogSettings {
-        stream: if seated { log::Stream::None } else { log::Stream::Stderr },
+        stream: if seated { log::Stream::None } else { log::Stream::Trouble },
         format: log::Format::Text,
-        level: if seated { "info" } else { "warn" }.to_owned(),
+        level: "info".to_owned(),
         file: None,
         rotate: log::Rotate::Daily,
         keep: 2,

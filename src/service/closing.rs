@@ -30,6 +30,9 @@ const STEP: usize = 200;
 /// What stays: the record of events. The others here go last, together.
 const LAST: [Table; 3] = [Table::Events, Table::Workspaces, Table::Closings];
 
+/// Removes the next few rows of a kind, and what leads to them; how many.
+type Step = fn(&mut Tx<'_>, &Scope, Timestamp) -> Result<usize, Error>;
+
 /// A workspace that was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DeletedShown {
@@ -145,7 +148,6 @@ impl Services {
         if !self.steps(move |tx| begin(tx, &scope, now)).await? {
             return Ok(false);
         }
-        type Step = fn(&mut Tx<'_>, &Scope, Timestamp) -> Result<usize, Error>;
         let steps: [Step; 6] = [deliveries, objects, assets, channels, members, invitations];
         for step in steps {
             while self.steps(move |tx| step(tx, &scope, now)).await? == STEP {}

@@ -1,14 +1,27 @@
-//! What the workers are doing, as data for whoever asks. Must not start or stop any of them.
+//! The workers: what they are doing, as data for whoever asks, and what somebody wants of them. Must
+//! not do their work.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::base::Timestamp;
+use futures_util::future::{Either, select};
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use crate::base::{Clock, Problem, Timestamp, Wrong};
 
 /// The workers by name; a cheap handle.
 #[derive(Clone, Debug, Default)]
-pub struct Jobs(Arc<Mutex<BTreeMap<&'static str, Job>>>);
+pub struct Jobs(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    all: Mutex<BTreeMap<&'static str, Job>>,
+    /// Somebody wants something of one of them.
+    ordered: Notify,
+}
 
 /// One worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +33,48 @@ pub struct Job {
     pub next: Option<Timestamp>,
     /// What went wrong in the last round; nothing when it went well.
     pub failed: Option<String>,
+    /// It does nothing by itself until somebody lets it go on, or the server starts anew.
+    pub paused: bool,
+    /// Somebody wants a round now, or this is it.
+    pub asked: bool,
+}
+
+/// What somebody wants of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// One round now, paused or not.
+    Run,
+    Pause,
+    Resume,
+}
+
+/// A worker for people.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobShown {
+    pub name: &'static str,
+    /// `running`, `paused`, `failed`, `waits` (has not run yet) or `ok`.
+    pub state: &'static str,
+    pub runs: u64,
+    pub began_at: Option<String>,
+    pub took_ms: u128,
+    pub next_at: Option<String>,
+    pub failed: Option<String>,
+}
+
+/// Without these the server does not stay well; they are not to be paused.
+const VITAL: [&str; 3] = ["disk", "stage", "suspicion"];
+
+impl Job {
+    /// In a word.
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self { running: true, .. } => "running",
+            Self { paused: true, .. } => "paused",
+            Self { failed: Some(_), .. } => "failed",
+            Self { runs: 0, .. } => "waits",
+            _ => "ok",
+        }
+    }
 }
 
 impl Jobs {
@@ -36,8 +91,9 @@ impl Jobs {
         self.with(name, |job| {
             if job.running {
                 job.took = job.began.map_or(Duration::ZERO, |began| now.since(began));
+                job.asked = false;
             }
-            (job.running, job.next) = (false, Some(next));
+            (job.running, job.next) = (false, Some(next).filter(|_| !job.paused));
         });
     }
 
@@ -46,21 +102,94 @@ impl Jobs {
         self.with(name, |job| job.failed = Some(why.to_string()));
     }
 
+    /// Whether somebody wanted the round that runs.
+    pub fn is_asked(&self, name: &'static str) -> bool {
+        self.with(name, |job| job.asked)
+    }
+
+    /// Waits until it is time for the next round of this worker, or somebody wants one.
+    pub async fn rest(&self, name: &'static str, clock: &dyn Clock, wait: Duration) {
+        self.rests(name, clock.now(), clock.now().plus(wait));
+        let until = clock.monotonic() + wait;
+        loop {
+            // Before the look, so that no order is missed between the two.
+            let mut ordered = pin!(self.0.ordered.notified());
+            ordered.as_mut().enable();
+            let (asked, paused) = self.with(name, |job| (job.asked, job.paused));
+            if asked {
+                break;
+            }
+            if paused {
+                ordered.await;
+                continue;
+            }
+            let left = until.saturating_sub(clock.monotonic());
+            if let Either::Right(_) = select(ordered, clock.sleep(left)).await {
+                break;
+            }
+        }
+        self.begins(name, clock.now());
+    }
+
+    /// Tells a worker what somebody wants; how it is then.
+    pub fn order(&self, name: &str, order: Order) -> Result<JobShown, Problem> {
+        let mut jobs = self.0.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || jobs.keys().copied().collect::<Vec<_>>().join(", ");
+        let Some((name, _)) = jobs.get_key_value(name) else {
+            return Err(Problem::field("name", Wrong::NotOneOf { allowed: known() }));
+        };
+        if order == Order::Pause && VITAL.contains(name) {
+            let why = "is not to be paused: the server needs it to stay well";
+            return Err(Problem::field("name", Wrong::NotPossible { why }));
+        }
+        let name = *name;
+        let job = jobs.entry(name).or_default();
+        match order {
+            Order::Run => job.asked = true,
+            Order::Pause => (job.paused, job.next) = (true, None),
+            Order::Resume => job.paused = false,
+        }
+        let shown = shown(name, job);
+        drop(jobs);
+        self.0.ordered.notify_waiters();
+        Ok(shown)
+    }
+
     /// All that have begun or wait.
     pub fn all(&self) -> Vec<(&'static str, Job)> {
-        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = self.0.all.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.iter().map(|(name, job)| (*name, job.clone())).collect()
     }
 
-    fn with(&self, name: &'static str, change: impl FnOnce(&mut Job)) {
-        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        change(jobs.entry(name).or_default());
+    /// The same for people.
+    pub fn shown(&self) -> Vec<JobShown> {
+        self.all().iter().map(|(name, job)| shown(name, job)).collect()
+    }
+
+    fn with<T>(&self, name: &'static str, change: impl FnOnce(&mut Job) -> T) -> T {
+        let mut jobs = self.0.all.lock().unwrap_or_else(PoisonError::into_inner);
+        change(jobs.entry(name).or_default())
+    }
+}
+
+fn shown(name: &'static str, job: &Job) -> JobShown {
+    JobShown {
+        name,
+        state: job.state(),
+        runs: job.runs,
+        began_at: job.began.map(|at| at.to_string()),
+        took_ms: job.took.as_millis(),
+        next_at: job.next.map(|at| at.to_string()),
+        failed: job.failed.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+    use crate::base::ManualClock;
 
     #[test]
     fn a_round_begins_fails_and_rests() {
@@ -74,5 +203,28 @@ mod tests {
         assert_eq!((job.took, job.failed.as_deref()), (Duration::from_millis(4), Some("no room")));
         jobs.begins("media", at(20));
         assert_eq!(jobs.all()[0].1.failed, None, "each round begins anew");
+    }
+
+    #[test]
+    fn a_round_can_be_wanted_and_a_paused_worker_waits_for_one() {
+        let (jobs, clock) = (Jobs::default(), ManualClock::at(Timestamp::from_millis(0)));
+        let hour = Duration::from_hours(1);
+        assert!(jobs.order("media", Order::Run).is_err(), "there is none yet");
+        let mut rest = Box::pin(jobs.rest("media", &clock, hour));
+        assert!(rest.as_mut().now_or_never().is_none());
+        jobs.order("media", Order::Run).unwrap();
+        assert!(rest.as_mut().now_or_never().is_some() && jobs.is_asked("media"));
+
+        jobs.order("media", Order::Pause).unwrap();
+        let mut rest = Box::pin(jobs.rest("media", &clock, hour));
+        assert!(rest.as_mut().now_or_never().is_none() && !jobs.is_asked("media"));
+        clock.advance(2 * hour);
+        assert!(rest.as_mut().now_or_never().is_none(), "its time came while it was paused");
+        assert_eq!(jobs.shown()[0].state, "paused");
+        jobs.order("media", Order::Resume).unwrap();
+        assert!(rest.as_mut().now_or_never().is_some());
+
+        jobs.begins("disk", clock.now());
+        assert!(jobs.order("disk", Order::Pause).is_err());
     }
 }

@@ -67,13 +67,13 @@ pub use events::{
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
-pub use jobs::{Job, Jobs};
+pub use jobs::{Job, JobShown, Jobs, Order};
 pub use keys::NewKey;
 pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
 pub use members::{MemberChange, MemberShown};
-pub use overview::{Bounds, Happened, Of, Overview, Waiting, is_by};
+pub use overview::{Bounds, Happened, Of, Overview, Person, Waiting, is_by};
 pub use pauses::{Level, Pauses};
 pub use plans::{
     ChannelOver, MonthOver, MonthShown, OverridesShown, PlanPreview, PlanShown, UseShown,

@@ -8,14 +8,16 @@ use super::pauses::Pauses;
 use super::plans::{PlanShown, plan_in};
 use super::shown::{self, ChannelShown, DeliveryShown, Glance, WorkspaceShown};
 use super::{Services, refused, trouble};
-use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, WorkspaceId};
+use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, WorkspaceId, limits};
+use crate::domain::access::{Grants, Member};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::Delivery;
 use crate::domain::event::{Actor, Event};
 use crate::domain::plan::Plans;
 use crate::domain::post::Post;
+use crate::domain::user::{Invitation, Proofs, User};
 use crate::store::rows::{Attention, CalendarEntry, ChainedEvent};
-use crate::store::{Error, Operator, Scope, Span, View};
+use crate::store::{Backlog, Error, Operator, Scope, Span, View};
 
 /// How much of each list is read.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,8 @@ pub struct Bounds {
     pub channels: usize,
     pub deliveries: usize,
     pub events: usize,
+    /// Of all workspaces together, with those who are invited.
+    pub people: usize,
 }
 
 /// Something of the workspace with this slug.
@@ -50,6 +54,23 @@ pub struct Happened {
     pub event: Event,
 }
 
+/// Somebody who belongs to a workspace, or whom it has invited.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The user's; the invitation's while nobody took it.
+    pub id: String,
+    pub email: String,
+    pub name: String,
+    pub role: &'static str,
+    /// `active`, `suspended`, `disabled` (everywhere), `invited` or `expired`.
+    pub state: &'static str,
+    pub totp: bool,
+    /// How many channels they see, if not all.
+    pub channels: Option<usize>,
+    /// When they joined, or were invited.
+    pub since: Timestamp,
+}
+
 /// All of it, as of one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Overview {
@@ -58,12 +79,17 @@ pub struct Overview {
     pub more_workspaces: bool,
     pub channels: Vec<Of<ChannelShown>>,
     pub plans: Vec<Of<PlanShown>>,
+    pub people: Vec<Of<Person>>,
     /// Held, failed and partial.
     pub attention: Vec<Of<Waiting>>,
     /// What is looked at next, by time.
     pub queue: Vec<Of<Waiting>>,
     /// The newest last.
     pub events: Vec<Of<Happened>>,
+    /// Numbers of the same moment, of everything and not only of what was read.
+    pub backlog: Backlog,
+    /// What is due and has not gone out.
+    pub overdue: u64,
 }
 
 /// Words of a post that are shown.
@@ -145,7 +171,12 @@ fn read(
     bounds: Bounds,
     (glance, plans): (&Glance, &Plans),
 ) -> Result<Overview, Error> {
-    let mut all = Overview::default();
+    let overdue = view.timers(None, glance.now, limits::SCAN_MAX)?.len();
+    let mut all = Overview {
+        backlog: Backlog::read(view)?,
+        overdue: u64::try_from(overdue).unwrap_or(u64::MAX),
+        ..Overview::default()
+    };
     let entered = operator.overlook(view, None, bounds.workspaces)?;
     all.more_workspaces = entered.len() == bounds.workspaces;
     let events_each = (bounds.events / entered.len().max(1)).clamp(5, bounds.events.max(5));
@@ -160,6 +191,9 @@ fn read(
                 all.channels.push(reader.of(shown::channel(&channel)));
             }
         }
+        let room = bounds.people.saturating_sub(all.people.len());
+        all.people
+            .extend(people(view, scope, room, glance.now)?.into_iter().map(|it| reader.of(it)));
         let room = bounds.deliveries.saturating_sub(all.attention.len());
         for (id, seen) in view.scan::<Attention>(scope, &Span::last(room))? {
             if !seen.acknowledged {
@@ -181,6 +215,52 @@ fn read(
     let extra = all.events.len().saturating_sub(bounds.events);
     drop(all.events.drain(..extra));
     Ok(all)
+}
+
+/// Members, and whom somebody has invited and who has not come.
+fn people(
+    view: &View<'_>,
+    scope: &Scope,
+    room: usize,
+    now: Timestamp,
+) -> Result<Vec<Person>, Error> {
+    let limited = |grants: &Grants| match grants {
+        Grants::All => None,
+        Grants::Only(channels) => Some(channels.len()),
+    };
+    let mut people = Vec::new();
+    for (id, member) in view.scan::<Member>(scope, &Span::first(room))? {
+        let user = view.get_global::<User>(&id)?;
+        let totp = view.get_global::<Proofs>(&id)?.is_some_and(|proofs| proofs.has_totp());
+        let state = match (&user, member.suspended_at) {
+            (_, Some(_)) => "suspended",
+            (Some(user), None) if user.disabled_at.is_some() => "disabled",
+            (_, None) => "active",
+        };
+        let (email, name) = user.map(|user| (user.email, user.name)).unwrap_or_default();
+        let (role, channels) = (member.role.word(), limited(&member.channels));
+        let since = member.joined_at;
+        people.push(Person { id: id.to_string(), email, name, role, state, totp, channels, since });
+    }
+    let left = Span::last(room.saturating_sub(people.len()));
+    for (id, invitation) in view.scan::<Invitation>(scope, &left)? {
+        let state = match invitation.state(now) {
+            "open" => "invited",
+            "expired" => "expired",
+            _ => continue,
+        };
+        people.push(Person {
+            id: id.to_string(),
+            email: invitation.email,
+            name: String::new(),
+            role: invitation.role.word(),
+            state,
+            totp: false,
+            channels: limited(&invitation.channels),
+            since: invitation.created_at,
+        });
+    }
+    Ok(people)
 }
 
 /// Reads deliveries of one workspace, and remembers what many of them share.

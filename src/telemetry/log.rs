@@ -16,7 +16,8 @@ use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, ParseError, filter_fn};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::fmt::writer::MakeWriterExt as _;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter};
 use tracing_subscriber::layer::{Filter, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry, Scope};
 use tracing_subscriber::reload::{self, Handle};
@@ -55,6 +56,8 @@ pub enum Rotate {
 pub enum Stream {
     Stdout,
     Stderr,
+    /// Warnings and errors on standard error; everything is kept in memory.
+    Trouble,
     /// Only what is kept in memory.
     None,
 }
@@ -150,6 +153,11 @@ fn subscriber(
         Stream::Stdout => guard.writer(Tee(io::stdout(), guard.ring())),
         Stream::Stderr => guard.writer(Tee(io::stderr(), guard.ring())),
         Stream::None => guard.writer(guard.ring()),
+        Stream::Trouble => {
+            let trouble = guard.writer(io::stderr()).with_max_level(Level::WARN);
+            outputs.push(output(settings.format, trouble, clock));
+            guard.writer(guard.ring())
+        }
     };
     outputs.push(output(settings.format, stream, clock));
     if let Some(file) = &settings.file {
@@ -195,7 +203,11 @@ fn files(file: &Path, settings: &LogSettings) -> Result<RollingFileAppender, Err
         .map_err(|error| refused(io::Error::other(error)))
 }
 
-fn output(format: Format, writer: NonBlocking, clock: &Arc<dyn Clock>) -> Output {
+fn output(
+    format: Format,
+    writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    clock: &Arc<dyn Clock>,
+) -> Output {
     let time = Time(Arc::clone(clock));
     // The library would report its own trouble on stderr, and panic when that is closed.
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);

@@ -7,6 +7,7 @@
 mod backup;
 mod bluesky;
 mod bucket;
+mod codes;
 mod completions;
 mod connect;
 mod decisions;

@@ -112,3 +112,47 @@ fn what_was_kept_is_there_after_a_kill_and_nothing_else_is() {
     let (status, head, part) = get(address, &format!("{path}/file"), &range);
     assert_eq!((status, part.as_str()), (206, "PNG"), "{head}");
 }
+
+/// `--media ID` and `--media N:ID` of `post create`: which text shows what, and what cannot be.
+#[test]
+fn a_post_is_written_with_media_on_the_command_line() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    let feed = ["channel", "add", "-w", "acme", "--network", "feed", "--name", "News"];
+    let channel = server.json(&feed)["id"].as_str().unwrap().to_owned();
+    let file = server.folder.path().join("dog.jpg");
+    std::fs::write(&file, jpeg(640, 480)).unwrap();
+    let upload = ["media", "upload", file.to_str().unwrap(), "--alt", "A dog", "-w", "acme"];
+    let dog = server.json(&upload)["id"].as_str().unwrap().to_owned();
+    let write = |more: &[&str]| {
+        let post = ["post", "create", "-w", "acme", "--channel", &channel, "--now"];
+        [&post, more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let run = |more: &[&str]| {
+        let words = write(more);
+        server.json(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let one = run(&["--text", "Look", "--media", &dog]);
+    assert_eq!(one["parts"][0]["media"], json!([dog]));
+    let two = run(&["--text", "First", "--text", "Second", "--media", &format!("2:{dog}")]);
+    assert_eq!(two["parts"][1]["media"], json!([dog]));
+    assert!(two["parts"][0]["media"].as_array().is_none_or(Vec::is_empty), "{two}");
+    let delivery = one["deliveries"][0]["id"].as_str().unwrap();
+    server.published("acme", delivery);
+    let (status, _, page) = get(&server.address, &format!("/feed/{channel}/{delivery}"), &[]);
+    assert!(status == 200 && page.contains("alt=\"A dog\""), "{page}");
+
+    let second = format!("2:{dog}");
+    let zeroth = format!("0:{dog}");
+    for (more, says) in [
+        (&["--text", "x", "--media", &second][..], "N from 1 to 1"),
+        (&["--text", "x", "--media", &zeroth], "N from 1 to 1"),
+        (&["--media", &dog], "`--text`"),
+        (&["--text", "x", "--media", "nonsense"], "`--media`"),
+        (&["--text", "x", "--media", "01934f00-0000-7000-8000-000000000001"], "`--media`"),
+    ] {
+        let words = write(more);
+        let (exit, said) = server.fails(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(exit == 2 && said.contains(says), "{more:?}: {exit} {said}");
+    }
+}

@@ -119,7 +119,16 @@ pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 pub fn hello((cols, rows): (u16, u16)) -> Hello {
-    Hello { cols, rows, mono: false, ascii: false, plain: false, readonly: false, screen: None }
+    Hello {
+        cols,
+        rows,
+        mono: false,
+        ascii: false,
+        plain: false,
+        readonly: false,
+        screen: None,
+        zone: None,
+    }
 }
 
 /// One frame from the server: what to draw, or the last word.
@@ -159,6 +168,9 @@ impl Terminal {
         }
         if kind == 3 {
             return Got::Bye(serde_json::from_slice(&payload).unwrap());
+        }
+        if kind != 1 {
+            return Got::Bytes;
         }
         self.screen.process(&payload);
         self.bytes += payload.len();

@@ -182,3 +182,88 @@ fn help_is_filtered_as_one_types_and_runs_what_is_chosen() {
     press(&mut model, "\r");
     assert!(matches!(model.popup, Some(Popup::Confirm { .. })), "enter runs it");
 }
+
+#[test]
+fn members_are_invited_changed_and_suspended() {
+    let mut model = on("members");
+    press(&mut model, "/jon\r");
+    let jon = id(5_002);
+    assert_eq!(press(&mut model, "e"), []);
+    let role = format!("member set-role {jon} admin -w acme");
+    assert_eq!(typed(&press(&mut model, "a")), [role]);
+    assert_eq!(typed(&press(&mut model, "p")), [format!("member suspend {jon} -w acme")]);
+    // Who was suspended is let in again; what ends for good asks first, and keeps by default.
+    press(&mut model, "\x1b/lea\r");
+    let restore = format!("member restore {} -w acme", id(5_003));
+    assert_eq!(typed(&press(&mut model, "p")), [restore]);
+    assert_eq!(press(&mut model, "x\r"), []);
+    let remove = format!("member remove {} -w acme", id(5_003));
+    assert_eq!(typed(&press(&mut model, "xy")), [remove]);
+    assert_eq!(typed(&press(&mut model, "Py")), ["user reset-link lea@acme.example"]);
+    // Who was only invited has no role yet: the invitation is taken back.
+    press(&mut model, "\x1b/zoe\r");
+    assert_eq!(press(&mut model, "e"), []);
+    assert!(model.toast.as_ref().unwrap().text.contains("only who has come"));
+    let revoke = format!("invitation revoke {} -w acme", id(5_004));
+    assert_eq!(typed(&press(&mut model, "xy")), [revoke]);
+    assert_eq!(press(&mut model, "inobody\r"), []);
+    let Some(Popup::Ask { wrong: Some(why), .. }) = &model.popup else { panic!("it was taken") };
+    assert!(why.contains("type an e-mail"));
+    press(&mut model, "\x1b");
+    press(&mut model, "inew@acme.example\r");
+    let invite = "invitation create new@acme.example --role 'viewer' -w acme";
+    assert_eq!(typed(&press(&mut model, "v")), [invite]);
+}
+
+#[test]
+fn jobs_are_run_and_paused() {
+    let mut model = on("jobs");
+    press(&mut model, "/backup\r");
+    assert_eq!(typed(&press(&mut model, "!")), ["job run backup"]);
+    assert_eq!(typed(&press(&mut model, "p")), ["job pause backup"]);
+    press(&mut model, "\x1b/media\r");
+    assert_eq!(typed(&press(&mut model, "p")), ["job resume media"]);
+    press(&mut model, "\x1b/publisher\r");
+    assert_eq!(press(&mut model, "!"), []);
+    assert!(model.toast.as_ref().unwrap().text.contains("runs all the time"));
+}
+
+#[test]
+fn times_are_shown_and_typed_by_the_clock_that_was_chosen() {
+    let mut model = on("queue");
+    let shown = |model: &mut carillon::console::Model| {
+        rig::text(&rig::draw(model, (80, 24), (true, false)))
+    };
+    assert!(shown(&mut model).contains("14:05:09Z") && shown(&mut model).contains("14:06:00"));
+    press(&mut model, "zMars/Olympus\r");
+    let Some(Popup::Ask { wrong: Some(why), .. }) = &model.popup else { panic!("it was taken") };
+    assert!(why.contains("no such time zone"));
+    press(&mut model, "\x1bzEurope/Berlin\r");
+    let text = shown(&mut model);
+    assert!(text.contains("15:05:09 CET") && text.contains("15:06:00"), "{text}");
+    // A time is typed by the same clock, and goes with its zone: no hour is lost on the way.
+    press(&mut model, "/pumpkin\r");
+    press(&mut model, "m");
+    assert!(shown(&mut model).contains("(Europe/Berlin)"));
+    let moved = typed(&press(&mut model, "17:30\r"));
+    assert!(moved[0].contains("--at '2026-11-22T17:30:00' --zone 'Europe/Berlin'"), "{moved:?}");
+    rig::show(&mut model, "calendar");
+    assert!(shown(&mut model).contains("CET"));
+    press(&mut model, "z\r");
+    assert!(shown(&mut model).contains("14:05:09Z"));
+}
+
+#[test]
+fn words_are_changed_where_they_can_be_typed() {
+    let mut model = on("held");
+    press(&mut model, "/phone\r");
+    press(&mut model, "e");
+    let Some(Popup::Palette { typed: line, .. }) = &model.popup else { panic!("no palette") };
+    let before =
+        format!("post edit {} -w acme --text 'Our phone is out of order today'", id(2_008));
+    assert_eq!(*line, before);
+    press(&mut model, "\x7f!'");
+    let done = press(&mut model, "\r");
+    let Some(Effect::Run(commands)) = done.first() else { panic!("{done:?}") };
+    assert_eq!(commands[0].args["text"], json!(["Our phone is out of order today!"]));
+}

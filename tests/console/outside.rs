@@ -212,16 +212,17 @@ fn an_administrator_puts_things_right_in_a_terminal() {
     tmux.wait_for("needs a person");
     house.process.kill();
     tmux.wait_for("the connection to the server is lost");
+    tmux.key("C-c");
     tmux.is_restored();
 }
 
 #[test]
-fn a_server_that_stops_says_so_and_leaves_the_terminal_well() {
+fn a_server_that_stops_says_so_and_shows_the_same_screen_when_it_is_back() {
     if !Tool::Program("tmux").available_or_skip() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let process = serve(folder.path(), "127.0.0.1:9");
+    let mut process = serve(folder.path(), "127.0.0.1:9");
     let socket = folder.path().join("data/admin.sock");
     let tmux = Tmux::new((80, 24));
     tmux.shell(&format!("{BINARY} --socket {} console", socket.display()));
@@ -236,8 +237,27 @@ fn a_server_that_stops_says_so_and_leaves_the_terminal_well() {
     tmux.key("Enter");
     tmux.wait_for("connected");
     tmux.key("Escape");
+    // Before the next key, or the two are one.
+    tmux.wait("the answer to be gone", |text| !text.contains("types:"));
+    tmux.type_in("8");
+    tmux.wait_for("[8 Jobs]");
     process.terminate();
-    tmux.wait_for("the server stops");
+    tmux.wait_for("the server stops; waiting a minute");
+    assert_eq!(tmux.about("#{alternate_on} #{cursor_flag}"), "0 1", "a shell's screen meanwhile");
+    process.wait(Duration::from_secs(20));
+    // A new one on the same data: the same screen, and keys go to it.
+    let mut process = serve(folder.path(), "127.0.0.1:9");
+    tmux.wait_for("[8 Jobs]");
+    tmux.type_in("5");
+    tmux.wait_for("[5 Chan]");
+    // And after a crash.
+    process.kill();
+    tmux.wait_for("the connection to the server is lost");
+    let mut process = serve(folder.path(), "127.0.0.1:9");
+    tmux.wait_for("[5 Chan]");
+    process.kill();
+    tmux.wait_for("the connection to the server is lost");
+    tmux.key("C-c");
     tmux.is_restored();
 }
 
@@ -355,6 +375,7 @@ fn an_administrator_puts_things_right_over_ssh() {
     tmux.wait_for("needs a person");
     house.process.kill();
     tmux.wait_for("the connection to the server is lost");
+    tmux.key("C-c");
     tmux.is_restored();
     // `connect` does the same, and says when ssh fails.
     tmux.shell(&format!("{BINARY} connect vps.invalid; echo code-$?"));

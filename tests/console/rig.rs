@@ -15,10 +15,10 @@ use carillon::service::shown::{
     NoteShown, PartShown, WorkspaceShown,
 };
 use carillon::service::{
-    BackupShown, Happened, Job, MonthShown, Of, OverridesShown, Overview, PlanShown, UseShown,
-    Waiting,
+    BackupShown, Happened, Job, MonthShown, Of, OverridesShown, Overview, Person, PlanShown,
+    UseShown, Waiting,
 };
-use carillon::store::Operator;
+use carillon::store::{Backlog, Operator};
 use carillon::telemetry::metrics::ByNetwork;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -210,6 +210,26 @@ fn waiting_in(line: &str) -> Of<Waiting> {
     waiting(workspace, delivery(n, network, state, reason, due), text.trim())
 }
 
+fn people() -> Vec<Of<Person>> {
+    let one = |n: u64, name: &str, role, state, totp, channels| Person {
+        id: id(5_000 + n),
+        email: format!("{name}@acme.example"),
+        name: name.to_uppercase(),
+        role,
+        state,
+        totp,
+        channels,
+        since: at("2026-03-02T09:00:00Z"),
+    };
+    vec![
+        of("acme", one(1, "mia", "owner", "active", true, None)),
+        of("acme", one(2, "jon", "editor", "active", false, Some(2))),
+        of("acme", one(3, "lea", "editor", "suspended", false, None)),
+        of("acme", one(4, "zoe", "viewer", "invited", false, None)),
+        of("bluefin", one(1, "mia", "admin", "disabled", true, None)),
+    ]
+}
+
 fn overview() -> Overview {
     let me = Actor::Operator { uid: 1_000 };
     let needs = |of: &Of<Waiting>| matches!(of.it.delivery.state.as_str(), "held" | "failed");
@@ -221,6 +241,7 @@ fn overview() -> Overview {
             workspace(3, "cafe-noir", "Caf\u{e9} Noir \u{2615}\u{FE0F}"),
         ],
         more_workspaces: false,
+        people: people(),
         plans: vec![of("acme", plan("starter", 9, 480)), of("bluefin", plan("enterprise", 2, 31))],
         channels: vec![
             of("acme", channel(1, "mastodon", "Acme news", "connected")),
@@ -231,6 +252,9 @@ fn overview() -> Overview {
         ],
         attention,
         queue,
+        // What the header counts is set by hand, in `status`.
+        backlog: Backlog::default(),
+        overdue: 0,
         events: vec![
             event(
                 1,
@@ -330,11 +354,13 @@ fn jobs() -> Vec<(&'static str, Job)> {
         took: Duration::from_millis(14),
         next: Some(at("2026-11-22T14:10:00Z")),
         failed: failed.map(str::to_owned),
+        ..Job::default()
     };
     let waits = Job { next: Some(at("2026-11-22T19:00:00Z")), ..Job::default() };
     vec![
         ("backup", ran(Some("the folder of backups cannot be written"))),
         ("disk", ran(None)),
+        ("media", Job { paused: true, next: None, ..ran(None) }),
         ("sessions", waits),
     ]
 }

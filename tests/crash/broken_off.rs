@@ -1,12 +1,15 @@
 //! A restore that is killed at any moment: the old database or the new one is there and whole, a
 //! server starts on it, and the restore can be done again.
 
+use std::io::Write as _;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use carillon::base::{Rng as _, SeededRng};
 use carillon::vault::Identity;
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use support::runs;
 
@@ -66,6 +69,28 @@ impl Before {
     }
 }
 
+/// What a restore left, as a server that starts on it says.
+#[derive(Debug, PartialEq, Eq)]
+enum Left {
+    Old,
+    New,
+    /// Neither, or no server starts on it.
+    Neither,
+}
+
+async fn left(server: &mut Server) -> Left {
+    let look = async {
+        server.start();
+        let status: Value = server.verb("status", "", None, json!({})).await;
+        match (workspaces(server).await, status["publishing"].as_str()) {
+            (3, Some("running")) => Left::Old,
+            (1, Some("paused")) => Left::New,
+            _ => Left::Neither,
+        }
+    };
+    AssertUnwindSafe(look).catch_unwind().await.unwrap_or(Left::Neither)
+}
+
 fn leftovers(server: &Server) -> Vec<String> {
     let entries = std::fs::read_dir(server.data()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -95,15 +120,13 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
         restore.kill().unwrap();
         let ended = restore.wait().unwrap();
         torn += usize::from(!leftovers(&server).is_empty());
-        server.start();
-        let status: Value = server.verb("status", "", None, json!({})).await;
-        match (workspaces(&server).await, status["publishing"].as_str()) {
-            (3, Some("running")) => {
+        match left(&mut server).await {
+            Left::Old => {
                 old += 1;
                 assert!(!ended.success(), "round {round}: it said that it was done");
             }
-            (1, Some("paused")) => new += 1,
-            other => panic!("seed {seed}, round {round}, killed after {moment:?}: {other:?}"),
+            Left::New => new += 1,
+            Left::Neither => panic!("seed {seed}, round {round}, killed after {moment:?}"),
         }
         assert_eq!(leftovers(&server), Vec::<String>::new(), "a start takes them away");
         assert!(server.stop().success());
@@ -118,6 +141,28 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
          {old} left the old one, {new} the new one"
     );
     assert!(old > 0, "seed {seed}: all were done before they were killed");
+}
+
+/// Broken on purpose: a restore that writes over the database as it goes, and is killed after so much
+/// of it. What it leaves is neither the one nor the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_in_place_that_is_killed_is_seen() {
+    let away = tempfile::tempdir().unwrap();
+    let practice = Practice::start(12, &[]).await;
+    let mut server = Server::new(&practice);
+    let before = Before::make(&mut server, away.path()).await;
+    assert!(before.begin(&server).wait().unwrap().success());
+    let new = std::fs::read(server.database()).unwrap();
+    let mut torn = 0;
+    for sixteenths in [1, 2, 4] {
+        before.put_back(&server);
+        let mut file = std::fs::OpenOptions::new().write(true).open(server.database()).unwrap();
+        file.write_all(&new[..new.len() * sixteenths / 16]).unwrap();
+        torn += usize::from(left(&mut server).await == Left::Neither);
+        server.kill();
+    }
+    println!("{torn} of 3 restores in place left neither database");
+    assert!(torn > 0);
 }
 
 /// Where there was no database, a server must not begin with an empty one in silence.

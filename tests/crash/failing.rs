@@ -9,7 +9,7 @@ use carillon::base::SeededRng;
 use support::runs;
 
 use crate::client::Written;
-use crate::kills::{Installation, account, set_up, settled};
+use crate::kills::{Installation, account, judge, set_up, settled};
 use crate::server::turning;
 use crate::storm::{Clients, Dice, chaos};
 
@@ -123,6 +123,57 @@ async fn failing_writes_and_syncs_lose_and_double_nothing() {
     let published = done.iter().filter(|d| d["state"] == "published").count();
     assert!(published * 100 >= done.len() * 95, "most are published");
     assert!(installation.server.stop().success());
+}
+
+/// Writes nothing while the file that `LIE` names is there, and says that it did.
+const LIAR: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+ssize_t pwrite64(int fd, const void *from, size_t count, off64_t at) {
+    static ssize_t (*real)(int, const void *, size_t, off64_t);
+    if (!real) real = (ssize_t (*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
+    return access(getenv("LIE"), F_OK) == 0 ? (ssize_t)count : real(fd, from, count, at);
+}
+"#;
+
+/// Broken on purpose: writes that fail in silence, which is what a program that ignores their errors
+/// would make of them. The account sees that what was acknowledged is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_that_fail_in_silence_are_seen() {
+    if !support::Tool::Program("cc").available_or_skip() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [source, liar, lie] = ["liar.c", "liar.so", "lie"].map(|name| folder.path().join(name));
+    std::fs::write(&source, LIAR).unwrap();
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&liar).arg(&source).arg("-ldl");
+    assert!(compiler.status().unwrap().success());
+    let mut installation = set_up(13, &["keyed-a", "listed-a"]).await;
+    installation.server.kill();
+    installation.server.env = [("LD_PRELOAD", &liar), ("LIE", &lie)]
+        .map(|(name, path)| (name.to_owned(), path.display().to_string()))
+        .into();
+    installation.server.start();
+    let dice = Dice(SeededRng::new(13));
+    let mine = dice.posts(0, &installation.channels, &[]);
+    let (kept, _) = Clients::start(&installation, &mine, &[]).finish().await;
+    settled(&installation).await;
+    std::fs::write(&lie, "").unwrap();
+    let mine = dice.posts(1, &installation.channels, &[]);
+    let (gone, _) = Clients::start(&installation, &mine, &[]).finish().await;
+    assert!(gone.iter().all(|post| post.acknowledged.is_some()), "it noticed nothing");
+    installation.server.kill();
+    std::fs::remove_file(&lie).unwrap();
+    installation.server.start();
+    let done = settled(&installation).await;
+    let verdict = judge(&installation, &kept, &done);
+    assert_eq!(verdict.lost, Vec::<String>::new());
+    let verdict = judge(&installation, &[kept, gone.clone()].concat(), &done);
+    assert_eq!(verdict.lost.len(), gone.len(), "{verdict:#?}");
+    installation.server.kill();
 }
 
 /// How often this process said so far that the database failed.

@@ -35,6 +35,11 @@ pub struct Need {
     pub go: &'static str,
 }
 
+/// So many of something.
+fn count(n: u64, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
 /// All of them, worst first.
 #[rustfmt::skip]
 pub fn needs(snap: &Snapshot) -> Vec<Need> {
@@ -49,7 +54,7 @@ pub fn needs(snap: &Snapshot) -> Vec<Need> {
     let free = status.free_mib.map_or_else(|| "?".to_owned(), |mib| mib.to_string());
     let networks: Vec<&str> =
         status.paused.iter().map(String::as_str).filter(|name| *name != "everything").collect();
-    let jobs = snap.jobs.iter().filter(|(_, job)| job.failed.is_some()).count();
+    let jobs = snap.jobs.iter().filter(|(_, job)| job.failed.is_some()).fold(0, |n, _| n + 1);
     let (full, refused) = (matches!(status.disk.as_str(), "scarce" | "out"), status.failed + status.partial);
     let paused = !status.publishing && !status.restored;
     let of_circuits = status.circuits.join("; ");
@@ -60,11 +65,11 @@ pub fn needs(snap: &Snapshot) -> Vec<Need> {
         "Make room now: nothing more is taken in, and at the end nothing is sent.", "logs");
     add(status.restored, "restored", bad, "restored from a backup; all is paused".to_owned(),
         "Look at what is held (4), decide, then P lets it go on.", "held");
-    add(status.reconnect > 0, "reconnect", bad, format!("{} channels must be connected again", status.reconnect),
+    add(status.reconnect > 0, "reconnect", bad, count(status.reconnect, "channel must be connected again", "channels must be connected again"),
         "Go there and press c. What they hold then goes on by itself.", "channels");
-    add(status.held > 0, "held", warn, format!("{} posts wait for a decision", status.held),
+    add(status.held > 0, "held", warn, count(status.held, "post waits for a decision", "posts wait for a decision"),
         "Go there: each says why. d decides.", "held");
-    add(refused > 0, "failed", warn, format!("{refused} posts failed, or are there in part"),
+    add(refused > 0, "failed", warn, count(refused, "post failed, or is there in part", "posts failed, or are there in part"),
         "Go there: each says why. r tries again.", "held");
     add(paused, "paused", warn, "publishing is paused everywhere".to_owned(), "P lets it go on.", "alerts");
     add(!networks.is_empty(), "networks", warn, format!("paused: {}", networks.join(", ")),
@@ -77,13 +82,13 @@ pub fn needs(snap: &Snapshot) -> Vec<Need> {
         "Nothing: it is tried again by itself. If it stays, look at that server.", "queue");
     add(status.late > 100, "late", warn, format!("{} deliveries are overdue", status.late),
         "Look at pauses, circuits and the log.", "queue");
-    add(status.paused_channels > 0, "paused-channels", warn, format!("{} channels are paused", status.paused_channels),
+    add(status.paused_channels > 0, "paused-channels", warn, count(status.paused_channels, "channel is paused", "channels are paused"),
         "p there lets them go on.", "channels");
     add(status.paused_workspaces > 0, "paused-workspaces", warn,
-        format!("{} workspaces are paused", status.paused_workspaces), "p there lets them go on.", "workspaces");
+        count(status.paused_workspaces, "workspace is paused", "workspaces are paused"), "p there lets them go on.", "workspaces");
     add(snap.trouble.is_some(), "look", warn, trouble,
         "What is shown may be old; it is read again all the time.", "logs");
-    add(jobs > 0, "jobs", warn, format!("{jobs} jobs failed in their last round"), "Go there: each says why.", "jobs");
+    add(jobs > 0, "jobs", warn, count(jobs, "job failed in its last round", "jobs failed in their last round"), "Go there: each says why.", "jobs");
     add(status.last_backup.is_none(), "backup", note, "there is no backup".to_owned(),
         "Enter says how to make one.", "backups");
     all

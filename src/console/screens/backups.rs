@@ -29,7 +29,7 @@ fn table(model: &Model) -> Table {
             ..Row::new(
                 of.name.clone(),
                 vec![
-                    full(&at.to_string()),
+                    full(model, &at.to_string()),
                     distance(model.now, at),
                     bytes(of.bytes),
                     of.name.clone(),
@@ -52,7 +52,7 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
     };
     vec![
         line("file", of.path.clone()),
-        line("made", full(&of.made_at.to_string())),
+        line("made", full(model, &of.made_at.to_string())),
         line("size", bytes(of.bytes)),
         line(
             "needs",

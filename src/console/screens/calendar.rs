@@ -19,7 +19,7 @@ pub const SCREEN: Screen = Screen {
     name: "calendar",
     key: Some('3'),
     tab: ("Cal", "Calendar"),
-    about: "How full is the week? h l day, j k hour, [ ] week; by the clock of UTC",
+    about: "How full is the week? h l day, j k hour, [ ] week",
     table,
     detail,
     pane: 0,
@@ -35,7 +35,7 @@ pub const SCREEN: Screen = Screen {
 
 /// The day under the cursor.
 fn day(model: &Model) -> Date {
-    let today = model.now.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = model.local(model.now).date();
     let step = i32::try_from(place(model).step.clamp(-400, 400)).unwrap_or(0);
     today.checked_add(jiff::Span::new().days(step)).unwrap_or(today)
 }
@@ -66,14 +66,14 @@ fn moves(model: &mut Model, key: &Key) -> bool {
     true
 }
 
-fn due(of: &Of<Waiting>) -> Option<DateTime> {
+fn due(model: &Model, of: &Of<Waiting>) -> Option<DateTime> {
     let at = Timestamp::parse(&of.it.delivery.due)?;
-    Some(at.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).datetime())
+    Some(model.local(at).datetime())
 }
 
 fn shown(model: &Model) -> impl Iterator<Item = (DateTime, &Of<Waiting>)> {
     let all = model.snap.calendar.iter().filter(|of| model.shows(&of.workspace));
-    all.filter_map(|of| Some((due(of)?, of)))
+    all.filter_map(|of| Some((due(model, of)?, of)))
 }
 
 /// What is in the hour under the cursor.
@@ -84,7 +84,12 @@ fn table(model: &Model) -> Table {
         let d = &of.it.delivery;
         Row::new(
             d.id.clone(),
-            vec![clock(&d.due), d.network.clone(), delivery::text(&of.it), delivery::state(&of.it)],
+            vec![
+                clock(model, &d.due),
+                d.network.clone(),
+                delivery::text(&of.it),
+                delivery::state(&of.it),
+            ],
         )
         .of(&of.workspace)
         .tone(delivery::tone(&of.it))
@@ -148,7 +153,8 @@ fn draw(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
         posts.len()
     );
     let inner = canvas.frame(grid, &title);
-    draw_grid(canvas, inner, (monday, day, hour), &cells);
+    let zone = model.local(model.now).strftime("%Z").to_string();
+    draw_grid((canvas, inner, &zone), (monday, day, hour), &cells);
     let rest = if wide {
         Rect { x: grid.right(), width: area.width - grid.width, ..area }
     } else {
@@ -158,13 +164,12 @@ fn draw(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
 }
 
 fn draw_grid(
-    canvas: &mut Canvas<'_>,
-    inner: Rect,
+    (canvas, inner, zone): (&mut Canvas<'_>, Rect, &str),
     (monday, day, hour): (Date, Date, i8),
     cells: &BTreeMap<(i8, i32), Cell>,
 ) {
     let wide = inner.width.saturating_sub(6) / 7;
-    canvas.text((inner.x, inner.y), 5, "UTC", Tone::Dim);
+    canvas.text((inner.x, inner.y), 5, zone, Tone::Dim);
     let x = |column: u16| inner.x + 6 + column * wide;
     for column in 0..7_u16 {
         let date = monday.checked_add(jiff::Span::new().days(i64::from(column))).unwrap_or(monday);

@@ -123,7 +123,7 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
     lines.push(line("account", channel.handle.clone().unwrap_or_default()));
     lines.extend(channel.instance.iter().map(|at| line("instance", at.clone())));
     lines.extend(channel.url.iter().map(|at| line("page", at.clone())));
-    lines.push(line("since", full(&channel.created_at)));
+    lines.push(line("since", full(model, &channel.created_at)));
     let limits = &channel.limits;
     let takes = format!(
         "{} characters, {} parts, {} files each",
@@ -133,7 +133,12 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
     for limit in &channel.rate_limits {
         lines.push(line(
             "limit",
-            format!("no {} until {} (for this {})", limit.calls, full(&limit.until), limit.counts),
+            format!(
+                "no {} until {} (for this {})",
+                limit.calls,
+                full(model, &limit.until),
+                limit.counts
+            ),
         ));
     }
     if let Some(grace) = channel.grace_minutes {

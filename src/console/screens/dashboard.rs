@@ -287,7 +287,7 @@ fn coming(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
         let next = of.it.delivery.next_look.as_ref().unwrap_or(&of.it.delivery.due);
         let text = format!(
             "{:<9} {:<9} {}",
-            when(model.now, next),
+            when(model, next),
             of.it.delivery.network,
             delivery::text(&of.it)
         );

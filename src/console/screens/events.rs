@@ -46,7 +46,7 @@ fn table(model: &Model) -> Table {
         Row::new(
             id(of),
             vec![
-                when(model.now, &event.at.to_string()),
+                when(model, &event.at.to_string()),
                 event.actor.word(),
                 event.kind.clone(),
                 object(of),
@@ -81,7 +81,7 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
     let event = &of.it.event;
     let mut lines = vec![
         line("event", format!("{}  number {} of {}", event.kind, of.it.number, of.workspace)),
-        line("when", full(&event.at.to_string())),
+        line("when", full(model, &event.at.to_string())),
         line("actor", event.actor.word()),
         line("object", event.subject.clone()),
     ];

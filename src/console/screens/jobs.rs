@@ -1,7 +1,7 @@
 //! What the program does by itself, now and then.
 
 use super::{Line, Row, Screen, Table, col, distance, full, line, when, wide};
-use crate::console::act::{Act, reads};
+use crate::console::act::{Act, Command, nothing, reads, writes};
 use crate::console::canvas::Tone;
 use crate::console::model::Model;
 use crate::service::Job;
@@ -17,7 +17,11 @@ pub const SCREEN: Screen = Screen {
     draw: None,
     enter: None,
     moves: None,
-    keys: &[reads('L', "logs", "the log", |_, _| Act::Go("logs"))],
+    keys: &[
+        writes('!', "run now", "do one round now, paused or not", run),
+        writes('p', "pause, resume", "do no more rounds, or let it go on", pause),
+        reads('L', "logs", "the log", |_, _| Act::Go("logs")),
+    ],
 };
 
 /// What each is for.
@@ -33,10 +37,11 @@ fn about(name: &str) -> &'static str {
 }
 
 fn state(job: &Job) -> (&'static str, Tone) {
-    match (job.failed.is_some(), job.running, job.runs) {
-        (true, _, _) => ("\u{2717} failed", Tone::Bad),
-        (_, true, _) => ("running", Tone::Good),
-        (_, _, 0) => ("waits", Tone::Plain),
+    match job.state() {
+        "failed" => ("\u{2717} failed", Tone::Bad),
+        "running" => ("running", Tone::Good),
+        "paused" => ("\u{25CB} paused", Tone::Warn),
+        "waits" => ("waits", Tone::Plain),
         _ => ("\u{25CF} ok", Tone::Good),
     }
 }
@@ -59,7 +64,7 @@ fn table(model: &Model) -> Table {
     .tone(if status.publishing { Tone::Good } else { Tone::Warn });
     let row = |(name, job): &(&'static str, Job)| {
         let (word, tone) = state(job);
-        let last = job.began.map(|at| when(model.now, &at.to_string())).unwrap_or_default();
+        let last = job.began.map(|at| when(model, &at.to_string())).unwrap_or_default();
         let next = job.next.map(|at| distance(model.now, at)).unwrap_or_default();
         let note = job.failed.clone().unwrap_or_else(|| about(name).to_owned());
         let took = format!("{} ms", job.took.as_millis());
@@ -88,6 +93,37 @@ fn table(model: &Model) -> Table {
     }
 }
 
+/// The chosen jobs, with whether each is paused; the publisher is none of them.
+fn chosen<'a>(
+    model: &'a Model,
+    rows: &'a [Row],
+) -> impl Iterator<Item = (&'static str, bool)> + 'a {
+    let all = &model.snap.jobs;
+    let find = |row: &Row| all.iter().find(|(name, _)| *name == row.id);
+    rows.iter().filter_map(find).map(|(name, job)| (*name, job.paused))
+}
+
+fn run(model: &Model, rows: &[Row]) -> Act {
+    let command =
+        |(name, _)| Command::new(("job", "run"), format!("{name} runs")).with("name", name);
+    let commands: Vec<_> = chosen(model, rows).map(command).collect();
+    if commands.is_empty() {
+        return nothing("the publisher runs all the time; 2 shows what is next");
+    }
+    Act::Run(commands)
+}
+
+fn pause(model: &Model, rows: &[Row]) -> Act {
+    let Some((_, paused)) = chosen(model, rows).next() else {
+        // The same as everywhere else.
+        return super::dashboard::pause(model, rows);
+    };
+    let (verb, word) = if paused { ("resume", "goes on") } else { ("pause", "is paused") };
+    let command =
+        |(name, _)| Command::new(("job", verb), format!("{name} {word}")).with("name", name);
+    Act::Run(chosen(model, rows).map(command).collect())
+}
+
 fn detail(model: &Model, row: &Row) -> Vec<Line> {
     let Some((name, job)) = model.snap.jobs.iter().find(|(name, _)| *name == row.id) else {
         return vec![
@@ -98,9 +134,12 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
     let mut lines = vec![line("job", format!("{name}: {}", about(name)))];
     let (word, tone) = state(job);
     lines.push(Line { name: "state", text: word.to_owned(), tone });
+    if job.paused {
+        lines.push(line("paused", "until p lets it go on, or the server starts anew"));
+    }
     lines.extend(job.failed.iter().map(|why| line("because", why.clone())));
-    lines.extend(job.began.map(|at| line("last", full(&at.to_string()))));
-    lines.extend(job.next.map(|at| line("next", full(&at.to_string()))));
+    lines.extend(job.began.map(|at| line("last", full(model, &at.to_string()))));
+    lines.extend(job.next.map(|at| line("next", full(model, &at.to_string()))));
     lines.push(line("rounds", job.runs.to_string()));
     lines
 }

@@ -47,7 +47,7 @@ fn table(model: &Model) -> Table {
         let message = format!("{}  {}", line.message, line.fields);
         Row::new(
             line.number.to_string(),
-            vec![clock(&line.at), line.level.clone(), line.target.clone(), message],
+            vec![clock(model, &line.at), line.level.clone(), line.target.clone(), message],
         )
         .tone(tone(line))
     };
@@ -65,7 +65,7 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
         return Vec::new();
     };
     let mut lines = vec![
-        line("when", full(&found.at)),
+        line("when", full(model, &found.at)),
         Line { name: "level", text: found.level.clone(), tone: tone(found) },
         line("where", found.target.clone()),
         line("what", found.message.clone()),

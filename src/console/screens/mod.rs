@@ -10,6 +10,7 @@ mod events;
 mod held;
 mod jobs;
 mod logs;
+mod members;
 mod networks;
 mod plan;
 mod queue;
@@ -18,6 +19,7 @@ mod workspaces;
 
 use std::cmp::Ordering;
 
+use jiff::Zoned;
 use ratatui::layout::Rect;
 
 use super::act::{Act, Bind};
@@ -52,7 +54,7 @@ pub struct Screen {
 }
 
 /// Every screen, those with a digit first.
-pub static SCREENS: [Screen; 14] = [
+pub static SCREENS: [Screen; 15] = [
     dashboard::SCREEN,
     queue::SCREEN,
     calendar::SCREEN,
@@ -63,6 +65,7 @@ pub static SCREENS: [Screen; 14] = [
     jobs::SCREEN,
     logs::SCREEN,
     workspaces::SCREEN,
+    members::SCREEN,
     plan::SCREEN,
     networks::SCREEN,
     backups::SCREEN,
@@ -211,10 +214,12 @@ pub fn tabs() -> impl Iterator<Item = &'static Screen> {
 }
 
 /// A time as a list shows it: today's by the clock, this week's by the day, others by the date.
-pub fn when(now: Timestamp, instant: &str) -> String {
+pub fn when(model: &Model, instant: &str) -> String {
     let Some(at) = Timestamp::parse(instant) else { return instant.to_owned() };
-    let zoned = |t: Timestamp| t.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
-    let (at, today) = (zoned(at), zoned(now));
+    between(&model.local(model.now), &model.local(at))
+}
+
+fn between(today: &Zoned, at: &Zoned) -> String {
     let days = (at.date() - today.date()).get_days();
     let form = match days {
         0 => "%H:%M:%S",
@@ -225,17 +230,17 @@ pub fn when(now: Timestamp, instant: &str) -> String {
 }
 
 /// The time of day.
-pub fn clock(instant: &str) -> String {
+pub fn clock(model: &Model, instant: &str) -> String {
     let at = Timestamp::parse(instant);
-    at.map_or_else(|| instant.to_owned(), |at| at.to_jiff().strftime("%H:%M:%S").to_string())
+    at.map_or_else(|| instant.to_owned(), |at| model.local(at).strftime("%H:%M:%S").to_string())
 }
 
 /// An instant to the second.
-pub fn full(instant: &str) -> String {
+pub fn full(model: &Model, instant: &str) -> String {
     let at = Timestamp::parse(instant);
     at.map_or_else(
         || instant.to_owned(),
-        |at| at.to_jiff().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        |at| model.local(at).strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
     )
 }
 
@@ -298,10 +303,22 @@ mod tests {
     #[test]
     fn times_are_as_short_as_they_can_be() {
         let now = Timestamp::parse("2026-11-22T14:05:09Z").unwrap();
-        assert_eq!(when(now, "2026-11-22T18:00:00Z"), "18:00:00");
-        assert_eq!(when(now, "2026-11-24T09:00:00Z"), "Tue 09:00");
-        assert_eq!(when(now, "2027-01-24T09:00:00Z"), "2027-01-24");
-        assert_eq!(when(now, "nonsense"), "nonsense");
+        let zoned = |zone: &str, instant: &str| {
+            let zone = jiff::tz::TimeZone::get(zone).unwrap();
+            let at = Timestamp::parse(instant).unwrap();
+            [now, at].map(|at| at.to_jiff().to_zoned(zone.clone()))
+        };
+        for (zone, instant, shown) in [
+            ("UTC", "2026-11-22T18:00:00Z", "18:00:00"),
+            ("UTC", "2026-11-24T09:00:00Z", "Tue 09:00"),
+            ("UTC", "2027-01-24T09:00:00Z", "2027-01-24"),
+            ("Europe/Berlin", "2026-11-22T18:00:00Z", "19:00:00"),
+            // Another day there already.
+            ("Pacific/Auckland", "2026-11-22T10:00:00Z", "Sun 23:00"),
+        ] {
+            let [now, at] = zoned(zone, instant);
+            assert_eq!(between(&now, &at), shown, "{zone}");
+        }
         let later = now.plus(std::time::Duration::from_mins(5));
         assert_eq!(
             (distance(now, later), distance(later, now)),
@@ -322,7 +339,7 @@ mod tests {
             let all = keys.len();
             keys.dedup();
             assert_eq!(keys.len(), all, "{}: a key twice", screen.name);
-            let taken = ['?', ':', '/', 'q', 'u', 'y', '.', 'j', 'k', 'w', 's', 'S'];
+            let taken = ['?', ':', '/', 'q', 'u', 'y', 'z', '.', 'j', 'k', 'w', 's', 'S'];
             assert!(
                 keys.iter().all(|key| !taken.contains(key)),
                 "{}: a key that is everywhere",

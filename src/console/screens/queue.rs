@@ -34,7 +34,7 @@ fn table(model: &Model) -> Table {
         Row::new(
             d.id.clone(),
             vec![
-                when(model.now, next),
+                when(model, next),
                 d.network.clone(),
                 of.workspace.to_string(),
                 delivery::text(&of.it),
@@ -54,7 +54,7 @@ fn table(model: &Model) -> Table {
         ),
         columns: const {
             &[
-                col("DUE UTC", 10),
+                col("DUE", 10),
                 col("NETWORK", 9),
                 col("WORKSP.", 9),
                 col("TEXT", 0),

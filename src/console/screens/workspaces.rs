@@ -1,7 +1,7 @@
 //! Who uses it.
 
 use super::{Line, Row, Screen, Table, col, full, line};
-use crate::console::act::{Act, Ask, Command, nothing, writes};
+use crate::console::act::{Act, Ask, Command, nothing, reads, writes};
 use crate::console::canvas::Tone;
 use crate::console::model::Model;
 use crate::service::shown::WorkspaceShown;
@@ -23,6 +23,7 @@ pub const SCREEN: Screen = Screen {
     keys: &[
         writes('n', "new", "make a workspace", make),
         writes('p', "pause, resume", "stop publishing for it, or let it go on", pause),
+        reads('M', "members", "who belongs to them", |_, _| Act::Go("members")),
     ],
 };
 
@@ -74,7 +75,7 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
     let Some(of) = find(model, row) else { return Vec::new() };
     vec![
         line("name", of.name.clone()),
-        line("since", full(&of.created_at)),
+        line("since", full(model, &of.created_at)),
         line(
             "state",
             if of.paused { "paused: nothing of it goes out" } else { "its posts go out" },

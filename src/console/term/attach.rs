@@ -3,13 +3,16 @@
 //! know screens.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::time::Duration;
 
 use crossterm::terminal;
+use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::LEAVE;
+use crate::base::{Clock as _, SystemClock};
 use crate::console::wire::{self, Bye, Hello};
 
 /// What whoever sits there asked for.
@@ -55,6 +58,7 @@ impl Wishes {
             plain: self.plain || dumb,
             readonly: self.readonly,
             screen: self.screen,
+            zone: Some(word("TZ")).filter(|zone| !zone.is_empty()),
         }
     }
 }
@@ -82,64 +86,141 @@ pub fn restore() {
     drop(terminal::disable_raw_mode());
 }
 
-/// Shows the console at the other end of `line` until one of them ends it.
-pub async fn attach(
-    line: impl AsyncRead + AsyncWrite + Send + 'static,
-    wishes: Wishes,
-) -> io::Result<Attached> {
+/// Asks for another line when the one before broke; nothing while there is none.
+pub type Again<L> = Box<dyn Fn() -> BoxFuture<'static, Option<L>> + Send + Sync>;
+
+/// How long a server may take to start anew.
+const PATIENCE: Duration = Duration::from_mins(1);
+const BETWEEN: Duration = Duration::from_millis(300);
+
+/// Shows the console at the other end of `line` until one of them ends it. When the server goes, the
+/// terminal is put right, and with `again` a new server is waited for; it begins at the same screen.
+pub async fn attach<L>(mut line: L, wishes: Wishes, again: Option<Again<L>>) -> io::Result<Attached>
+where
+    L: AsyncRead + AsyncWrite + Send + 'static,
+{
     let hello = wishes.hello();
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     if !hello.plain && !terminal {
         let why = "the console needs a terminal: ssh -t, docker exec -it, or --plain";
         return Err(io::Error::other(why));
     }
-    let (reader, mut writer) = tokio::io::split(line);
-    let said = serde_json::to_vec(&hello).map_err(io::Error::other)?;
-    writer.write_all(&wire::frame(wire::HELLO, &said)).await?;
-    writer.flush().await?;
-    let raw = if hello.plain { None } else { Some(Raw::enter()?) };
-    let mut resized = signal(SignalKind::window_change())?;
-    let mut stops = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()]
-        .map(signal)
-        .into_iter()
-        .collect::<io::Result<Vec<_>>>()?;
-    let mut typed = keyboard();
-    let mut frames = frames(reader);
-    let ended = loop {
-        let [terminated, hung_up, interrupted] = stops.as_mut_slice() else {
-            break Attached::Signal;
+    let mut client = Client::new(hello)?;
+    loop {
+        let ended = client.show(line).await?;
+        let away = match &ended {
+            Attached::Lost => "the connection to the server is lost",
+            Attached::Ended(bye) if bye.code == "stopped" => "the server stops",
+            _ => return Ok(ended),
         };
-        let sent = tokio::select! {
-            frame = frames.recv() => match frame {
-                Some((wire::BYTES, bytes)) => {
-                    let mut out = io::stdout().lock();
-                    if out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
-                        break Attached::Signal;
-                    }
-                    Ok(())
-                }
-                Some((wire::BYE, said)) => break farewell(&said),
-                _ => break Attached::Lost,
-            },
-            bytes = typed.recv() => match bytes {
-                Some(bytes) => say(&mut writer, wire::BYTES, &bytes).await,
-                None => break Attached::Signal,
-            },
-            _ = resized.recv() => {
-                let (cols, rows) = terminal::size().unwrap_or(WITHOUT);
-                say(&mut writer, wire::RESIZE, &wire::size(cols, rows)).await
-            }
-            _ = terminated.recv() => break Attached::Signal,
-            _ = hung_up.recv() => break Attached::Signal,
-            _ = interrupted.recv() => break Attached::Signal,
-        };
-        // What it said before it went is still to be read.
-        if sent.is_err() {
-            break last_word(&mut frames).await;
+        let Some(again) = again.as_ref().filter(|_| !client.hello.plain) else { return Ok(ended) };
+        let said = format!("{away}; waiting a minute for it to come back (ctrl-c ends)\n");
+        drop(io::stderr().lock().write_all(said.as_bytes()));
+        match client.wait(again).await {
+            Some(new) => line = new,
+            None => return Ok(ended),
         }
-    };
-    drop(raw);
-    Ok(ended)
+    }
+}
+
+/// What stays from one line to the next.
+struct Client {
+    hello: Hello,
+    typed: mpsc::Receiver<Vec<u8>>,
+    resized: Signal,
+    stops: [Signal; 3],
+}
+
+impl Client {
+    fn new(hello: Hello) -> io::Result<Self> {
+        Ok(Self {
+            hello,
+            typed: keyboard(),
+            resized: signal(SignalKind::window_change())?,
+            stops: [
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::hangup())?,
+                signal(SignalKind::interrupt())?,
+            ],
+        })
+    }
+
+    /// One line to its end.
+    async fn show<L>(&mut self, line: L) -> io::Result<Attached>
+    where
+        L: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let (reader, mut writer) = tokio::io::split(line);
+        let said = serde_json::to_vec(&self.hello).map_err(io::Error::other)?;
+        writer.write_all(&wire::frame(wire::HELLO, &said)).await?;
+        writer.flush().await?;
+        let raw = if self.hello.plain { None } else { Some(Raw::enter()?) };
+        let mut frames = frames(reader);
+        let [terminated, hung_up, interrupted] = &mut self.stops;
+        let ended = loop {
+            let sent = tokio::select! {
+                frame = frames.recv() => match frame {
+                    Some((wire::BYTES, bytes)) => {
+                        let mut out = io::stdout().lock();
+                        if out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
+                            break Attached::Signal;
+                        }
+                        Ok(())
+                    }
+                    Some((wire::BYE, said)) => break farewell(&said),
+                    Some((wire::AT, name)) => {
+                        self.hello.screen = String::from_utf8(name).ok();
+                        Ok(())
+                    }
+                    // Of a newer server.
+                    Some(_) => Ok(()),
+                    None => break Attached::Lost,
+                },
+                bytes = self.typed.recv() => match bytes {
+                    Some(bytes) => say(&mut writer, wire::BYTES, &bytes).await,
+                    None => break Attached::Signal,
+                },
+                _ = self.resized.recv() => {
+                    let (cols, rows) = terminal::size().unwrap_or(WITHOUT);
+                    (self.hello.cols, self.hello.rows) = (cols, rows);
+                    say(&mut writer, wire::RESIZE, &wire::size(cols, rows)).await
+                }
+                _ = terminated.recv() => break Attached::Signal,
+                _ = hung_up.recv() => break Attached::Signal,
+                _ = interrupted.recv() => break Attached::Signal,
+            };
+            // What it said before it went is still to be read.
+            if sent.is_err() {
+                break last_word(&mut frames).await;
+            }
+        };
+        drop(raw);
+        Ok(ended)
+    }
+
+    /// Another line, or nothing when it takes too long or somebody has had enough.
+    async fn wait<L>(&mut self, again: &Again<L>) -> Option<L> {
+        let clock = SystemClock::new();
+        let until = clock.monotonic() + PATIENCE;
+        let [terminated, hung_up, interrupted] = &mut self.stops;
+        loop {
+            tokio::select! {
+                () = clock.sleep(BETWEEN) => {}
+                _ = terminated.recv() => return None,
+                _ = hung_up.recv() => return None,
+                _ = interrupted.recv() => return None,
+            }
+            if let Some(line) = again().await {
+                // What was typed at the shell's screen was for nobody.
+                while self.typed.try_recv().is_ok() {}
+                (self.hello.cols, self.hello.rows) = terminal::size().unwrap_or(WITHOUT);
+                return Some(line);
+            }
+            if clock.monotonic() >= until {
+                return None;
+            }
+        }
+    }
 }
 
 async fn say(to: &mut (impl AsyncWrite + Unpin), kind: u8, bytes: &[u8]) -> io::Result<()> {

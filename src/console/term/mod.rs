@@ -5,7 +5,7 @@ mod attach;
 mod backend;
 mod keys;
 
-pub use attach::{Attached, Wishes, attach, restore};
+pub use attach::{Again, Attached, Wishes, attach, restore};
 pub use backend::Bytes;
 pub use keys::{Input, Key};
 

@@ -25,8 +25,9 @@ pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
     while rest(&services, &stop, (NAME, wait)).await {
         wait = every.map_or(ROUND, |every| ROUND.min(every));
         let last = look(&services).await;
-        let Some(every) = every else { continue };
-        if last.is_some_and(|last| services.now().since(last) < every) {
+        let old = |last| every.is_some_and(|every| services.now().since(last) >= every);
+        let due = every.is_some() && last.is_none_or(old);
+        if !due && !services.jobs.is_asked(NAME) {
             continue;
         }
         // It says itself how it went.

@@ -35,12 +35,7 @@ async fn rest(
     stop: &CancellationToken,
     (name, wait): (&'static str, std::time::Duration),
 ) -> bool {
-    let now = services.now();
-    services.jobs.rests(name, now, now.plus(wait));
     let stopped = std::pin::pin!(stop.cancelled());
-    let goes_on = matches!(select(stopped, services.clock.sleep(wait)).await, Either::Right(_));
-    if goes_on {
-        services.jobs.begins(name, services.now());
-    }
-    goes_on
+    let rest = std::pin::pin!(services.jobs.rest(name, services.clock.as_ref(), wait));
+    matches!(select(stopped, rest).await, Either::Right(_))
 }

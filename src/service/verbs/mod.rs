@@ -98,6 +98,8 @@ const KEY: &[&str] =
     &["id", "name", "scopes", "channels", "created_at", "expires_at", "revoked_at"];
 
 const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
+const JOB: &[&str] = &["name", "state", "began_at", "next_at", "runs", "failed"];
+const JOB_NAME: &[Arg] = &[arg("name", Word, "its name, see `job list`")];
 const EMAIL: Arg = arg("email", Word, "their e-mail");
 const INVITATION: &[&str] = &["id", "email", "role", "state", "expires_at"];
 
@@ -122,6 +124,10 @@ pub const VERBS: &[Verb] = &[
         arg("media", Optional, "reference (names only, the default) or copy (their bytes, too)"),
     ], &[]),
     verb(("backup", "list", ""), "Backups in the folder of backups, newest first", &[], &["name", "made_at", "bytes", "path"]),
+    verb(("job", "list", ""), "What the server does by itself now and then, and how it went", &[], JOB),
+    verb(("job", "run", ""), "Do one round now", JOB_NAME, JOB),
+    verb(("job", "pause", ""), "Do no more rounds, until it is resumed or the server starts anew", JOB_NAME, JOB),
+    verb(("job", "resume", ""), "Let it go on", JOB_NAME, JOB),
     verb(("publishing", "pause", ""), "Stop publishing everywhere; what is being sent is finished", &[], &[]),
     verb(("publishing", "resume", ""), "Publish again", &[], &[]),
     verb(("network", "list", ""), "The networks that this program knows", &[], &["id", "title", "paused"]),
@@ -312,6 +318,7 @@ pub fn noun_named(noun: &str, arg: &str) -> Option<&'static str> {
         ("post", "id") => Some("post"),
         ("delivery", "id") => Some("delivery"),
         ("key", "id") => Some("key"),
+        ("job", "name") => Some("job"),
         ("network", "name") | ("channel", "network") => Some("network"),
         _ => None,
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::backups::restored_from;
 use super::super::{
     Access, AssetChange, Brought, ChannelChange, DeliveryFilter, MediaMode, NewImport, NewKey,
-    NewPost, PostChange, PostFilter, Services, When, words,
+    NewPost, Order, PostChange, PostFilter, Services, When, words,
 };
 use super::Verb;
 use crate::base::{
@@ -129,6 +129,10 @@ const OWN_WORDS: &[(&str, &str)] = &[
 /// Names fields as a person typed them: `parts[1].text` was the second `text`.
 fn in_own_words(mut problem: Problem) -> Problem {
     for named in &mut problem.fields {
+        if named.field.starts_with("parts[") && named.field.contains("].media") {
+            "media".clone_into(&mut named.field);
+            continue;
+        }
         let (name, rest) = match named.field.split_once('[') {
             Some((name, rest)) => (name, rest.split(']').next()),
             None => (named.field.as_str(), None),
@@ -216,6 +220,19 @@ impl Caller<'_> {
                 shown(services.create_backup(media).await?)
             }
             ("backup", _) => Ok(json!({ "items": services.list_backups().await? })),
+            ("job", "list") => Ok(json!({ "items": services.jobs.shown() })),
+            ("job", _) => {
+                let order = match verb {
+                    "run" => Order::Run,
+                    "pause" => Order::Pause,
+                    _ => Order::Resume,
+                };
+                let name = words.word("name")?;
+                let told = services.jobs.order(name, order)?;
+                let actor = operator.actor().word();
+                tracing::info!(job = name, verb, actor, "a job was told what to do");
+                shown(told)
+            }
             ("publishing", _) => {
                 services.pause_installation(operator, None, verb == "pause").await?;
                 Ok(json!({ "paused": verb == "pause" }))
