@@ -6,14 +6,19 @@ use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::json;
+use tempfile::NamedTempFile;
 
 use super::{FAILED, settings, show, verbs, with_flags};
 use crate::base::{Clock, SystemClock};
+use crate::config::Config;
 use crate::daemon::{self, RestoreOptions};
 
 pub(super) fn commands(command: Command) -> Command {
     let path = |name: &'static str| Arg::new(name).value_parser(value_parser!(PathBuf));
-    let file = path("file").required(true).value_name("FILE").help("The backup");
+    let file = path("file")
+        .required(true)
+        .value_name("FILE")
+        .help("The backup; also one in a bucket, as `backup list` has it");
     let identity = path("identity")
         .long("identity")
         .required(true)
@@ -28,7 +33,7 @@ pub(super) fn commands(command: Command) -> Command {
                  carillon channel decide ID --as it_is_there | send_again | drop --workspace W";
     command
         .subcommand(
-            Command::new("verify")
+            with_flags(Command::new("verify"))
                 .about("Read a backup to its end and check all that is in it")
                 .args([file.clone(), identity.clone()]),
         )
@@ -52,8 +57,30 @@ fn path(given: &ArgMatches, name: &str) -> PathBuf {
     given.get_one::<PathBuf>(name).cloned().unwrap_or_default()
 }
 
+/// The file of the backup, which may have to come from its bucket first.
+struct File {
+    path: PathBuf,
+    /// Gone with this.
+    _fetched: Option<NamedTempFile>,
+}
+
+fn file(given: &ArgMatches, config: &Config) -> Result<File, ExitCode> {
+    let named = path(given, "file");
+    let fetched = daemon::fetch_backup(config, &named).map_err(|error| failed(&error))?;
+    let path = fetched.as_ref().map_or(named, |here| here.path().to_owned());
+    Ok(File { path, _fetched: fetched })
+}
+
 fn verify(given: &ArgMatches) -> ExitCode {
-    match daemon::verify(&path(given, "file"), &path(given, "identity")) {
+    // Settings say where the bucket is; a file needs none.
+    let in_bucket = path(given, "file").to_string_lossy().starts_with("s3://");
+    let fetched =
+        match in_bucket.then(|| settings(given).and_then(|it| file(given, &it))).transpose() {
+            Ok(fetched) => fetched,
+            Err(code) => return code,
+        };
+    let place = fetched.as_ref().map_or_else(|| path(given, "file"), |file| file.path.clone());
+    match daemon::verify(&place, &path(given, "identity")) {
         Ok(manifest) => {
             if given.get_flag("json") {
                 show::line(&json!({ "ok": true, "manifest": manifest }).to_string());
@@ -81,8 +108,12 @@ fn restore(given: &ArgMatches) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
+    let fetched = match file(given, &config) {
+        Ok(fetched) => fetched,
+        Err(code) => return code,
+    };
     let options = RestoreOptions {
-        file: path(given, "file"),
+        file: fetched.path,
         identity: path(given, "identity"),
         replace: given.get_flag("replace"),
     };

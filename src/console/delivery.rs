@@ -230,7 +230,10 @@ pub fn decide(model: &Model, rows: &[Row]) -> Act {
     if let [one] = all.as_slice() {
         // The first says why; what is to be done is the question here.
         lines.extend(advice(&one.it).into_iter().take(1));
-        lines.extend(account(model, &one.it).map(|there| format!("Look at {there}")));
+        let reason = one.it.delivery.reason.as_deref();
+        if matches!(reason, Some("outcome_unknown" | "restored")) {
+            lines.extend(account(model, &one.it).map(|there| format!("Look at {there}")));
+        }
     }
     let there: Vec<Command> = all.iter().map(|of| resolve(of, "it_is_there")).collect();
     let mut options = vec![

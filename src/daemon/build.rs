@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::domain::plan::Plans;
 use crate::domain::publish::Timing;
 use crate::domain::space::Marks;
-use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES};
+use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES, Shelf};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
 use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
@@ -115,14 +115,22 @@ pub(super) fn blobs(config: &Config) -> Result<Blobs, Error> {
 }
 
 pub(super) fn bucket(config: &Config) -> Result<Option<Bucket>, Error> {
-    let Some(name) = config.s3.bucket.clone() else { return Ok(None) };
-    Ok(Some(Bucket {
-        name,
+    config.s3.bucket.as_deref().map(|name| bucket_named(config, name)).transpose()
+}
+
+fn bucket_named(config: &Config, name: &str) -> Result<Bucket, Error> {
+    Ok(Bucket {
+        name: name.to_owned(),
         endpoint: config.s3.endpoint.as_ref().map(ToString::to_string),
         region: config.s3.region.clone(),
         path_style: config.s3.path_style,
         key: bucket_key(config)?,
-    }))
+    })
+}
+
+/// The backups in the bucket of this name.
+pub(super) fn shelf(config: &Config, bucket: &str) -> Result<Shelf, Error> {
+    Ok(Shelf::new(&bucket_named(config, bucket)?)?)
 }
 
 /// The key of the bucket: the file that is set, the credential of systemd, or the environment.
@@ -154,6 +162,7 @@ pub(super) fn backups(config: &Config) -> Result<BackupSettings, Error> {
     Ok(BackupSettings {
         folder: backup_folder(config),
         recipients: Recipients::parse(&backup.recipients)?,
+        shelf: backup.bucket.as_deref().map(|name| shelf(config, name)).transpose()?,
         keep: backup.keep,
         every: backup.every,
     })

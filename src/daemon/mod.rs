@@ -27,7 +27,7 @@ pub use console::Sitting;
 pub use demo::DemoOptions;
 pub use doctor::{Finding, Level, doctor};
 pub use reload::Source;
-pub use restore::{RestoreOptions, RestoreReport, restore, verify, verify_events};
+pub use restore::{RestoreOptions, RestoreReport, fetch_backup, restore, verify, verify_events};
 pub use upgrade::upgrade_check;
 
 /// Why the program cannot start, or ended badly.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
 
 use super::build::with_name;
@@ -13,7 +14,7 @@ use super::{Error, build, runtime};
 use crate::base::{Clock, Rng, SystemRng, WorkspaceId};
 use crate::config::Config;
 use crate::domain::media::Digest;
-use crate::media::{Blobs, Incoming};
+use crate::media::{Blobs, Incoming, Shelf};
 use crate::service::{
     BackupError, Item, Manifest, MediaMode, Restored, hold_restored, read_backup, verify_backup,
 };
@@ -45,6 +46,17 @@ pub struct RestoreReport {
     #[serde(flatten)]
     pub restored: Restored,
     pub manifest: Manifest,
+}
+
+/// A backup that is in a bucket, as a file of this machine; nothing when it is one already.
+pub fn fetch_backup(config: &Config, file: &Path) -> Result<Option<NamedTempFile>, Error> {
+    let Some((bucket, name)) = file.to_str().and_then(Shelf::place) else { return Ok(None) };
+    let told = |source| Error::Backup { path: file.to_owned(), source };
+    let shelf = build::shelf(config, bucket)?;
+    let mut here = NamedTempFile::new().map_err(|error| told(error.into()))?;
+    let fetched = runtime()?.block_on(shelf.fetch(name, here.as_file_mut()));
+    fetched.map_err(|error| told(error.into()))?;
+    Ok(Some(here))
 }
 
 /// Reads a backup to its end, and says what is in it.

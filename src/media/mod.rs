@@ -7,6 +7,7 @@ mod blob;
 mod bucket;
 mod probe;
 mod refusal;
+mod shelf;
 mod stage;
 mod thumbnail;
 
@@ -33,6 +34,7 @@ pub use blob::Blob;
 pub use bucket::{Bucket, BucketKey, KEY_FILE_BYTES};
 pub use probe::Bounds;
 pub use refusal::Refusal;
+pub use shelf::{Shelf, Shelved};
 pub use stage::{Claim, Examined, Miniature, Staged, Staging, TooLong};
 
 /// The bounds of what is kept.

@@ -402,6 +402,7 @@ async fn swept_between_backups(seen: bool) -> Vec<usize> {
     house.services.backups = Arc::new(Backups::new(BackupSettings {
         folder: folder.path().join("backups"),
         recipients: identity.recipients(),
+        shelf: None,
         keep: 2,
         every: None,
     }));

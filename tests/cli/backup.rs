@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::program::{Server, carillon};
 
 /// An identity that is kept elsewhere, and its public key.
-fn identity(folder: &Path, name: &str) -> (String, String) {
+pub fn identity(folder: &Path, name: &str) -> (String, String) {
     let path = folder.join(name);
     Identity::load_or_create(&path).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::media::png;
 use support::moto::{BUCKET, Moto};
 
+use crate::backup::identity;
 use crate::media::{key, upload};
 use crate::program::{Server, carillon, get};
 
@@ -73,4 +75,77 @@ fn media_lives_in_a_bucket_and_the_key_is_never_told() {
     assert_eq!(get(&server.address, "/health/ready", &[]).0, 200, "posts go out without media");
     let log = server.process.stdout().join("\n");
     assert!(log.contains("media could not be kept or read") && !log.contains(&secret), "{log}");
+}
+
+/// Each backup goes into the bucket, too; from there it is listed, checked and restored, when the
+/// machine that made it has lost its own.
+#[test]
+fn a_backup_is_in_the_bucket_too_and_comes_back_from_there() {
+    let Some(moto) = Moto::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (config, keys) = (folder.path().join("c.toml"), folder.path().join("s3"));
+    let (offline, recipient) = identity(folder.path(), "offline.txt");
+    std::fs::write(&keys, moto.key_lines()).unwrap();
+    let backup =
+        format!("[backup]\nrecipients = [\"{recipient}\"]\nbucket = \"{BUCKET}\"\nkeep = 1\n");
+    let s3 = format!("[s3]\nendpoint = \"http://{}\"\nkey_file = {keys:?}\n", moto.address);
+    std::fs::write(&config, format!("{backup}{s3}")).unwrap();
+    let settings = config.to_str().unwrap();
+    let mut server = Server::start(&["--config", settings]);
+    server.json(&["workspace", "create", "In both"]);
+    let first = server.json(&["backup", "create"]);
+    // Names have seconds: the next needs another.
+    let until = Instant::now() + Duration::from_secs(20);
+    let made = loop {
+        let output = server.run(&["backup", "create", "--json"]);
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        if output.status.success() {
+            break told;
+        }
+        assert!(Instant::now() < until, "{told}");
+    };
+    assert_ne!(first["also"], made["also"]);
+    let (address, path) = (made["also"].as_str().unwrap(), made["path"].as_str().unwrap());
+    let name = address.strip_prefix(&format!("s3://{BUCKET}/")).unwrap();
+    let bytes = std::fs::read(path).unwrap();
+    assert_eq!(moto.objects(), [(name.to_owned(), u64::try_from(bytes.len()).unwrap())]);
+    assert_eq!(moto.object(name), bytes);
+    let listed = server.json(&["backup", "list"]);
+    let places: Vec<_> =
+        listed["items"].as_array().unwrap().iter().map(|one| &one["path"]).collect();
+    assert!(places.contains(&&json!(address)) && places.contains(&&json!(path)), "{places:?}");
+
+    server.json(&["workspace", "create", "Later"]);
+    server.process.terminate();
+    server.process.wait(Duration::from_secs(20));
+    std::fs::remove_file(path).unwrap();
+    let data = server.folder.path().join("data");
+    let run = |verb: &str, file: &str, more: &[&str]| {
+        let mut command = carillon();
+        command.args(["backup", verb, file, "--identity", &offline, "--config", settings]);
+        let output = command.arg("--data").arg(&data).args(more).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    let (code, said) = run("verify", address, &[]);
+    assert!(code == 0 && said.starts_with("ok: made "), "{said}");
+    let (code, said) = run("verify", &format!("{address}x"), &[]);
+    assert!(code == 1 && said.contains("object store"), "{said}");
+    let (code, said) = run("restore", address, &["--replace"]);
+    assert!(code == 0 && said.contains("everything is paused"), "{said}");
+    server.kill_and_start(&["--config", settings]);
+    assert_eq!(server.json(&["status"])["publishing"], "paused");
+    assert_eq!(server.json(&["workspace", "list"])["items"].as_array().unwrap().len(), 1);
+
+    // The bucket is away: said, and the backup in the folder is whole.
+    let secret = moto.secret.clone();
+    drop(moto);
+    let (code, said) = server.fails(&["backup", "create"]);
+    assert!(code == 1 && said.contains("it is whole at"), "{said}");
+    assert!(
+        !said.contains(&secret) && server.process.stdout().iter().all(|l| !l.contains(&secret))
+    );
+    let kept = std::fs::read_dir(data.join("backups")).unwrap().next().unwrap().unwrap().path();
+    let (code, said) = run("verify", kept.to_str().unwrap(), &[]);
+    assert_eq!(code, 0, "{said}");
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
@@ -11,6 +12,7 @@ use tokio::runtime::Handle;
 use super::archive::{Head, Writer};
 use super::{BackupError, Manifest, MediaMode, list_backups_in, name_of};
 use crate::base::{Code, Problem, Timestamp, limits};
+use crate::media::{self, Shelf};
 use crate::service::Services;
 use crate::store::rows::ObjectUse;
 use crate::store::{Scope, Span};
@@ -21,6 +23,9 @@ use crate::vault::Sealing;
 pub struct Made {
     pub path: String,
     pub bytes: u64,
+    /// Where it is, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also: Option<String>,
     /// Older ones that were removed for it.
     pub removed: usize,
     #[serde(flatten)]
@@ -52,8 +57,14 @@ impl Services {
         let _turn = self.backups.turn.lock().await;
         let (services, runtime) = (self.clone(), Handle::current());
         let made = blocking(move || services.make_backup(media, &runtime)).await?;
-        let made = made.map_err(|error| failed(&error))?;
+        let mut made = made.map_err(|error| failed(&error))?;
         self.metrics.backup(made.manifest.head.made_at);
+        if let Some(shelf) = &self.backups.settings().shelf {
+            let put = self.shelve(shelf, &made).await;
+            let path = made.path.clone();
+            let put = put.map_err(|source| failed(&BackupError::Shelf { path, source }));
+            made.also = Some(put?);
+        }
         tracing::info!(path = made.path, bytes = made.bytes, "a backup was made");
         Ok(made)
     }
@@ -66,6 +77,18 @@ impl Services {
     /// When the oldest that is kept was made, by the folder.
     pub(in crate::service) async fn oldest_backup(&self) -> Result<Option<Timestamp>, Problem> {
         Ok(self.list_backups().await?.last().map(|backup| backup.made_at))
+    }
+
+    /// Puts a backup into the bucket, too, and takes away those that are too many there; its address.
+    async fn shelve(&self, shelf: &Shelf, made: &Made) -> Result<String, media::Error> {
+        let path = Path::new(&made.path);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        shelf.put(&name, File::open(path)?).await?;
+        let keep = self.backups.settings().keep.max(1);
+        for old in self.shelved(shelf).await?.into_iter().skip(keep) {
+            shelf.remove(&old.name).await?;
+        }
+        Ok(shelf.address(&name))
     }
 
     fn make_backup(&self, media: MediaMode, runtime: &Handle) -> Result<Made, BackupError> {
@@ -97,7 +120,7 @@ impl Services {
             fs::remove_file(&old.path)?;
             removed += 1;
         }
-        Ok(Made { path: path.display().to_string(), bytes, removed, manifest })
+        Ok(Made { path: path.display().to_string(), bytes, also: None, removed, manifest })
     }
 
     fn write_backup(

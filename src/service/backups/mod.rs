@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::base::{Problem, Timestamp, WorkspaceId};
 use crate::domain::chain::Fault;
+use crate::media::Shelf;
 use crate::store::{Chains, DecodeError};
 use crate::vault::{Identity, Keyring, Recipients, VaultError};
 use crate::{media, store};
@@ -31,6 +32,8 @@ use super::Services;
 pub struct BackupSettings {
     pub folder: PathBuf,
     pub recipients: Recipients,
+    /// Where each goes, too.
+    pub shelf: Option<Shelf>,
     pub keep: usize,
     /// How old the last may become before the next is made; `None`: only when asked.
     pub every: Option<Duration>,
@@ -75,6 +78,8 @@ pub enum BackupError {
     Chain { workspace: WorkspaceId, fault: Fault },
     #[error("the backup was made at {made_at}, and the clock of this machine says {now}; set it")]
     FromTheFuture { made_at: Timestamp, now: Timestamp },
+    #[error("it is whole at {path}, but could not be put into the bucket: {source}")]
+    Shelf { path: String, source: media::Error },
     #[error(transparent)]
     Vault(#[from] VaultError),
     #[error(transparent)]
@@ -140,6 +145,31 @@ pub fn list_backups_in(folder: &Path, installation: Option<&str>) -> io::Result<
 }
 
 impl Services {
+    /// The backups of this installation in its folder and in its bucket, newest first.
+    pub async fn all_backups(&self) -> Result<Vec<BackupShown>, Problem> {
+        let mut all = self.list_backups().await?;
+        if let Some(shelf) = &self.backups.settings.shelf {
+            let listed = self.shelved(shelf).await;
+            all.extend(listed.map_err(|error| create::failed(&error.into()))?);
+        }
+        all.sort_by(|a, b| b.name.cmp(&a.name));
+        Ok(all)
+    }
+
+    /// Those of this installation in the bucket, newest first.
+    async fn shelved(&self, shelf: &Shelf) -> Result<Vec<BackupShown>, media::Error> {
+        let installation = self.vault.keyring().installation();
+        let shown = |file: media::Shelved| {
+            let (made_at, of) = of_name(&file.name)?;
+            let (path, bytes) = (shelf.address(&file.name), file.bytes);
+            let ours = of == installation;
+            ours.then(|| BackupShown { path, made_at, bytes, name: file.name.clone() })
+        };
+        let mut found: Vec<_> = shelf.list().await?.into_iter().filter_map(shown).collect();
+        found.sort_by(|a, b| b.name.cmp(&a.name));
+        Ok(found)
+    }
+
     /// The backups of this installation in its folder, newest first.
     pub async fn list_backups(&self) -> Result<Vec<BackupShown>, Problem> {
         // A run in one thread has no folder, and nobody to wait for one.

@@ -123,7 +123,7 @@ pub const VERBS: &[Verb] = &[
     verb(("backup", "create", ""), "Make a backup that only holders of `backup.recipients` open", &[
         arg("media", Optional, "reference (names only, the default) or copy (their bytes, too)"),
     ], &[]),
-    verb(("backup", "list", ""), "Backups in the folder of backups, newest first", &[], &["name", "made_at", "bytes", "path"]),
+    verb(("backup", "list", ""), "Backups in the folder of backups, and in its bucket, newest first", &[], &["name", "made_at", "bytes", "path"]),
     verb(("job", "list", ""), "What the server does by itself now and then, and how it went", &[], JOB),
     verb(("job", "run", ""), "Do one round now", JOB_NAME, JOB),
     verb(("job", "pause", ""), "Do no more rounds, until it is resumed or the server starts anew", JOB_NAME, JOB),

@@ -219,7 +219,7 @@ impl Caller<'_> {
                 };
                 shown(services.create_backup(media).await?)
             }
-            ("backup", _) => Ok(json!({ "items": services.list_backups().await? })),
+            ("backup", _) => Ok(json!({ "items": services.all_backups().await? })),
             ("job", "list") => Ok(json!({ "items": services.jobs.shown() })),
             ("job", _) => {
                 let order = match verb {
