@@ -12,7 +12,7 @@ use crate::domain::plan::Entitlement;
 use crate::domain::post::Post;
 use crate::domain::tally::Tally;
 use crate::domain::user;
-use crate::domain::workspace::Workspace;
+use crate::domain::workspace::{Closing, Workspace};
 
 use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
@@ -77,6 +77,7 @@ pub enum Table {
     EmbedTokens,
     Tallies,
     Judged,
+    Closings,
 }
 
 /// Whose data a table holds.
@@ -179,6 +180,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<hosts::EmbedToken>("embed_tokens", Global, "hash of a page's bearer -> its session"),
     row::<Tally>("tallies", Scoped, "what is counted, and for whom -> how often lately"),
     row::<tallies::Judged>("judged", Scoped, "() -> the last event that was looked at for what is suspicious"),
+    row::<Closing>("closings", Scoped, "() -> when a workspace that was deleted is erased"),
 ];
 
 impl Table {
@@ -215,6 +217,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Judged as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Closings as usize + 1);
     }
 }
