@@ -11,7 +11,7 @@ use carillon::domain::plan::Entitlement;
 use carillon::domain::post::Post;
 use carillon::domain::tally::Tally;
 use carillon::domain::user::{DoorRule, Invitation, Proofs, Session, User};
-use carillon::domain::workspace::Workspace;
+use carillon::domain::workspace::{Closing, Workspace};
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
     Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, Link, MediaTotal,
@@ -80,6 +80,7 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<EmbedToken>(),
         row::<Tally>(),
         row::<Judged>(),
+        row::<Closing>(),
         row::<Spent>(),
     ]
 }

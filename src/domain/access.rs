@@ -237,6 +237,8 @@ pub trait Right: Send + Sync + 'static {
     const SCOPE: Option<Scope>;
     /// What a person must have shown a moment ago.
     const PROOF: Proof = Proof::Entered;
+    /// Whether it counts in a workspace that was deleted.
+    const OF_CLOSED: bool = false;
 }
 
 /// See everything of the workspace.
@@ -251,8 +253,10 @@ pub struct Manage;
 pub struct Entrust;
 /// Make keys, and take the record of events away: a page inside a host is no place for that.
 pub struct HandOut;
-/// Delete or transfer the workspace, appoint owners.
+/// Transfer the workspace, appoint owners.
 pub struct Own;
+/// Delete the workspace, and have it back.
+pub struct Close;
 
 impl Right for Read {
     const ROLE: Role = Role::Viewer;
@@ -284,6 +288,12 @@ impl Right for Own {
     const ROLE: Role = Role::Owner;
     const SCOPE: Option<Scope> = None;
     const PROOF: Proof = Proof::Own;
+}
+impl Right for Close {
+    const ROLE: Role = Role::Owner;
+    const SCOPE: Option<Scope> = None;
+    const PROOF: Proof = Proof::Own;
+    const OF_CLOSED: bool = true;
 }
 
 /// An API key, without its secret: that was shown once and only its hash is kept.
@@ -344,6 +354,7 @@ mod tests {
         assert_eq!(roles::<Entrust>(), ["admin", "owner"]);
         assert_eq!(roles::<HandOut>(), ["admin", "owner"]);
         assert_eq!(roles::<Own>(), ["owner"]);
+        assert_eq!(roles::<Close>(), ["owner"]);
     }
 
     #[test]

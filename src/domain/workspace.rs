@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::event::Actor;
 use crate::base::{Problem, Timestamp, WorkspaceId, Wrong, limits};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,18 @@ pub struct Workspace {
     /// How late a post may still go out; `None`: the installation's setting.
     pub grace: Option<Duration>,
 }
+
+/// A workspace that an owner deleted: nobody gets in and nothing goes out, and until its end it can be
+/// had back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    pub at: Timestamp,
+    pub by: Actor,
+    pub erased_at: Timestamp,
+}
+
+/// How long a workspace that was deleted can be had back.
+pub const ERASED_AFTER: Duration = Duration::from_hours(24);
 
 /// The trimmed name of a thing that people read, or why it cannot be one.
 pub fn check_name(field: &str, name: &str) -> Result<String, Problem> {

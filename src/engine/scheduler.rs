@@ -342,8 +342,9 @@ impl Scheduler {
         let touches = |table| changes.tables.contains(&table);
         // A reopened store names every table and no timer.
         let all = touches(Table::Timers) && changes.timers.is_empty();
-        let released =
-            touches(Table::Pauses) || touches(Table::Workspaces) || touches(Table::Channels);
+        let released = [Table::Pauses, Table::Workspaces, Table::Closings, Table::Channels]
+            .into_iter()
+            .any(touches);
         if all || (released && self.left_behind) {
             self.rescan();
         }

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use sha2::{Digest, Sha256};
 
 use super::attempts::Attempt;
+use super::closing::is_closed;
 use super::hosts::EMBED_PREFIX;
 use super::idempotency::Marked;
 use super::users::{SESSION_PREFIX, door_stands_open};
@@ -203,9 +204,11 @@ impl Principal {
         if self.only_workspace().is_some_and(|only| only != workspace) {
             return Ok(None);
         }
+        let closed = |scope: &Scope| Ok::<_, Error>(!R::OF_CLOSED && is_closed(view, scope)?);
         match &self.0 {
             Who::Key { scope, key } => {
                 let lacks = match R::SCOPE {
+                    _ if closed(scope)? => Some(CLOSED),
                     Some(needed) if key.allows(needed) => None,
                     Some(needed) => Some(("scope", needed.word())),
                     None => Some((PERSON, "person")),
@@ -217,10 +220,13 @@ impl Principal {
                     return Ok(None);
                 };
                 let member = view.get::<Member>(&scope, user)?.filter(Member::is_active);
-                Ok(member.map(|member| Entry {
-                    scope: held(scope, &member.reach(), Holder::Member(*user)),
-                    lacks: (member.role < R::ROLE).then(|| ("role", R::ROLE.word())),
-                }))
+                let Some(member) = member else { return Ok(None) };
+                let lacks = match () {
+                    () if closed(&scope)? => Some(CLOSED),
+                    () => (member.role < R::ROLE).then(|| ("role", R::ROLE.word())),
+                };
+                let scope = held(scope, &member.reach(), Holder::Member(*user));
+                Ok(Some(Entry { scope, lacks }))
             }
         }
     }
@@ -251,6 +257,9 @@ fn held(scope: Scope, reach: &Reach, holder: Holder) -> Scope {
 
 /// What a key lacks where a person is needed.
 const PERSON: &str = "who";
+/// What everybody lacks in a workspace that was deleted: it is as good as missing, and to ask for it is
+/// no attempt.
+const CLOSED: (&str, &str) = ("workspace", "deleted");
 
 fn forbidden((what, word): (&'static str, &'static str)) -> Problem {
     if what == PERSON {
@@ -325,6 +334,7 @@ impl Services {
         }
         let proof = principal.proof(self.now());
         match entered {
+            Some(Entry { lacks: Some(CLOSED), .. }) => Err(not_found()),
             Some(Entry { lacks: None, .. }) if proof < R::PROOF => Err(step_up()),
             Some(Entry { scope, lacks: None }) => {
                 Ok(Access { scope, actor, correlation, repeat: None, proof, right: PhantomData })

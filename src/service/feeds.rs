@@ -1,6 +1,7 @@
 //! Public feeds: a read of published deliveries, for anybody. Must not show anything that has not
 //! gone out, nor anything of another channel.
 
+use super::closing::is_closed;
 use super::{Services, not_found, trouble};
 use crate::base::{AssetId, ChannelId, DeliveryId, Problem, Timestamp, limits};
 use crate::domain::channel::{Channel, ChannelState};
@@ -101,6 +102,9 @@ fn page_of(channel: &Channel) -> FeedPage {
 
 fn open(view: &View<'_>, id: ChannelId) -> Result<Option<(Scope, Channel)>, Error> {
     let Some(scope) = Scope::by_feed(view, id)? else { return Ok(None) };
+    if is_closed(view, &scope)? {
+        return Ok(None);
+    }
     let channel = view.get::<Channel>(&scope, &id)?;
     let there = channel.filter(|c| !matches!(c.state, ChannelState::Removed { .. }));
     Ok(there.map(|channel| (scope, channel)))

@@ -5,6 +5,7 @@ mod access;
 mod attempts;
 mod backups;
 mod channels;
+mod closing;
 mod controls;
 mod costs;
 mod credentials;
@@ -56,6 +57,7 @@ pub use backups::{
     read_backup, read_backup_from, verify_backup,
 };
 pub use channels::{Brought, ChannelChange, Grace};
+pub use closing::DeletedShown;
 pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;

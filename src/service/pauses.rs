@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::closing::is_closed;
 use super::shown::WorkspaceShown;
 use super::{Access, Change, Services, no, not_found, refused, shown, transition, trouble};
 use crate::base::{ChannelId, Problem, Timestamp, Wrong, limits};
@@ -40,7 +41,8 @@ impl Pauses {
     pub fn read(view: &View<'_>, scope: &Scope) -> Result<Self, Error> {
         let rows = view.scan_global::<Pause>(None, networks::REGISTRY.len() + 1)?;
         let mut names: BTreeSet<String> = rows.into_iter().map(|(name, _)| name).collect();
-        let workspace = view.get::<Workspace>(scope, &())?.is_some_and(|w| w.paused);
+        let paused = view.get::<Workspace>(scope, &())?.is_some_and(|w| w.paused);
+        let workspace = paused || is_closed(view, scope)?;
         Ok(Self { everything: names.remove(EVERYTHING), networks: names, workspace })
     }
 

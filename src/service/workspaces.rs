@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::closing::is_closed;
 use super::shown::{Page, WorkspaceShown};
 use super::{Access, Principal, Services, no, refused, shown, trouble};
 use crate::base::{Check, Code, CorrelationId, Problem, WorkspaceId, Wrong, limits};
@@ -101,7 +102,8 @@ impl Services {
             let scopes = Scope::of_user(view, user, after, limit)?;
             let mut items = Vec::new();
             for scope in &scopes {
-                let active = view.get::<Member>(scope, &user)?.is_some_and(|m| m.is_active());
+                let active = view.get::<Member>(scope, &user)?.is_some_and(|m| m.is_active())
+                    && !is_closed(view, scope)?;
                 let workspace = view.get::<Workspace>(scope, &())?.filter(|_| active);
                 items.extend(workspace.as_ref().map(shown::workspace));
             }

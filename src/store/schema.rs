@@ -13,7 +13,7 @@ use crate::domain::plan::Entitlement;
 use crate::domain::post::Post;
 use crate::domain::tally::Tally;
 use crate::domain::user;
-use crate::domain::workspace::Workspace;
+use crate::domain::workspace::{Closing, Workspace};
 
 use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
@@ -78,6 +78,7 @@ pub enum Table {
     EmbedTokens,
     Tallies,
     Judged,
+    Closings,
     Costs,
 }
 
@@ -181,6 +182,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<hosts::EmbedToken>("embed_tokens", Global, "hash of a page's bearer -> its session"),
     row::<Tally>("tallies", Scoped, "what is counted, and for whom -> how often lately"),
     row::<tallies::Judged>("judged", Scoped, "() -> the last event that was looked at for what is suspicious"),
+    row::<Closing>("closings", Scoped, "() -> when a workspace that was deleted is erased"),
     row::<Spent>("costs", Scoped, "(month, network) -> what was spent there"),
 ];
 

@@ -13,7 +13,7 @@ use super::key::{Key, after_prefix};
 use super::puts::{Changed, Puts};
 use super::record::{self, DecodeError, Global, Row, Scoped};
 use super::rows::{ChainedEvent, Orphan, OrphanKey, Timer, TimerKey, chain_start};
-use super::schema::Table;
+use super::schema::{Class, Table};
 use super::scope::Holder;
 use super::{Error, Scope, WriteError};
 
@@ -331,6 +331,28 @@ impl<'a> Tx<'a> {
 
     pub fn delete<R: Scoped>(&mut self, scope: &Scope, key: &R::Key) {
         self.puts.insert(R::TABLE, scoped_key::<R>(scope, key), None);
+    }
+
+    /// Removes rows of a table of the workspace as they stand, at most `limit`; how many went. What
+    /// other tables hold about them is for the caller.
+    pub fn erase(&mut self, scope: &Scope, table: Table, limit: usize) -> Result<usize, Error> {
+        if table.row().class != Class::Scoped {
+            return Ok(0);
+        }
+        let mut keys = Vec::new();
+        let range = Span::first(limit).range(&scope.workspace().to_bytes());
+        self.scan(table, &range, &mut |key, _| {
+            if keys.len() >= limit {
+                return ControlFlow::Break(());
+            }
+            keys.push(key.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        let gone = keys.len();
+        for key in keys {
+            self.puts.insert(table, key, None);
+        }
+        Ok(gone)
     }
 
     pub fn put_global<R: Global>(&mut self, key: &R::Key, row: &R) -> Result<(), Error> {

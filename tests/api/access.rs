@@ -42,7 +42,9 @@ fn needs(operation: &str) -> Needs {
         | "confirm_totp"
         | "end_totp"
         | "renew_recovery_codes"
-        | "transfer_workspace" => return Needs::Person,
+        | "transfer_workspace"
+        | "delete_workspace"
+        | "restore_workspace" => return Needs::Person,
         "show_security" | "list_workspaces" | "show_workspace" | "list_channels"
         | "show_channel" | "list_posts" | "show_post" | "list_deliveries" | "show_delivery"
         | "list_assets" | "show_asset" | "read_asset" | "read_thumbnail" | "list_activity"
@@ -197,7 +199,7 @@ async fn another_workspace_is_as_good_as_missing() {
         // Of very many in a minute only some would be written.
         house.clock.advance(Duration::from_mins(1));
     }
-    assert_eq!(seen, 51);
+    assert_eq!(seen, 53);
     // Every attempt at a workspace is on record in the workspace of the key, and in no other.
     let events = house.events().split_off(events_before);
     assert_eq!(events.len(), 2 * seen);

@@ -6,6 +6,7 @@
 mod access;
 mod acknowledge;
 mod bucket;
+mod closing;
 mod conditional;
 mod document;
 mod embed;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use carillon::store::Stats;
+use carillon::domain::access::Close;
+use carillon::store::{Stats, Table};
 
-use crate::stage::Stage;
+use crate::stage::{KEYED, Stage};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -26,4 +27,55 @@ fn staged_rows_go_to_their_tables_once_it_is_quiet() {
     assert_eq!(after.staged, 0);
     stage.sim.pass(Duration::from_hours(1));
     assert_eq!(stats(&stage).commits, after.commits, "it rests when there is nothing to do");
+}
+
+fn delete(stage: &mut Stage) {
+    let access = stage.sim.access::<Close>(stage.workspace).unwrap();
+    let services = stage.sim.services.clone();
+    stage.sim.run(async move { services.delete_workspace(access).await }).unwrap().unwrap();
+}
+
+#[test]
+fn a_deleted_workspace_sends_nothing_and_is_erased_after_its_day() {
+    let mut stage = Stage::new(1);
+    let keyed = [stage.keyed];
+    stage.post(&keyed, &["soon"], Duration::from_hours(1));
+    stage.post(&keyed, &["later"], DAY * 2);
+    let gone = stage.workspace;
+    let other = stage.enter_new("Others");
+    assert_eq!(other, gone);
+    let others = stage.add("mastodon", Some(KEYED), Some("token-keyed"));
+    stage.post(&[others], &["theirs"], DAY * 2);
+    let kept = std::mem::replace(&mut stage.workspace, gone);
+    delete(&mut stage);
+    stage.sim.pass(DAY + Duration::from_hours(2));
+    let mut left = std::collections::BTreeSet::new();
+    let all = stage.sim.services.store.dump(|table, key, _| {
+        if key.starts_with(gone.as_bytes()) {
+            left.insert(table);
+        }
+        Ok::<(), ()>(())
+    });
+    all.unwrap().unwrap();
+    assert_eq!(left, [Table::Events].into());
+    stage.workspace = kept;
+    stage.sim.pass(DAY * 2);
+    assert_eq!(stage.copies(), [(format!("{KEYED} theirs"), 1)].into());
+}
+
+#[test]
+fn a_workspace_that_is_had_back_goes_on() {
+    let mut stage = Stage::new(1);
+    let keyed = [stage.keyed];
+    stage.post(&keyed, &["meanwhile"], Duration::from_hours(1));
+    stage.post(&keyed, &["later"], Duration::from_hours(3));
+    delete(&mut stage);
+    stage.sim.pass(Duration::from_mins(90));
+    assert_eq!(stage.copies().len(), 0);
+    let access = stage.sim.access::<Close>(stage.workspace).unwrap();
+    let services = stage.sim.services.clone();
+    stage.sim.run(async move { services.restore_workspace(access).await }).unwrap().unwrap();
+    stage.sim.pass(DAY * 2);
+    let sent = ["later", "meanwhile"].map(|text| (format!("{KEYED} {text}"), 1));
+    assert_eq!(stage.copies(), sent.into(), "half an hour is within the grace of lateness");
 }

@@ -19,7 +19,7 @@ use carillon::domain::rate::{Purpose, RateLimit, RateLimits};
 use carillon::domain::schedule::Schedule;
 use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
-use carillon::domain::workspace::Workspace;
+use carillon::domain::workspace::{Closing, Workspace};
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
     Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal, Membership,
@@ -94,6 +94,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[EmbedToken { session: id(30) }]),
         Golden::scoped(&tallies()),
         Golden::scoped(&[Judged { sequence: u64::MAX }]),
+        Golden::scoped(&[Closing { at: at(1), by: Actor::System, erased_at: at(2) }]),
         Golden::scoped(&[
             Spent::default(),
             Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) },

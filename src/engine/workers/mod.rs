@@ -2,6 +2,7 @@
 
 mod backup;
 mod disk;
+mod erasure;
 mod media;
 mod sessions;
 mod stage;
@@ -21,6 +22,7 @@ pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &Cancella
         spawner(Box::pin(backup::run(Arc::clone(services), stop.clone())));
     }
     spawner(Box::pin(disk::run(Arc::clone(services), stop.clone())));
+    spawner(Box::pin(erasure::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(media::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(sessions::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(stage::run(Arc::clone(services), stop.clone())));

@@ -25,7 +25,11 @@ fn operations() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(document::empty())
         .routes(routes!(v1::networks::list::list_networks))
         .routes(routes!(v1::workspaces::list::list_workspaces))
-        .routes(routes!(v1::workspaces::show::show_workspace))
+        .routes(routes!(
+            v1::workspaces::show::show_workspace,
+            v1::workspaces::delete::delete_workspace
+        ))
+        .routes(routes!(v1::workspaces::restore::restore_workspace))
         .routes(routes!(v1::workspaces::leave::leave_workspace))
         .routes(routes!(v1::workspaces::transfer::transfer_workspace))
         .routes(routes!(v1::members::list::list_members))

@@ -17,6 +17,7 @@ use crate::domain::plan::Entitlement;
 use crate::domain::user::{Proofs, User, email};
 use crate::domain::workspace::{Workspace, check_name};
 use crate::service::access::key_hash;
+use crate::service::closing::is_closed;
 use crate::service::workspaces::Founding;
 use crate::service::{Principal, Services, members, no, not_found, plans, refused, trouble};
 use crate::store::rows::{EmbedToken, HostedUser, HostedWorkspace};
@@ -317,6 +318,9 @@ fn workspace(
 ) -> Result<(Scope, bool), WriteError<Problem>> {
     let new = &ready.new;
     if let Some(scope) = Scope::by_host(&tx.view(), host.host.id, &new.workspace)? {
+        if is_closed(&tx.view(), &scope)? {
+            return no(Problem::new(Code::Forbidden).with("workspace", "deleted"));
+        }
         if let Some(mut workspace) = tx.get::<Workspace>(&scope, &())?
             && workspace.name != new.workspace_name
         {

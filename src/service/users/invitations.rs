@@ -11,6 +11,7 @@ use crate::domain::channel::Channel;
 use crate::domain::event::Actor;
 use crate::domain::user::{Ended, INVITATION_LIFE, Invitation, LinkTo, Session, email};
 use crate::domain::workspace::Workspace;
+use crate::service::closing::is_closed;
 use crate::service::idempotency::{recall, remember};
 use crate::service::shown::{self, Page};
 use crate::service::{Access, Done, Services, members, no, not_found, refused, trouble};
@@ -38,6 +39,9 @@ fn open(
     now: Timestamp,
 ) -> Result<Option<(Scope, Invitation)>, Error> {
     let Some(scope) = Scope::by_invitation(view, workspace, id)? else { return Ok(None) };
+    if is_closed(view, &scope)? {
+        return Ok(None);
+    }
     let invitation = view.get::<Invitation>(&scope, &id)?.filter(|it| it.is_open(now));
     let Some(invitation) = invitation else { return Ok(None) };
     let may = appoints(view, &scope, &invitation.by, invitation.role)?;

@@ -141,6 +141,8 @@ pub const VERBS: &[Verb] = &[
     verb(("workspace", "list", ""), "All workspaces", &[], WORKSPACE),
     verb(("workspace", "pause", "admin"), "Stop publishing for a workspace", &[], WORKSPACE),
     verb(("workspace", "resume", "admin"), "Publish for it again", &[], WORKSPACE),
+    verb(("workspace", "delete", "own"), "Shut it at once, and erase it after a day", &[], &[]),
+    verb(("workspace", "restore", "own"), "Have it back within that day", &[], WORKSPACE),
     verb(("plan", "show", "read"), "The workspace's plan, and what it uses of it", &[], &[]),
     verb(("plan", "preview", "read"), "What another plan would cut; nothing is changed", PLAN, &[]),
     verb(("plan", "set", "admin"), "Give the workspace a plan. Nothing is deleted: what is over its limits \

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::{NewInvitation, NewUser, words};
 use super::run::{Answer, Caller, Words, shown};
 use crate::base::{Problem, Secret, WorkspaceId, Wrong};
-use crate::domain::access::Manage;
+use crate::domain::access::{Close, Manage};
 
 impl Caller<'_> {
     pub(super) async fn user(&self, verb: &str, words: &Words<'_>) -> Answer {
@@ -73,6 +73,14 @@ impl Caller<'_> {
                 shown(self.services.invitations(&access, cursor, limit).await?)
             }
         }
+    }
+
+    pub(super) async fn closing(&self, workspace: WorkspaceId, verb: &str) -> Answer {
+        let access = self.enter::<Close>(workspace).await?;
+        if verb == "delete" {
+            return shown(self.services.delete_workspace(access).await?.value);
+        }
+        shown(self.services.restore_workspace(access).await?.value)
     }
 
     pub(super) async fn security(&self, workspace: WorkspaceId, words: &Words<'_>) -> Answer {

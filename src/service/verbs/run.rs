@@ -167,6 +167,7 @@ async fn answer(
     let id = call.workspace(workspace).await?;
     match noun {
         "workspace" if verb == "security" => call.security(id, &words).await,
+        "workspace" if matches!(verb, "delete" | "restore") => call.closing(id, verb).await,
         "invitation" => call.invitation(id, verb, &words).await,
         "workspace" | "key" => call.people(id, noun, verb, &words).await,
         "member" => call.member(id, verb, &words).await,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::WorkspaceId;
-use crate::domain::workspace::Workspace;
+use crate::domain::workspace::{Closing, Workspace};
 use crate::store::record::{Global, Row, Scoped};
 use crate::store::schema::Table;
 
@@ -42,3 +42,11 @@ impl Row for WrappedKey {
 }
 
 impl Scoped for WrappedKey {}
+
+impl Row for Closing {
+    type Key = ();
+    const TABLE: Table = Table::Closings;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for Closing {}

@@ -129,7 +129,9 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
     let own = ["/api/v1/me", "/api/v1/sessions"].iter().any(|start| path.starts_with(start));
     let bearer = if own {
         Person::new(&house, ANN).await.token
-    } else if ["/leave", "/transfer"].iter().any(|end| path.ends_with(end)) {
+    } else if ["/leave", "/transfer", "/restore"].iter().any(|end| path.ends_with(end))
+        || (*method == Method::DELETE && path.ends_with(&house.workspace))
+    {
         let person = Person::new(&house, ANN).await;
         let args = json!({ "user": person.id, "role": "owner" });
         house.verb(("member", "add"), Some(&house.workspace), args).await;

@@ -363,13 +363,11 @@ impl Street {
                 if about == About::Elsewhere && actor.is == Is::Stranger(Kind::Key) {
                     continue;
                 }
-                // The cast needs its sessions, and its members.
-                let person = matches!(
-                    actor.is,
-                    Is::Member(_) | Is::Embedded(_) | Is::Stranger(Kind::Person)
-                );
-                let ends = row.who == Who::Person || row.address.ends_with("/leave");
-                if ends && person && row.method != Method::GET {
+                // The cast needs its sessions, its members and its workspace.
+                let ends = row.who == Who::Person
+                    || row.address.ends_with("/leave")
+                    || row.address.ends_with("{workspace}");
+                if ends && row.method != Method::GET && want(row, actor, about) == Want::In {
                     continue;
                 }
                 if shared.is_none() || !looks {
