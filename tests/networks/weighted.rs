@@ -86,7 +86,7 @@ fn texts() -> Vec<String> {
     let pairs = PIECES.iter().flat_map(|a| PIECES.iter().map(move |b| format!("{a} {b}")));
     let mixed = (0..3_000).map(|n| {
         let gap = || GAPS[usize::try_from(rng.next_u64() % 8).unwrap()];
-        (0..2 + n % 7).map(|_| format!("{}{}", piece(), gap())).collect::<String>()
+        (0..2 + n % 7).map(|_| [piece(), gap()].concat()).collect::<String>()
     });
     single.chain(pairs).chain(mixed).filter(|text| !text.is_empty()).collect()
 }
