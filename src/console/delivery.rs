@@ -77,11 +77,11 @@ pub fn advice(of: &Waiting) -> Vec<String> {
         ("held", _) => &["A person must decide: press d."],
         ("partial", _) => &[
             "The first part is out; a later one was refused.",
-            "Change what it says is wrong (e), then r goes on where it stopped.",
+            "r goes on where it stopped, if it may be taken now; x takes it off this list.",
         ],
         ("failed", _) => &[
             "The network refused it for good: the same again would be refused again.",
-            "Change what it says is wrong (e), then r tries it again; x takes it off this list.",
+            "e writes it anew with other words; r tries the same again; x takes it off this list.",
         ],
         ("unknown", _) => &["The answer was lost. It is being looked for; nothing is to be done."],
         ("scheduled", Some("circuit")) => {
@@ -320,7 +320,7 @@ fn edit(of: &Of<Waiting>, about: String) -> Command {
     command.with("id", of.it.delivery.post.clone())
 }
 
-/// The palette with the words of the post, to be changed there.
+/// The palette with the words of the post, to be changed there; what is over is written anew.
 pub fn words(model: &Model, rows: &[Row]) -> Act {
     let all = posts(model, rows);
     let Some(of) = all.first() else { return nothing("nothing is chosen") };
@@ -332,7 +332,15 @@ pub fn words(model: &Model, rows: &[Row]) -> Act {
     };
     let texts: Option<Vec<String>> = of.it.texts.iter().map(quoted).collect();
     let words = texts.map_or_else(|| " --text ".to_owned(), |texts| texts.concat());
-    Act::Type(format!("post edit {} -w {}{words}", of.it.delivery.post, of.workspace))
+    let (workspace, delivery) = (&of.workspace, &of.it.delivery);
+    match delivery.state.as_str() {
+        "failed" => Act::Type(format!(
+            "post create --channel {} --now -w {workspace}{words}",
+            delivery.channel
+        )),
+        "partial" => nothing("a part of it is out: its words stay as they are"),
+        _ => Act::Type(format!("post edit {} -w {workspace}{words}", delivery.post)),
+    }
 }
 
 /// Characters of a text that may be changed in one line.

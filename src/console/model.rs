@@ -65,6 +65,8 @@ pub struct Place {
     pub sort: Option<(usize, bool)>,
     /// The cursor is left at the newest.
     pub loose: bool,
+    /// Somebody has put the cursor where it is.
+    pub moved: bool,
     /// What a screen counts for itself: a day, a level.
     pub step: i64,
     pub hour: i64,

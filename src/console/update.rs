@@ -55,8 +55,11 @@ fn take(model: &mut Model, snap: std::sync::Arc<super::snapshot::Snapshot>) {
 pub fn settle(model: &mut Model) {
     let rows = screens::rows(model);
     let follows = screens::follows(model.screen());
+    let ranks = screens::ranks(model.screen());
     let place = model.place_mut();
     let found = place.cursor.as_ref().and_then(|id| rows.iter().position(|row| row.id == *id));
+    // Until somebody moves it, the cursor stays with what is worst, not with what was there first.
+    let found = if ranks && !place.moved { Some(0) } else { found };
     let last = rows.len().saturating_sub(1);
     place.row = found.unwrap_or(place.row).min(last);
     if follows && place.loose && !place.open {
@@ -176,6 +179,7 @@ fn step(model: &mut Model, by: i64) {
     place.row = usize::try_from(to).unwrap_or(0);
     place.cursor = rows.get(place.row).map(|row| row.id.clone());
     place.loose = to >= last;
+    place.moved = true;
 }
 
 fn other(model: &mut Model, key: &Key) {

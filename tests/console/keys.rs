@@ -259,11 +259,29 @@ fn words_are_changed_where_they_can_be_typed() {
     press(&mut model, "/phone\r");
     press(&mut model, "e");
     let Some(Popup::Palette { typed: line, .. }) = &model.popup else { panic!("no palette") };
-    let before =
-        format!("post edit {} -w acme --text 'Our phone is out of order today'", id(2_008));
-    assert_eq!(*line, before);
+    // It is over: another post takes its place.
+    let words = "--text 'Our phone is out of order today'";
+    assert_eq!(*line, format!("post create --channel {} --now -w acme {words}", id(101)));
     press(&mut model, "\x7f!'");
     let done = press(&mut model, "\r");
     let Some(Effect::Run(commands)) = done.first() else { panic!("{done:?}") };
     assert_eq!(commands[0].args["text"], json!(["Our phone is out of order today!"]));
+    press(&mut model, "\x1b/jam\r");
+    press(&mut model, "e");
+    let Some(Popup::Palette { typed: line, .. }) = &model.popup else { panic!("no palette") };
+    let words = "--text 'Jam from our own garden'";
+    assert_eq!(*line, format!("post edit {} -w acme {words}", id(2_007)));
+}
+
+/// Somebody who sits there from the start is led to what became wrong, not to what was there first.
+#[test]
+fn the_first_screen_keeps_to_what_is_worst_until_somebody_moves() {
+    let mut model = rig::model(rig::fresh());
+    console::update(&mut model, Msg::Snapshot(std::sync::Arc::new(rig::snapshot())));
+    press(&mut model, "\r");
+    assert_eq!(model.screen().name, "channels", "one must be connected again");
+    press(&mut model, "1j");
+    let chosen = model.place().cursor.clone();
+    console::update(&mut model, Msg::Snapshot(std::sync::Arc::new(rig::snapshot())));
+    assert_eq!(model.place().cursor, chosen);
 }

@@ -32,7 +32,7 @@ pub const SCREEN: Screen = Screen {
             delivery::dropped,
         ),
         writes('R', "", "send again all with the same reason on the same network", group),
-        writes('e', "", "change its words, then send it again", delivery::words),
+        writes('e', "", "change its words; one that failed is written anew", delivery::words),
         writes('m', "", "give the post another time", delivery::moves),
         writes('c', "", "to its channel", |_, _| Act::Go("channels")),
     ],

@@ -208,6 +208,11 @@ pub fn follows(screen: &Screen) -> bool {
     matches!(screen.name, "events" | "logs")
 }
 
+/// Whether the worst is at the top, and to be seen first.
+pub fn ranks(screen: &Screen) -> bool {
+    matches!(screen.name, "dashboard" | "alerts")
+}
+
 /// Whether this screen is in the second line.
 pub fn tabs() -> impl Iterator<Item = &'static Screen> {
     SCREENS.iter().filter(|screen| screen.key.is_some())
