@@ -131,8 +131,7 @@ impl Fixture {
             "refresh_channels" => json!({ "channels": [self.feed] }),
             "begin_connection" => {
                 for network in ["x", "linkedin"] {
-                    let app =
-                        json!({ "network": network, "client-id": "a", "client-secret": "b" });
+                    let app = json!({ "network": network, "client-id": "a", "client-secret": "b" });
                     self.house.verb(("app", "set"), None, app).await;
                 }
                 json!({ "network": "x", "name": "Us", "link": true, "life_minutes": 60 })
