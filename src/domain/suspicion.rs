@@ -74,6 +74,8 @@ pub const RULES: &[Rule] = &[
     ),
     rule("mass_export", &["event.exported", "workspace.exported"], By::Actor, (5, HOUR), Act::Tell),
     rule("burst", &["post.created"], By::Actor, (21, Duration::from_mins(1)), Act::Tell),
+    // Told when a key comes from another network than lately: from five within an hour.
+    rule("key_places", &["access.new_place"], By::Actor, (4, HOUR), Act::Tell),
     rule("keys", &["key.created"], By::Actor, (5, TEN), Act::Tell),
 ];
 

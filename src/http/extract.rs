@@ -19,6 +19,7 @@ use utoipa::openapi::{ObjectBuilder, Required, SchemaFormat, Type};
 
 use super::around::Asked;
 use super::problem::Refusal;
+use super::visitor::address;
 use super::{Face, Shared, json};
 use crate::base::{Code, CorrelationId, Id, Kind, Problem, WorkspaceId, Wrong, kind, limits};
 use crate::domain::access::Right;
@@ -39,10 +40,14 @@ impl FromRequestParts<Shared> for Caller {
         let secret = bearer(&parts.headers).ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         let origin = only(&parts.headers, &ORIGIN)?;
         let principal = face.services.authenticate(secret, origin).await?;
+        let correlation = asked(parts)?.correlation;
         if note(parts, principal.bearer())? {
             count(face, principal.bearer())?;
+            if comes_from_elsewhere(parts, face, principal.bearer()) {
+                face.services.note_place(&principal, correlation).await?;
+            }
         }
-        Ok(Self { principal, correlation: asked(parts)?.correlation })
+        Ok(Self { principal, correlation })
     }
 }
 
@@ -58,6 +63,13 @@ pub(super) fn count(face: &Face, bearer: Bearer) -> Result<(), Problem> {
     }
     face.services.metrics.http_refused("rate");
     Err(Problem::new(Code::RateLimited).with("limit_per_second", face.settings.key_rate))
+}
+
+/// Whether it is a key that came from other networks until now.
+fn comes_from_elsewhere(parts: &Parts, face: &Face, bearer: Bearer) -> bool {
+    let Bearer::Key(key) = bearer else { return false };
+    let now = face.services.clock.monotonic();
+    address(parts, face).is_some_and(|ip| face.limits.networks.is_another(key, ip, now))
 }
 
 /// Somebody who may do what right `R` allows in the workspace that the address names. A request

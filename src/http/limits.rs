@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Settings;
+use super::places::Places;
 use crate::base::Net;
 use crate::service::Bearer;
 
@@ -20,6 +21,7 @@ pub struct Limits {
     keys: Mutex<Keys>,
     looks: Mutex<Keys>,
     streams: Streams,
+    pub(super) networks: Places,
 }
 
 /// Live streams, by the word of who reads them.
@@ -66,7 +68,8 @@ impl Limits {
         let places = Semaphore::new(settings.requests.min(Semaphore::MAX_PERMITS));
         let (all, each) = (settings.streams, settings.streams_each);
         let streams = Streams { open: Arc::default(), all, each };
-        Self { places, step, keys: Mutex::default(), looks: Mutex::default(), streams }
+        let (keys, looks, networks) = (Mutex::default(), Mutex::default(), Places::default());
+        Self { places, step, keys, looks, streams, networks }
     }
 
     /// A place for one live stream of `who`; the bound that is reached when there is none.

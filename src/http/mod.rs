@@ -16,6 +16,7 @@ mod json;
 mod leftover;
 mod limits;
 mod live;
+mod places;
 mod problem;
 mod public;
 mod server;

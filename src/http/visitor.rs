@@ -10,7 +10,7 @@ use http::request::Parts;
 
 use super::extract::{Caller, Correlation, bearer};
 use super::problem::Refusal;
-use super::{Peer, Shared};
+use super::{Face, Peer, Shared};
 use crate::base::{Code, Net, Problem};
 use crate::service::{SignedIn, Visitor};
 
@@ -26,14 +26,16 @@ impl FromRequestParts<Shared> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, face: &Shared) -> Result<Self, Refusal> {
         let Correlation(correlation) = Correlation::from_request_parts(parts, face).await?;
-        let peer = match parts.extensions.get::<Peer>() {
-            Some(Peer::Tcp(address)) => Some(address.ip()),
-            _ => None,
-        };
         let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-        let address = peer.map(|peer| first_stranger(peer, &parts.headers, &face.settings.proxies));
+        let address = address(parts, face);
         Ok(Self(Visitor { address, agent: agent.unwrap_or_default().to_owned(), correlation }))
     }
+}
+
+/// From which address a request comes, as far as that is known.
+pub(super) fn address(parts: &Parts, face: &Face) -> Option<IpAddr> {
+    let Some(Peer::Tcp(peer)) = parts.extensions.get::<Peer>() else { return None };
+    Some(first_stranger(peer.ip(), &parts.headers, &face.settings.proxies))
 }
 
 /// Of the chain that proxies wrote down, the address that the last of them that is ours saw.

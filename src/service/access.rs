@@ -241,7 +241,7 @@ impl Principal {
     }
 
     /// A workspace of its own, where its attempts at others are on record.
-    fn home(&self, view: &View<'_>) -> Result<Option<Scope>, Error> {
+    pub(super) fn home(&self, view: &View<'_>) -> Result<Option<Scope>, Error> {
         match &self.0 {
             Who::Key { scope, .. } => Ok(Some(*scope)),
             Who::Embed { user, workspace, .. } => Scope::by_member(view, *user, *workspace),

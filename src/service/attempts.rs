@@ -110,6 +110,29 @@ impl Services {
 }
 
 impl Services {
+    /// A key was used from another network than those that it came from lately; which they are is not
+    /// kept.
+    pub async fn note_place(
+        &self,
+        principal: &Principal,
+        correlation: CorrelationId,
+    ) -> Result<(), Problem> {
+        let Some(home) = self.store.read_now(|view| principal.home(view)).map_err(trouble)? else {
+            return Ok(());
+        };
+        let actor = principal.actor();
+        let event = Event {
+            at: self.now(),
+            subject: actor.word(),
+            actor,
+            kind: "access.new_place".to_owned(),
+            data: BTreeMap::new(),
+            correlation,
+        };
+        let noted = self.store.write(move |tx| Ok(tx.append_event(&home, event.clone())?));
+        noted.await.map_err(refused)
+    }
+
     /// Somebody who was let in was then refused for what they are: by the handle to the data, or by
     /// a rule of the use case.
     pub async fn note_denied(

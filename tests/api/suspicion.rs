@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::harness::House;
+use super::harness::{House, send};
 
 const MISSING: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -199,4 +199,35 @@ async fn what_is_much_at_once_is_told_once() {
     house.services.judge(ours, None).await.unwrap();
     assert_eq!(kinds(&house).last().unwrap(), "suspicious.mass_export");
     assert_eq!(kinds(&house).len(), 4);
+}
+
+/// A key that comes from five networks within an hour was passed on.
+#[tokio::test]
+async fn a_key_that_is_used_in_many_places_is_told() {
+    let house = House::new().await;
+    let key = house.new_key(&house.workspace, &["read"]).await;
+    let ours = house.scope();
+    let path = format!("/api/v1/workspaces/{}/posts", house.workspace);
+    let come = async |ip: &str| {
+        let request = http::Request::get(&path).header("authorization", format!("Bearer {key}"));
+        let mut request = request.body(axum::body::Body::empty()).unwrap();
+        let peer = carillon::http::Peer::Tcp(format!("{ip}:9").parse().unwrap());
+        request.extensions_mut().insert(peer);
+        assert_eq!(send(&house.router, request).await.status, 200, "nobody is refused for it");
+    };
+    for network in 1..=4 {
+        for host in 1..=9 {
+            come(&format!("198.51.{network}.{host}")).await;
+        }
+    }
+    house.services.judge(ours, None).await.unwrap();
+    assert_eq!(own(&house, "access.new_place").len(), 3, "each network once");
+    assert_eq!(own(&house, "suspicious.").len(), 0);
+    come("198.51.5.1").await;
+    house.services.judge(ours, None).await.unwrap();
+    let raised = own(&house, "suspicious.");
+    assert_eq!(raised[0].kind, "suspicious.key_places");
+    assert!(raised[0].subject.starts_with("key:") && !raised[0].data.contains_key("act"));
+    let told = format!("{:?}", house.events());
+    assert!(!told.contains("198.51."), "no address is kept");
 }
