@@ -120,6 +120,7 @@ async fn talk(network: &'static dyn Network, answers: &[Response]) {
         credential: Some(&credential),
         account: Some(&account),
         facts: &Facts::new(),
+        app: None,
         hosts: &Hosts::default(),
         public_url: "https://carillon.example",
         now: NOW,

@@ -3,6 +3,7 @@
 
 use carillon::domain::access::{Key, Member};
 use carillon::domain::channel::Channel;
+use carillon::domain::connection::{App, Connection, Grant};
 use carillon::domain::cost::Spent;
 use carillon::domain::delivery::Delivery;
 use carillon::domain::host::{EmbedSession, Host};
@@ -82,6 +83,9 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<Judged>(),
         row::<Closing>(),
         row::<Spent>(),
+        row::<App>(),
+        row::<Connection>(),
+        row::<Grant>(),
     ]
 }
 

@@ -6,6 +6,7 @@ pub mod capability;
 pub mod chain;
 pub mod channel;
 pub mod circuit;
+pub mod connection;
 pub mod cost;
 pub mod delivery;
 pub mod event;

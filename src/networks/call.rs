@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 use url::Url;
 
-use super::{Credential, Facts, Host, Hosts, failure};
+use super::{App, Credential, Facts, Host, Hosts, failure};
 use crate::base::{CorrelationId, Timestamp};
 use crate::domain::channel::Account;
 use crate::domain::publish::{Failure, Outcome, Reading};
@@ -29,6 +29,8 @@ pub struct Call<'a> {
     pub facts: &'a Facts,
     /// Where hosts are that are the same for every account.
     pub hosts: &'a Hosts,
+    /// This installation as an application of the network, where something is traded with it.
+    pub app: Option<&'a App>,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: &'a str,
     pub now: Timestamp,

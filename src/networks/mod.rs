@@ -10,6 +10,7 @@ mod hosts;
 mod linkedin;
 mod mastodon;
 mod media;
+pub mod oauth;
 mod told;
 mod webhook;
 mod x;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use crate::base::{ChannelId, DeliveryId, Rng, Timestamp};
 use crate::domain::capability::Capabilities;
 use crate::domain::channel::{Account, Channel};
+use crate::domain::connection::Offer;
 use crate::domain::cost::{Charge, Prices};
 use crate::domain::place::Place;
 use crate::domain::post::{OptionValue, PartDraft};
@@ -32,6 +34,7 @@ pub use call::{Call, CallError};
 pub use credential::Credential;
 pub use hosts::{Host, Hosts, Version};
 pub use media::Media;
+pub use oauth::{App, Oauth};
 pub use told::Told;
 
 /// Every network, one line each.
@@ -79,6 +82,11 @@ pub trait Network: Send + Sync {
         false
     }
 
+    /// How accounts are connected on a page of the network's own; `None` where they are not.
+    fn oauth(&self) -> Option<&'static Oauth> {
+        None
+    }
+
     /// Its hosts, if they are the same for every account; the first is the one that is called to
     /// publish.
     fn hosts(&self) -> &'static [Host] {
@@ -106,22 +114,38 @@ pub trait Network: Send + Sync {
     /// Whom the credential speaks for: tests a channel, and confirms or clears a refused call.
     async fn identify(&self, call: &Call<'_>) -> Result<Account, CallError>;
 
+    /// The accounts that a fresh grant, the call's credential, covers: one, or several to choose
+    /// from.
+    async fn offers(&self, call: &Call<'_>) -> Result<Vec<Offer>, CallError> {
+        let account = self.identify(call).await?;
+        Ok(vec![Offer { account, kind: String::new(), facts: Facts::new() }])
+    }
+
     /// From when on the credential should be renewed; `None` for one that does not end.
-    fn renew_from(&self, _credential: &Credential) -> Option<Timestamp> {
-        None
+    fn renew_from(&self, credential: &Credential) -> Option<Timestamp> {
+        self.oauth().and_then(|_| oauth::renew_from(credential))
     }
 
     /// From when on the credential should be renewed even if nobody uses it, so that it does not
     /// end for want of use; `None` for one that does not.
-    fn keep_from(&self, _credential: &Credential) -> Option<Timestamp> {
-        None
+    fn keep_from(&self, credential: &Credential) -> Option<Timestamp> {
+        self.oauth().and_then(|_| oauth::keep_from(credential))
     }
 
     /// A credential in place of the call's, which is about to end or was refused. It is stored
     /// before it is used, and nobody else renews the same one meanwhile. `Unauthorized` means that
     /// a person is needed: more than one answer must have said so.
-    async fn renew(&self, _call: &Call<'_>) -> Result<Credential, CallError> {
-        Err(CallError::Missing("token"))
+    async fn renew(&self, call: &Call<'_>) -> Result<Credential, CallError> {
+        let oauth = self.oauth().ok_or(CallError::Missing("token"))?;
+        match oauth.renew(call).await {
+            // Used up by an answer that was lost, perhaps: a person is needed when the token is
+            // refused too.
+            Err(CallError::Unauthorized(said)) => match self.identify(call).await {
+                Err(CallError::Unauthorized(_)) => Err(CallError::Unauthorized(said)),
+                _ => Err(CallError::Unreachable(said)),
+            },
+            renewed => renewed,
+        }
     }
 
     /// What a part with this text costs there.

@@ -8,6 +8,7 @@ mod journal;
 pub mod linkedin;
 pub mod mastodon;
 mod multipart;
+pub mod oauth;
 mod page;
 mod serve;
 pub mod webhook;

@@ -9,8 +9,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::OpenCircuit;
+use super::grants::GrantShown;
 pub use super::members::KeyShown;
 use super::members::grants;
+pub use super::networks::{HostAt, NetworkShown, OptionShown};
 use super::pauses::Pauses;
 use super::waits::{self, RateLimitShown, WaitShown};
 use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
@@ -210,6 +212,9 @@ pub struct ChannelShown {
     /// What its network takes no more of for now; only where one channel is shown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rate_limits: Vec<RateLimitShown>,
+    /// What the account has granted; only where one channel is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantShown>,
     pub created_at: String,
     /// The signing secret that was made with the channel: shown then, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -240,42 +245,6 @@ pub struct MediaLimitsShown {
     pub alt_chars: Option<usize>,
     /// A video stands alone, without images or a second one.
     pub video_alone: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct NetworkShown {
-    pub id: String,
-    pub title: String,
-    pub asks_instance: bool,
-    /// It takes a name to sign in with; the token then is the password.
-    pub asks_identifier: bool,
-    pub asks_token: bool,
-    /// It posts to an address; the token is the secret that signs, made when none is brought.
-    pub asks_url: bool,
-    /// Its hosts, where they are the same for every account.
-    pub hosts: Vec<HostAt>,
-    /// Before an instance says otherwise.
-    pub limits: LimitsShown,
-    pub options: Vec<OptionShown>,
-    pub paused: bool,
-}
-
-/// Where a host of a network is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct HostAt {
-    pub name: String,
-    pub url: String,
-    /// The setting that says so.
-    pub setting: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct OptionShown {
-    pub name: String,
-    pub about: String,
-    /// flag, choice or text.
-    pub takes: String,
-    pub choices: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -553,6 +522,7 @@ pub(super) fn channel(channel: &Channel) -> ChannelShown {
             media: MediaLimitsShown::default(),
         }),
         rate_limits: Vec::new(),
+        grant: None,
         created_at: channel.created_at.to_string(),
         secret: None,
     }

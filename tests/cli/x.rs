@@ -12,7 +12,7 @@ use crate::program::{Server, carillon};
 const FOUR_KEYS: &str = "app-key:app-secret:42-token:token-secret";
 
 /// A practice X on a port of its own; the world that it shows.
-fn practice() -> (String, Arc<Mutex<World>>) {
+pub fn practice() -> (String, Arc<Mutex<World>>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap().to_string();
     let mut world = World::new(1);

@@ -73,6 +73,7 @@ fn channel(n: u64, network: &str, name: &str, state: &str) -> ChannelShown {
         grace_minutes: None,
         limits: limits(),
         rate_limits: Vec::new(),
+        grant: None,
         created_at: "2026-03-02T09:00:00.000Z".to_owned(),
         secret: None,
     }
@@ -333,6 +334,7 @@ fn history() -> Vec<Sample> {
 
 fn networks() -> Vec<NetworkShown> {
     let one = |(id, title): (&str, &str)| NetworkShown {
+        app_set: None,
         id: id.to_owned(),
         title: title.to_owned(),
         asks_instance: id == "mastodon",

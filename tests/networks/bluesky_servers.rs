@@ -90,6 +90,7 @@ impl Client {
             credential: Some(&self.credential),
             account: Some(&self.account),
             facts: &self.facts,
+            app: None,
             hosts: &self.hosts,
             public_url: "https://carillon.test",
             now: now(),

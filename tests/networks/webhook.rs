@@ -59,6 +59,7 @@ async fn sent(
         credential: None,
         account: None,
         facts: &facts,
+        app: None,
         hosts: &Hosts::default(),
         public_url: "https://carillon.test",
         now,

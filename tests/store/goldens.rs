@@ -27,6 +27,7 @@ use carillon::store::rows::{
     ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
+use crate::connections;
 use crate::hosts;
 use crate::people;
 use crate::records::Golden;
@@ -99,6 +100,9 @@ pub fn all() -> Vec<Golden> {
             Spent::default(),
             Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) },
         ]),
+        Golden::global(&connections::apps()),
+        Golden::scoped(&connections::connections()),
+        Golden::scoped(&connections::grants()),
     ]
 }
 

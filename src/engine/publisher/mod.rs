@@ -381,6 +381,7 @@ impl Run<'_> {
             account: opened.channel.account.as_ref(),
             facts: &opened.channel.facts,
             hosts: &self.services.hosts,
+            app: None,
             public_url: &self.services.public_url,
             now: self.services.now(),
             deadline: self.services.timing.get().deadline,

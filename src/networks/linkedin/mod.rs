@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::call::Answered;
+use super::oauth::{Oauth, Proves, Refresh, has_scope};
 use super::{
     Asks, Call, CallError, Connected, Facts, Grant, Host, Network, PartCall, Prepared, Proof,
     Version, failure,
@@ -23,6 +24,7 @@ use super::{
 use crate::base::{Timestamp, limits};
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
 use crate::domain::channel::Account;
+use crate::domain::connection::Offer;
 use crate::domain::little_text::escaped;
 use crate::domain::publish::{Outcome, ReadBack, Reading, Receipt, Source};
 use crate::domain::text::Counter;
@@ -40,6 +42,24 @@ const VERSION: Version = Version {
     usual: "202607",
     ends: &[("202601", "2027-01-15"), ("202602", "2027-02-15"), ("202603", "2027-03-16")],
 };
+
+/// networks.md 2.1. What an application has no product for, LinkedIn does not let it ask for: the
+/// operator leaves it out.
+static OAUTH: Oauth = Oauth {
+    authorize: (&WEB, "/oauth/v2/authorization"),
+    token: (&WEB, "/oauth/v2/accessToken"),
+    pkce: false,
+    proves: Proves::InBody,
+    publish: &["openid", "profile", "w_member_social"],
+    more: &["w_organization_social", "rw_organization_admin", "r_organization_social"],
+    insights: &["r_member_postAnalytics"],
+    refresh: Refresh::Stays,
+    dead: &[],
+    console: "https://www.linkedin.com/developers/apps",
+};
+
+/// Organizations that are offered at a time.
+const PAGES: usize = 50;
 
 /// A fact: `member` or `organization`.
 const KIND: &str = "kind";
@@ -90,6 +110,22 @@ impl Network for LinkedIn {
 
     fn hosts(&self) -> &'static [Host] {
         &[API, WEB]
+    }
+
+    fn oauth(&self) -> Option<&'static Oauth> {
+        Some(&OAUTH)
+    }
+
+    async fn offers(&self, call: &Call<'_>) -> Result<Vec<Offer>, CallError> {
+        let offer = |account, kind: &str| {
+            let facts = Facts::from([(KIND.to_owned(), kind.to_owned())]);
+            Offer { account, kind: kind.to_owned(), facts }
+        };
+        let mut offers = vec![offer(who(call, None).await?, "member")];
+        for page in pages(call).await? {
+            offers.push(offer(who(call, Some(&page)).await?, ORGANIZATION));
+        }
+        Ok(offers)
     }
 
     fn version(&self) -> Option<&'static Version> {
@@ -175,6 +211,31 @@ fn midnight(now: Timestamp) -> Timestamp {
     let next = day.checked_add(1.day()).and_then(|day| day.to_zoned(TimeZone::UTC));
     let next = next.ok().and_then(|next| Timestamp::from_jiff(next.timestamp()));
     next.unwrap_or_else(|| now.plus(Duration::from_hours(24)))
+}
+
+/// The organizations that the member may post for, if that was granted (networks.md 2.1, 2.3).
+async fn pages(call: &Call<'_>) -> Result<Vec<String>, CallError> {
+    let granted = |scope| has_scope(call.credential, scope);
+    if !granted("w_organization_social") || !granted("rw_organization_admin") {
+        return Ok(Vec::new());
+    }
+    let path = "/rest/organizationAcls?q=roleAssignee&state=APPROVED&count=100";
+    let answer = api::ask(call, api::request(call, Method::GET, path, None)?).await?;
+    let may = |row: &&Value| {
+        matches!(row["role"].as_str(), Some("ADMINISTRATOR" | "CONTENT_ADMINISTRATOR"))
+    };
+    let urn = |row: &Value| {
+        let urn = row["organization"].as_str()?;
+        let id = urn.strip_prefix("urn:li:organization:")?;
+        (1..=20).contains(&id.len()).then_some(())?;
+        id.bytes().all(|b| b.is_ascii_digit()).then(|| urn.to_owned())
+    };
+    let rows = answer["elements"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut pages: Vec<String> = rows.iter().filter(may).filter_map(urn).take(PAGES).collect();
+    // One with both roles is there twice.
+    pages.sort_unstable();
+    pages.dedup();
+    Ok(pages)
 }
 
 /// The member that the token is of, or the organization.

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::super::call::ACCESS_TOKEN;
+use super::super::oauth::GIVEN as GRANTED;
 use super::super::{Call, CallError, Credential, failure};
 use crate::base::Timestamp;
 
-/// Milliseconds since 1970: when the token came to us.
-const GRANTED: &str = "granted_at";
 /// So long LinkedIn may call a new token revoked (networks.md 2.7).
 const FRESH: Duration = Duration::from_mins(1);
 

@@ -13,12 +13,14 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::call::{ACCESS_TOKEN, Answered};
+use super::oauth::{Oauth, Proves, Refresh};
 use super::{
     Asks, Call, CallError, Connected, Credential, Facts, Grant, Host, Network, PartCall, Prepared,
     Proof, Told, failure,
 };
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
 use crate::domain::channel::Account;
+use crate::domain::connection::Offer;
 use crate::domain::cost::{Charge, Prices};
 use crate::domain::publish::{Outcome, ReadBack, Reading, Receipt, Source};
 use crate::domain::text::Counter;
@@ -30,6 +32,21 @@ pub(super) struct X;
 const API: Host = Host { network: "x", name: "api", url: "https://api.x.com" };
 /// Where people read posts, and permit applications.
 const WEB: Host = Host { network: "x", name: "web", url: "https://x.com" };
+
+/// networks.md 1.1. A token lives two hours, so without `offline.access` there is no publishing; what
+/// reads numbers needs nothing more.
+static OAUTH: Oauth = Oauth {
+    authorize: (&WEB, "/i/oauth2/authorize"),
+    token: (&API, "/2/oauth2/token"),
+    pkce: true,
+    proves: Proves::ByBasic,
+    publish: &["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"],
+    more: &[],
+    insights: &[],
+    refresh: Refresh::RotatesOnce,
+    dead: &["invalid_request"],
+    console: "https://developer.x.com/en/portal/dashboard",
+};
 
 /// What X says of the account's subscription when it is connected.
 const SUBSCRIPTION: &str = "subscription_type";
@@ -70,6 +87,15 @@ impl Network for X {
 
     fn hosts(&self) -> &'static [Host] {
         &[API, WEB]
+    }
+
+    fn oauth(&self) -> Option<&'static Oauth> {
+        Some(&OAUTH)
+    }
+
+    async fn offers(&self, call: &Call<'_>) -> Result<Vec<Offer>, CallError> {
+        let (account, facts) = me(call).await?;
+        Ok(vec![Offer { account, kind: String::new(), facts }])
     }
 
     fn capabilities(&self, facts: &Facts) -> Capabilities {

@@ -14,6 +14,7 @@ use url::form_urlencoded;
 use self::media::Media;
 use self::posts::Post;
 use super::journal::Moment;
+use super::oauth::{Authority, Person, Rules};
 use super::page::{Shown, ShownInstance};
 use super::{Answer, Matcher, Request};
 use crate::base::Timestamp;
@@ -56,10 +57,26 @@ impl Settings {
     }
 }
 
+/// networks.md 2.1; `email` is there, and nobody here asks for it.
+const SCOPES: &[&str] = &[
+    "openid",
+    "profile",
+    "email",
+    "w_member_social",
+    "w_organization_social",
+    "r_organization_social",
+    "rw_organization_admin",
+    "r_member_postAnalytics",
+];
+
 /// One server and all it stores.
 pub struct Server {
     pub settings: Settings,
+    /// Applications and what members have granted them (networks.md 2.1).
+    pub authority: Authority,
     host: String,
+    /// Names of members, and the organizations of each.
+    members: Vec<(String, BTreeSet<u64>)>,
     tokens: BTreeMap<String, Token>,
     /// By URN.
     posts: BTreeMap<String, Post>,
@@ -77,6 +94,8 @@ struct Token {
     organizations: BTreeSet<u64>,
     first_seen: Option<Timestamp>,
     revoked: bool,
+    /// It is as good as the authority says.
+    granted: bool,
 }
 
 /// A call that is not done, in either of the two shapes (networks.md 2.7).
@@ -164,7 +183,9 @@ impl Server {
     pub(super) fn new(host: &str, settings: Settings) -> Self {
         Self {
             settings,
+            authority: Authority::new(Rules::linkedin(), SCOPES),
             host: host.to_owned(),
+            members: Vec::new(),
             tokens: BTreeMap::new(),
             posts: BTreeMap::new(),
             media: BTreeMap::new(),
@@ -185,12 +206,18 @@ impl Server {
             scopes: words.map(str::to_owned).collect(),
             first_seen: None,
             revoked: false,
+            granted: false,
         };
+        self.members.retain(|(name, _)| name != username);
+        self.members.push((username.to_owned(), token_row.organizations.clone()));
         self.tokens.insert(token.to_owned(), token_row);
         format!("urn:li:person:{member}")
     }
 
     pub(super) fn revoke(&mut self, token: &str) {
+        if let Some((account, _)) = self.authority.bearer(token, Timestamp::default()) {
+            self.authority.withdraw(account);
+        }
         if let Some(row) = self.tokens.get_mut(token) {
             row.revoked = true;
         }
@@ -202,7 +229,43 @@ impl Server {
     }
 
     pub(super) fn answer(&mut self, moment: &mut Moment<'_>, request: &Request) -> Answer {
+        if let Some(answer) = self.authorize(moment, request) {
+            return answer;
+        }
         self.route(moment, request).unwrap_or_else(Refusal::answer)
+    }
+
+    /// The pages and calls by which applications get tokens; `None` for all others.
+    fn authorize(&mut self, m: &Moment<'_>, request: &Request) -> Option<Answer> {
+        let people = self.members.iter().enumerate().map(|(number, (name, _))| Person {
+            name: name.clone(),
+            account: u64::try_from(number).unwrap_or(u64::MAX),
+        });
+        let people: Vec<_> = people.collect();
+        Some(match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/oauth/v2/authorization") => {
+                let action = format!("{}/oauth/v2/authorization", self.settings.base_url);
+                self.authority.ask(request, "Practice LinkedIn", &action, &people)
+            }
+            ("POST", "/oauth/v2/authorization") => self.authority.agree(m, request, &people),
+            ("POST", "/oauth/v2/accessToken") => self.authority.token(m, request),
+            ("POST", "/oauth/v2/revoke") => self.authority.revoke(request),
+            _ => return None,
+        })
+    }
+
+    /// What is kept of a token that a member has granted.
+    fn granted(&self, account: u64, scopes: &[String]) -> Option<Token> {
+        let (name, organizations) = self.members.get(usize::try_from(account).ok()?)?;
+        Some(Token {
+            member: format!("m-{name}"),
+            name: name.clone(),
+            scopes: scopes.iter().cloned().collect(),
+            organizations: organizations.clone(),
+            first_seen: None,
+            revoked: false,
+            granted: true,
+        })
     }
 
     fn route(&mut self, m: &mut Moment<'_>, request: &Request) -> Outcome {
@@ -222,6 +285,7 @@ impl Server {
             .unwrap_or_default();
         match (request.method.as_str(), segments.as_slice(), action.as_str()) {
             ("GET", ["v2", "userinfo"], _) => self.userinfo(&token),
+            ("GET", ["rest", "organizationAcls"], _) => self.roles(&token),
             ("GET", ["rest", "organizations", id], _) => self.organization(&token, id),
             ("POST", ["rest", "posts"], "") => self.create(m, request, &token),
             ("GET", ["rest", "posts"], _) => self.list(m, request, &token),
@@ -237,7 +301,18 @@ impl Server {
     fn token<'r>(&mut self, now: Timestamp, request: &'r Request) -> Result<&'r str, Refusal> {
         let invalid = || Refusal::new(401, 65_600, "Invalid access token");
         let text = request.bearer().ok_or_else(invalid)?;
+        let granted = self.authority.bearer(text, now);
+        let granted = granted.map(|(account, scopes)| (account, scopes.to_vec()));
+        if let Some((account, scopes)) = &granted
+            && !self.tokens.contains_key(text)
+            && let Some(token) = self.granted(*account, scopes)
+        {
+            self.tokens.insert(text.to_owned(), token);
+        }
         let token = self.tokens.get_mut(text).ok_or_else(invalid)?;
+        if token.granted && granted.is_none() {
+            return Err(invalid());
+        }
         let seen = *token.first_seen.get_or_insert(now);
         // networks.md 2.8 (7).
         if token.revoked || now.since(seen) < self.settings.token_delay {
@@ -274,6 +349,20 @@ impl Server {
         let token = self.tokens.get(token).filter(|t| t.scopes.contains("openid"));
         let token = token.ok_or_else(Refusal::denied)?;
         Ok(Answer::json(200, &json!({ "sub": token.member, "name": token.name, "locale": "en" })))
+    }
+
+    /// The organizations that the member has a role in; one of the roles does not post.
+    fn roles(&self, token: &str) -> Outcome {
+        let token = self.tokens.get(token).filter(|t| t.scopes.contains("rw_organization_admin"));
+        let token = token.ok_or_else(Refusal::denied)?;
+        let row = |id: u64, role: &str| {
+            let organization = format!("urn:li:organization:{id}");
+            json!({ "organization": organization, "role": role, "state": "APPROVED" })
+        };
+        let mut rows: Vec<_> =
+            token.organizations.iter().map(|id| row(*id, "ADMINISTRATOR")).collect();
+        rows.push(row(999, "ANALYST"));
+        Ok(Answer::json(200, &json!({ "elements": rows })))
     }
 
     fn organization(&self, token: &str, id: &str) -> Outcome {

@@ -19,6 +19,7 @@ use self::media::Media;
 use self::oauth1::Keys;
 use self::posts::Post;
 use super::journal::Moment;
+use super::oauth::{Authority, Person, Rules};
 use super::page::{Shown, ShownInstance};
 use super::{Answer, Matcher, Request};
 use crate::base::Timestamp;
@@ -61,9 +62,27 @@ impl Settings {
     }
 }
 
+/// networks.md 1.1, and some that nobody here asks for.
+const SCOPES: &[&str] = &[
+    "tweet.read",
+    "tweet.write",
+    "tweet.moderate.write",
+    "users.read",
+    "users.email",
+    "media.write",
+    "offline.access",
+    "follows.read",
+    "like.read",
+    "like.write",
+    "dm.read",
+    "dm.write",
+];
+
 /// One server and all it stores.
 pub struct Server {
     pub settings: Settings,
+    /// Applications and what accounts have granted them (networks.md 1.1).
+    pub authority: Authority,
     host: String,
     accounts: BTreeMap<u64, Account>,
     bearers: BTreeMap<String, Bearer>,
@@ -195,6 +214,7 @@ impl Server {
     pub(super) fn new(host: &str, settings: Settings) -> Self {
         Self {
             settings,
+            authority: Authority::new(Rules::x(), SCOPES),
             host: host.to_owned(),
             accounts: BTreeMap::new(),
             bearers: BTreeMap::new(),
@@ -232,6 +252,11 @@ impl Server {
     pub(super) fn revoke(&mut self, request: &Request) {
         if let Some(token) = request.bearer() {
             self.bearers.remove(token);
+            // Granted tokens are known by their end alone, so any moment will do.
+            let owner = self.authority.bearer(token, Timestamp::default());
+            if let Some(account) = owner.map(|(account, _)| account) {
+                self.authority.withdraw(account);
+            }
         }
         if let Some(token) = oauth1::token_of(request) {
             self.keys.remove(&token);
@@ -264,6 +289,9 @@ impl Server {
     }
 
     pub(super) fn answer(&mut self, moment: &mut Moment<'_>, request: &Request) -> Answer {
+        if let Some(answer) = self.authorize(moment, request) {
+            return answer;
+        }
         let caller = match self.caller(moment.now, request) {
             Ok(caller) => caller,
             Err(refusal) => return refusal.answer(),
@@ -281,9 +309,29 @@ impl Server {
         windows.on(answer)
     }
 
+    /// The pages and calls by which applications get tokens; `None` for all others.
+    fn authorize(&mut self, m: &Moment<'_>, request: &Request) -> Option<Answer> {
+        let person =
+            |account: &Account| Person { name: account.username.clone(), account: account.id };
+        let people: Vec<_> = self.accounts.values().map(person).collect();
+        Some(match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/i/oauth2/authorize") => {
+                let action = format!("{}/i/oauth2/authorize", self.settings.base_url);
+                self.authority.ask(request, "Practice X", &action, &people)
+            }
+            ("POST", "/i/oauth2/authorize") => self.authority.agree(m, request, &people),
+            ("POST", "/2/oauth2/token") => self.authority.token(m, request),
+            ("POST", "/2/oauth2/revoke") => self.authority.revoke(request),
+            _ => return None,
+        })
+    }
+
     fn caller(&mut self, now: Timestamp, request: &Request) -> Result<Caller, Refusal> {
         let unauthorized = || Refusal::new(401, "Unauthorized", "Unauthorized");
         if let Some(token) = request.bearer() {
+            if let Some((account, scopes)) = self.authority.bearer(token, now) {
+                return Ok(Caller { account, scopes: Some(scopes.to_vec()) });
+            }
             let bearer = self.bearers.get(token).ok_or_else(unauthorized)?;
             return Ok(Caller { account: bearer.account, scopes: Some(bearer.scopes.clone()) });
         }
