@@ -21,9 +21,13 @@ const REGISTRIES: &[Registry] = &[
         file: "src/networks/mod.rs",
         helpers: &["advice", "call", "credential", "hosts", "media"],
     },
-    Registry { folder: "src/practice/", file: "src/practice/mod.rs", helpers: &["multipart"] },
+    Registry {
+        folder: "src/practice/",
+        file: "src/practice/mod.rs",
+        helpers: &["multipart", "oauth"],
+    },
     Registry { folder: "src/engine/workers/", file: "src/engine/workers/mod.rs", helpers: &[] },
-    Registry { folder: "src/store/rows/", file: "src/store/schema.rs", helpers: &[] },
+    Registry { folder: "src/store/rows/", file: "src/store/schema.rs", helpers: &["connections"] },
     Registry { folder: "src/console/screens/", file: "src/console/screens/mod.rs", helpers: &[] },
 ];
 
