@@ -104,6 +104,7 @@ fn services(folder: &Path) -> Services {
         backups: Arc::default(),
         looked: Arc::default(),
         circuits: Arc::default(),
+        hosts: Arc::default(),
         people: Arc::default(),
         jobs: carillon::service::Jobs::default(),
         metrics: Arc::new(Metrics::new().unwrap()),

@@ -12,7 +12,8 @@ use carillon::domain::channel::Account;
 use carillon::domain::post::PartDraft;
 use carillon::domain::publish::{Failure, Outcome, Reading, Receipt};
 use carillon::networks::{
-    self, Call, CallError, Connected, Credential, Facts, Grant, Network, PartCall, Prepared, Told,
+    self, Call, CallError, Connected, Credential, Facts, Grant, Hosts, Network, PartCall, Prepared,
+    Told,
 };
 use carillon::outbound::{Request, Response, SendError, Transport};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -119,6 +120,8 @@ async fn talk(network: &'static dyn Network, answers: &[Response]) {
         credential: Some(&credential),
         account: Some(&account),
         facts: &Facts::new(),
+        app: None,
+        hosts: &Hosts::default(),
         public_url: "https://carillon.example",
         now: NOW,
         deadline: Duration::from_secs(30),
@@ -177,6 +180,7 @@ async fn publish(network: &dyn Network, call: &Call<'_>, script: &Script, rng: &
         ticket: &[],
         before: &[],
         known: &[],
+        in_doubt: false,
     };
     let ticket = match network.prepare(call, &part).await {
         Prepared::NotReady { again, ticket } => {

@@ -3,6 +3,8 @@
 
 use carillon::domain::access::{Key, Member};
 use carillon::domain::channel::Channel;
+use carillon::domain::connection::{App, Connection, Grant};
+use carillon::domain::cost::Spent;
 use carillon::domain::delivery::Delivery;
 use carillon::domain::host::{EmbedSession, Host};
 use carillon::domain::media::Asset;
@@ -80,6 +82,10 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<Tally>(),
         row::<Judged>(),
         row::<Closing>(),
+        row::<Spent>(),
+        row::<App>(),
+        row::<Connection>(),
+        row::<Grant>(),
     ]
 }
 

@@ -57,6 +57,9 @@ pub enum Code {
     AlreadyMember,
     LastOwner,
     StepUpNeeded,
+    AppMissing,
+    AppRefused,
+    ConnectionOver,
     Internal,
 }
 
@@ -186,6 +189,12 @@ pub const CODES: &[CodeRow] = &[
         "Make somebody else an owner first."),
     row(Code::StepUpNeeded, "step_up_needed", (403, 4), "This asks for a fresh proof that it is you",
         "Give your password (and code) once more for this session, then repeat the request; a page inside another product is none: sign in here."),
+    row(Code::AppMissing, "app_missing", (409, 5), "This network asks for an application of your own first",
+        "Have the operator make one there and set it: `carillon app show NETWORK` says how."),
+    row(Code::AppRefused, "app_refused", (422, 2), "The network does not know this application",
+        "Compare id and secret with what the network shows, and set them again (`carillon app set`)."),
+    row(Code::ConnectionOver, "connection_over", (409, 5), "This connection cannot go on",
+        "It is done, taken back, too old, or something changed meanwhile; begin a new one."),
     row(Code::Internal, "internal", (500, 1), "Something went wrong inside",
         "Report it with the correlation id; the log has the cause."),
 ];

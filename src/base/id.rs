@@ -33,6 +33,7 @@ pub mod kind {
     pub struct Session;
     pub struct Invitation;
     pub struct Host;
+    pub struct Connection;
 
     impl Kind for Workspace {
         const WORD: &'static str = "workspace";
@@ -67,6 +68,9 @@ pub mod kind {
     impl Kind for Session {
         const WORD: &'static str = "session";
     }
+    impl Kind for Connection {
+        const WORD: &'static str = "connection";
+    }
     impl Kind for Host {
         const WORD: &'static str = "host";
     }
@@ -92,6 +96,7 @@ pub type UserId = Id<kind::User>;
 pub type SessionId = Id<kind::Session>;
 pub type InvitationId = Id<kind::Invitation>;
 pub type HostId = Id<kind::Host>;
+pub type ConnectionId = Id<kind::Connection>;
 
 impl<K: Kind> Id<K> {
     /// A new id whose first 48 bits are `now`, so that ids sort by time of making.

@@ -44,6 +44,10 @@ pub const EXTERNAL_ID_CHARS: usize = 200;
 pub const HOSTS: usize = 200;
 /// Invitations of a workspace that nobody has answered yet.
 pub const INVITATIONS_OPEN: usize = 200;
+/// Connections of a workspace that can still be gone on with.
+pub const CONNECTIONS_OPEN: usize = 200;
+/// Id or secret of an application.
+pub const APP_BYTES: usize = 512;
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
 /// Attempts and readings kept with a delivery; older ones are in the events.

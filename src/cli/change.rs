@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 use tempfile::NamedTempFile;
-use toml_edit::{Array, DocumentMut, Item, Table, Value};
+use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 
 use super::config::{NOT_FOUND, find};
 use super::{FAILED, USAGE, show, source, with_flags};
@@ -154,8 +154,17 @@ fn value_of(setting: &Setting, word: &str) -> Value {
 
 /// Puts the value where the setting stands, with what is written around it.
 fn put(document: &mut DocumentMut, setting: &Setting, mut value: Value) {
-    let section = document.entry(setting.section).or_insert_with(|| Item::Table(Table::new()));
-    let Some(table) = section.as_table_like_mut() else { return };
+    let mut table: &mut dyn TableLike = document.as_table_mut();
+    for name in setting.section.split('.') {
+        let section = table.entry(name).or_insert_with(|| {
+            let mut new = Table::new();
+            // What only holds others needs no line of its own.
+            new.set_implicit(true);
+            Item::Table(new)
+        });
+        let Some(inner) = section.as_table_like_mut() else { return };
+        table = inner;
+    }
     match table.get_mut(setting.key) {
         Some(Item::Value(before)) => {
             *value.decor_mut() = before.decor().clone();

@@ -12,6 +12,7 @@ mod backup;
 mod http;
 mod log;
 mod media;
+mod networks;
 mod outbound;
 mod plans;
 mod publish;
@@ -29,6 +30,7 @@ pub use error::{ConfigError, Place, Problem, Wrong};
 pub use http::Http;
 pub use log::{Log, LogFormat, Rotate};
 pub use media::Media;
+pub use networks::{LinkedIn, X};
 pub use outbound::Outbound;
 pub use plans::{Plan, Plans};
 pub use publish::Publish;
@@ -54,6 +56,8 @@ pub struct Config {
     pub s3: S3,
     pub backup: Backup,
     pub plans: Plans,
+    pub x: X,
+    pub linkedin: LinkedIn,
     /// The folder where systemd puts credentials for this process.
     pub credentials: Option<PathBuf>,
     pub supervisor: Supervisor,
@@ -104,6 +108,8 @@ const SECTIONS: &[Section] = &[
     S3::KEYS,
     Backup::KEYS,
     Plans::KEYS,
+    X::KEYS,
+    LinkedIn::KEYS,
 ];
 
 impl Config {
@@ -158,6 +164,8 @@ impl Config {
             s3: S3::read(&mut reader),
             backup: Backup::read(&mut reader),
             plans: Plans::read(&mut reader),
+            x: X::read(&mut reader),
+            linkedin: LinkedIn::read(&mut reader),
         };
         reader.finish().map(|shown| Loaded { config, shown })
     }

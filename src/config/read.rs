@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Hint, Place, Problem, Wrong};
 use super::rule::Rule;
+use super::table::variable;
 use super::value::Value;
 use super::{SECTIONS, Section};
 
@@ -92,10 +93,7 @@ impl<'a> Reader<'a> {
     fn add_variable(&mut self, name: &str, value: String) {
         let Some(rest) = name.strip_prefix(PREFIX) else { return };
         let place = Place::Variable(clean(name));
-        let known = names(|section, key| {
-            let variable = format!("{PREFIX}{section}__{key}").to_ascii_uppercase();
-            (variable, format!("{section}.{key}"))
-        });
+        let known = names(|section, key| (variable(section, key), format!("{section}.{key}")));
         let slip = |variable: &str| variable.replace("__", "_") == name;
         let bare = |variable: &str| variable.ends_with(&format!("__{rest}"));
         if let Some((_, key)) = known.iter().find(|(variable, _)| variable == name) {
@@ -170,30 +168,47 @@ impl<'a> Reader<'a> {
 
 impl File<'_> {
     fn value(&self, section: &str, key: &str) -> Option<&Spanned<DeValue<'_>>> {
-        self.table.get(section)?.get_ref().as_table()?.get(key)
+        let mut table = &self.table;
+        for name in section.split('.') {
+            table = table.get(name)?.get_ref().as_table()?;
+        }
+        table.get(key)
     }
 
     /// Sections and keys that there are not.
     fn unknown(&self) -> Vec<Problem> {
+        self.unknown_under("", &self.table)
+    }
+
+    /// The same among the tables whose names begin with `outer`.
+    fn unknown_under(&self, outer: &str, tables: &DeTable<'_>) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for (name, value) in &self.table {
-            let word = name.get_ref().as_ref();
+        for (name, value) in tables {
+            let word = format!("{outer}{}", name.get_ref());
             let known = SECTIONS.iter().find(|(section, _)| *section == word);
+            let inner = format!("{word}.");
+            let holds_sections = SECTIONS.iter().any(|(section, _)| section.starts_with(&inner));
             match (known, value.get_ref().as_table()) {
+                (None, Some(table)) if holds_sections => {
+                    problems.extend(self.unknown_under(&inner, table));
+                }
+                (None, None) if holds_sections => problems.push(self.no_table(&word, value)),
                 (None, _) => {
-                    let wrong = Wrong::UnknownSection { section: clean(word), hint: meant(word) };
+                    let wrong = Wrong::UnknownSection { section: clean(&word), hint: meant(&word) };
                     problems.push(Problem { place: self.place(name.span()), wrong });
                 }
-                (Some(_), None) => {
-                    let given = clean(self.text.get(value.span()).unwrap_or_default());
-                    let must = format!("a table that begins with `[{word}]`");
-                    let wrong = Wrong::Value { key: word.to_owned(), given, must };
-                    problems.push(Problem { place: self.place(value.span()), wrong });
-                }
+                (Some(_), None) => problems.push(self.no_table(&word, value)),
                 (Some(section), Some(table)) => problems.extend(self.unknown_in(section, table)),
             }
         }
         problems
+    }
+
+    fn no_table(&self, word: &str, value: &Spanned<DeValue<'_>>) -> Problem {
+        let given = clean(self.text.get(value.span()).unwrap_or_default());
+        let must = format!("a table that begins with `[{word}]`");
+        let wrong = Wrong::Value { key: word.to_owned(), given, must };
+        Problem { place: self.place(value.span()), wrong }
     }
 
     fn unknown_in(&self, (section, keys): &Section, table: &DeTable<'_>) -> Vec<Problem> {

@@ -88,6 +88,29 @@ pub(super) fn hosts() -> Rule<Vec<String>> {
     })
 }
 
+/// Such as 202607.
+pub(super) fn year_and_month() -> Rule<String> {
+    let must = "six digits, a year and a month";
+    Rule::new(must.to_owned(), |text: &String| {
+        let month = text.get(4..).and_then(|month| month.parse().ok());
+        text.len() == 6
+            && text.bytes().all(|byte| byte.is_ascii_digit())
+            && month.is_some_and(|month: u8| (1..=12).contains(&month))
+    })
+}
+
+/// An amount of money.
+pub(super) fn amount() -> Rule<String> {
+    let must = "an amount such as \"0.015\", with at most six decimals";
+    Rule::new(must.to_owned(), |text: &String| {
+        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |text: &str| {
+            (1..=6).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        digits(whole) && digits(part)
+    })
+}
+
 /// Addresses, and blocks of them.
 pub(super) fn nets() -> Rule<Vec<String>> {
     let must = "addresses such as `192.0.2.1`, or blocks such as `10.0.0.0/8`";

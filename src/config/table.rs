@@ -2,7 +2,7 @@
 //! not read anything.
 
 use super::value::WIDTH;
-use super::{Backup, Http, Log, Media, Outbound, Plans, Publish, S3, Server, Store};
+use super::{Backup, Http, LinkedIn, Log, Media, Outbound, Plans, Publish, S3, Server, Store, X};
 
 /// When a change of a setting counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub fn settings() -> Vec<Setting> {
         S3::describe(),
         Backup::describe(),
         Plans::describe(),
+        X::describe(),
+        LinkedIn::describe(),
     ]
     .concat()
 }
@@ -52,7 +54,7 @@ impl Setting {
 
     /// The environment variable that sets it.
     pub fn variable(&self) -> String {
-        format!("CARILLON_{}__{}", self.section, self.key).to_ascii_uppercase()
+        variable(self.section, self.key)
     }
 
     /// Its type and bounds.
@@ -62,6 +64,11 @@ impl Setting {
             None => self.form.to_owned(),
         }
     }
+}
+
+/// The environment variable that sets a key.
+pub(super) fn variable(section: &str, key: &str) -> String {
+    format!("CARILLON_{}__{key}", section.replace('.', "__")).to_ascii_uppercase()
 }
 
 /// A file with every setting at its default, commented out, so that a later release may choose a

@@ -41,6 +41,8 @@ pub struct Status {
     pub publishing: bool,
     /// Networks, or `everything`.
     pub paused: Vec<String>,
+    /// Those of them that the program has paused itself, and why.
+    pub stopped: BTreeMap<String, String>,
     pub paused_workspaces: u64,
     pub paused_channels: u64,
     pub late: u64,
@@ -80,6 +82,7 @@ impl Status {
             media_ok: word("media") == "ok",
             publishing: word("publishing") == "running",
             paused: words("paused", None),
+            stopped: serde_json::from_value(answer["stopped"].clone()).unwrap_or_default(),
             paused_workspaces: backlog.paused_workspaces,
             paused_channels: backlog.paused_channels,
             late: overview.overdue,

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use super::Error;
 use crate::base::{Clock, Live, Rng, Secret, SystemRng};
 use crate::config::Config;
+use crate::domain::cost::{Micros, Prices};
 use crate::domain::plan::Plans;
 use crate::domain::publish::Timing;
 use crate::domain::space::Marks;
 use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES, Shelf};
+use crate::networks::{self, Hosts};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
 use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
@@ -51,6 +53,7 @@ pub(super) fn open(
     // Whoever makes such a file has the database locked, so it is nobody's.
     drop(std::fs::remove_file(unfinished));
     let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;
+    let hosts = hosts(config, &guard)?;
     let transport = HttpTransport::new(
         HttpSettings {
             guard: guard.clone(),
@@ -80,11 +83,34 @@ pub(super) fn open(
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        hosts: Arc::new(hosts),
         people: Arc::default(),
         looked: Arc::default(),
         jobs: Jobs::default(),
         public_url: Arc::from(public_url),
     })
+}
+
+/// Where the settings put the hosts of networks. They are judged like every address that is called.
+fn hosts(config: &Config, guard: &Guard) -> Result<Hosts, Error> {
+    let set = [
+        ("networks.x.api_url", &config.x.api_url),
+        ("networks.x.web_url", &config.x.web_url),
+        ("networks.linkedin.api_url", &config.linkedin.api_url),
+        ("networks.linkedin.web_url", &config.linkedin.web_url),
+    ];
+    let set = set.into_iter().filter_map(|(key, url)| Some((key, url.clone()?)));
+    let judged = set.map(|(key, url)| match guard.check_url(&url) {
+        Ok(()) => Ok((key.to_owned(), url)),
+        Err(refusal) => Err(Error::Host { key, refusal }),
+    });
+    let mut hosts = Hosts::new(judged.collect::<Result<Vec<_>, _>>()?);
+    for version in networks::REGISTRY.iter().filter_map(|network| network.version()) {
+        if version.network == "linkedin" {
+            hosts = hosts.with_version(version, &config.linkedin.version);
+        }
+    }
+    Ok(hosts)
 }
 
 /// Where the identity is: the setting, the credential of systemd, or the folder of the data. Only
@@ -196,6 +222,17 @@ pub(super) fn timing(config: &Config) -> Timing {
         key_settle: publish.key_settle,
         grace: publish.grace,
         spacing: publish.catch_up_spacing,
+        prices: prices(config),
+    }
+}
+
+/// The rule of the settings has seen to it that they are amounts.
+fn prices(config: &Config) -> Prices {
+    let given = |text: &str, default| Micros::parse(text).unwrap_or(default);
+    let usual = Prices::default();
+    Prices {
+        x_post: given(&config.x.post_usd, usual.x_post),
+        x_post_with_link: given(&config.x.post_with_link_usd, usual.x_post_with_link),
     }
 }
 

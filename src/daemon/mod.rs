@@ -68,6 +68,8 @@ pub enum Error {
     Vault(#[from] vault::VaultError),
     #[error(transparent)]
     Guard(#[from] outbound::guard::BadEntry),
+    #[error("{key} {refusal}, or its host must be listed in outbound.allow")]
+    Host { key: &'static str, refusal: outbound::guard::Refusal },
     #[error(transparent)]
     Client(#[from] outbound::client::SetupError),
     #[error(transparent)]

@@ -238,6 +238,10 @@ impl Running {
         self.stop_http.cancel();
         self.http.close();
         self.http.wait().await;
+        // An answer that is on its way may hold the only token that an account has left.
+        let longest = self.services.timing.get().deadline;
+        let renewed = self.services.renewals.settled();
+        drop(select(pin!(renewed), self.services.clock.sleep(longest)).await);
         if let Err(error) = self.services.store.close().await {
             tracing::error!(%error, "the database was not closed well");
         }

@@ -81,16 +81,20 @@ impl Capabilities {
 
     fn check_media(&self, field: &str, part: &PartDraft, assets: &Assets, check: &mut Check) {
         let named = |id: &String| id.parse().ok().and_then(|id| assets.get(&id));
-        let mut videos = 0;
+        let (mut videos, mut animations) = (0, 0);
         for (i, id) in part.media.iter().enumerate() {
             let Some(asset) = named(id) else { continue };
             videos += usize::from(asset.shape.kind.is_video());
+            animations += usize::from(asset.shape.is_animated());
             for wrong in self.media.misfits(self.network, &asset.shape, &asset.alt) {
                 check.wrong(format!("{field}[{i}]"), wrong);
             }
         }
         if self.media.video_alone && videos > 0 && part.media.len() > 1 {
             let why = "has a video beside other media; this network takes a video only alone";
+            check.wrong(field, Wrong::NotPossible { why });
+        } else if self.media.animation_alone && animations > 0 && part.media.len() > 1 {
+            let why = "has a moving picture beside other media; this network takes one only alone";
             check.wrong(field, Wrong::NotPossible { why });
         }
     }

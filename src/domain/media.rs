@@ -105,6 +105,11 @@ impl MediaKind {
 }
 
 impl Shape {
+    /// A picture that moves.
+    pub fn is_animated(&self) -> bool {
+        !self.kind.is_video() && self.frames > 1
+    }
+
     pub fn pixels(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height)
     }
@@ -117,12 +122,16 @@ pub struct MediaRules {
     pub kinds: Vec<MediaKind>,
     pub image_bytes: Option<u64>,
     pub image_pixels: Option<u64>,
+    /// Of a picture that moves, where it may be more than of one that does not.
+    pub animation_bytes: Option<u64>,
     pub video_bytes: Option<u64>,
     pub video_pixels: Option<u64>,
     pub video_seconds: Option<u64>,
     pub alt_chars: Option<usize>,
     /// A video stands alone, without images or a second one.
     pub video_alone: bool,
+    /// So does a picture that moves.
+    pub animation_alone: bool,
 }
 
 impl MediaRules {
@@ -131,11 +140,13 @@ impl MediaRules {
         kinds: Vec::new(),
         image_bytes: None,
         image_pixels: None,
+        animation_bytes: None,
         video_bytes: None,
         video_pixels: None,
         video_seconds: None,
         alt_chars: None,
         video_alone: false,
+        animation_alone: false,
     };
 
     /// Everything that is kept here, without bounds of its own.
@@ -157,7 +168,8 @@ impl MediaRules {
         let (bytes, pixels) = if video {
             (self.video_bytes, self.video_pixels)
         } else {
-            (self.image_bytes, self.image_pixels)
+            let moving = self.animation_bytes.filter(|_| shape.is_animated());
+            (moving.or(self.image_bytes), self.image_pixels)
         };
         let seconds = self.video_seconds.filter(|_| video);
         // Begun seconds count: a limit of 60 s takes 60.0 s.

@@ -198,6 +198,11 @@ pub fn month_after(month: Timestamp) -> Timestamp {
     month_of(month.plus(Duration::from_millis(31 * DAY_MILLIS)))
 }
 
+/// The month before the one that begins with `month`.
+pub fn month_before(month: Timestamp) -> Timestamp {
+    month_of(month_of(month).minus(Duration::from_millis(DAY_MILLIS)))
+}
+
 /// `2026-12`.
 pub fn month_word(month: Timestamp) -> String {
     month.to_jiff().strftime("%Y-%m").to_string()

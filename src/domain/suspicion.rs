@@ -77,6 +77,12 @@ pub const RULES: &[Rule] = &[
     // Told when a key comes from another network than lately: from five within an hour.
     rule("key_places", &["access.new_place"], By::Actor, (4, HOUR), Act::Tell),
     rule("keys", &["key.created"], By::Actor, (5, TEN), Act::Tell),
+    // An account that was to be connected by one browser, and another brought the answer.
+    Rule {
+        only: Some(("reason", "other_session")),
+        ..rule("foreign_answer", &["connection.failed"], By::Subject, (1, TEN), Act::Tell)
+    },
+    rule("answer_replayed", &["connection.replayed"], By::Subject, (1, TEN), Act::Tell),
 ];
 
 impl Rule {

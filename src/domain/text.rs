@@ -13,6 +13,10 @@ pub enum Counter {
     /// Mastodon: grapheme clusters, every http(s) address counts `url` characters, and of a
     /// remote mention only the local name counts (networks.md 11.4, read 2026-11).
     Mastodon { url: usize },
+    /// LinkedIn: the characters of what is sent, with its escapes.
+    LittleText,
+    /// X: weighted, every address counts `url`.
+    Weighted { url: usize },
 }
 
 impl Counter {
@@ -21,6 +25,8 @@ impl Counter {
             Self::Chars => text.chars().count(),
             Self::Graphemes => text.graphemes(true).count(),
             Self::Mastodon { url } => mastodon(text, url),
+            Self::LittleText => super::little_text::length(text),
+            Self::Weighted { url } => super::weighted::weighted(text, url),
         }
     }
 

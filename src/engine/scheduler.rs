@@ -418,7 +418,7 @@ fn tickets(view: &View<'_>, timers: &[TimerKey], epoch: u64) -> Result<Vec<Ticke
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(new) => {
                 let channel = view.get::<Channel>(&timer.scope, &row.channel)?;
-                new.insert(channel.map(|channel| Arc::new(Place::of(&channel)))).clone()
+                new.insert(channel.map(|channel| Arc::new(networks::place_of(&channel)))).clone()
             }
         };
         let Some(place) = place else { continue };

@@ -147,7 +147,10 @@ fn face_of(route: &str) -> &'static str {
     match route.split('/').nth(1) {
         Some("api") => "api",
         Some("admin") => "admin",
-        Some("sign-in" | "sign-out" | "setup" | "invitations" | "reset" | "account") => "web",
+        Some(
+            "sign-in" | "sign-out" | "setup" | "invitations" | "reset" | "account" | "connect"
+            | "oauth" | "workspaces",
+        ) => "web",
         Some(_) => "public",
         None => "none",
     }

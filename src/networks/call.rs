@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 use url::Url;
 
-use super::{Credential, Facts, failure};
+use super::{App, Credential, Facts, Host, Hosts, failure};
 use crate::base::{CorrelationId, Timestamp};
 use crate::domain::channel::Account;
 use crate::domain::publish::{Failure, Outcome, Reading};
@@ -27,6 +27,10 @@ pub struct Call<'a> {
     pub credential: Option<&'a Credential>,
     pub account: Option<&'a Account>,
     pub facts: &'a Facts,
+    /// Where hosts are that are the same for every account.
+    pub hosts: &'a Hosts,
+    /// This installation as an application of the network, where something is traded with it.
+    pub app: Option<&'a App>,
     /// Where this installation is seen from outside, without a slash at the end.
     pub public_url: &'a str,
     pub now: Timestamp,
@@ -60,6 +64,12 @@ impl Call<'_> {
     pub(super) fn at(&self, path: &str) -> Result<Url, CallError> {
         let base = self.instance.ok_or(CallError::Missing("instance"))?;
         let joined = format!("{}{path}", base.as_str().trim_end_matches('/'));
+        Url::parse(&joined).map_err(|_| CallError::Missing("instance"))
+    }
+
+    /// The address of `path`, which is one of ours, on a host of the network.
+    pub(super) fn on(&self, host: &Host, path: &str) -> Result<Url, CallError> {
+        let joined = format!("{}{path}", self.hosts.base(host));
         Url::parse(&joined).map_err(|_| CallError::Missing("instance"))
     }
 
@@ -115,7 +125,6 @@ impl Call<'_> {
     /// What the network said in an answer, fit to be shown and stored.
     pub(super) fn words(&self, response: &Response) -> String {
         let body = String::from_utf8_lossy(&response.body);
-        let secrets = self.credential.map(Credential::secrets).unwrap_or_default();
         let said = match serde_json::from_slice::<Value>(&response.body) {
             Ok(json) => {
                 let field = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -128,7 +137,13 @@ impl Call<'_> {
             }
             Err(_) => body.into_owned(),
         };
-        scrub(&said, 500, &secrets)
+        self.scrubbed(&said)
+    }
+
+    /// Fit to be shown and stored: short, and without the credential.
+    pub(super) fn scrubbed(&self, said: &str) -> String {
+        let secrets = self.credential.map(Credential::secrets).unwrap_or_default();
+        scrub(said, 500, &secrets)
     }
 
     /// Sends a commit; a missing answer already means something.

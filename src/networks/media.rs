@@ -1,6 +1,7 @@
 //! Assets on their way to a network: what each is, and its bytes, read as they are sent.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ impl Media {
 
     /// The bytes as the body of a request. Set `Content-Type` with it.
     pub fn body(&self) -> Body {
-        Body::Stream { bytes: self.bytes(), open: self.open() }
+        Body::Stream { bytes: self.bytes(), open: self.open(0..self.bytes()) }
     }
 
     /// The bytes as a file of a form.
@@ -52,14 +53,26 @@ impl Media {
             name: format!("{}.{ending}", self.asset.id),
             mime: self.kind().mime(),
             bytes: self.bytes(),
-            open: self.open(),
+            open: self.open(0..self.bytes()),
         }
     }
 
-    fn open(&self) -> Arc<dyn Fn() -> Pieces + Send + Sync> {
+    /// A stretch of the bytes as the body of a request.
+    pub fn stretch_body(&self, range: Range<u64>) -> Body {
+        let bytes = range.end.saturating_sub(range.start);
+        Body::Stream { bytes, open: self.open(range) }
+    }
+
+    /// A stretch of the bytes as a file of a form.
+    pub fn stretch(&self, range: Range<u64>) -> File {
+        let bytes = range.end.saturating_sub(range.start);
+        File { bytes, open: self.open(range), ..self.file() }
+    }
+
+    fn open(&self, range: Range<u64>) -> Arc<dyn Fn() -> Pieces + Send + Sync> {
         let blob = self.blob.clone();
         Arc::new(move || {
-            let pieces = blob.pieces(0..blob.bytes());
+            let pieces = blob.pieces(range.clone());
             pieces.map(|piece| piece.map_err(io::Error::other)).boxed()
         })
     }

@@ -1,14 +1,19 @@
 //! Social networks behind one trait: what each can take, how it is called, what its answers mean.
 //! Must not see the store or the vault, read a clock, sleep, or repeat a commit; the engine does.
 
+mod advice;
 mod bluesky;
 mod call;
 mod credential;
 mod feed;
+mod hosts;
+mod linkedin;
 mod mastodon;
 mod media;
+pub mod oauth;
 mod told;
 mod webhook;
+mod x;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,22 +22,44 @@ use async_trait::async_trait;
 
 use crate::base::{ChannelId, DeliveryId, Rng, Timestamp};
 use crate::domain::capability::Capabilities;
-use crate::domain::channel::Account;
+use crate::domain::channel::{Account, Channel};
+use crate::domain::connection::Offer;
+use crate::domain::cost::{Charge, Prices};
+use crate::domain::place::Place;
 use crate::domain::post::{OptionValue, PartDraft};
 use crate::domain::publish::{Failure, Outcome, ReadBack, Reading, Receipt};
 
+pub use advice::next_step;
 pub use call::{Call, CallError};
 pub use credential::Credential;
+pub use hosts::{Host, Hosts, Version};
 pub use media::Media;
+pub use oauth::{App, Oauth};
 pub use told::Told;
 
 /// Every network, one line each.
-pub static REGISTRY: &[&dyn Network] =
-    &[&feed::Feed, &mastodon::Mastodon, &bluesky::Bluesky, &webhook::Webhook];
+pub static REGISTRY: &[&dyn Network] = &[
+    &feed::Feed,
+    &mastodon::Mastodon,
+    &bluesky::Bluesky,
+    &webhook::Webhook,
+    &x::X,
+    &linkedin::LinkedIn,
+];
 
 /// The network with this word.
 pub fn named(word: &str) -> Option<&'static dyn Network> {
     REGISTRY.iter().copied().find(|network| network.word() == word)
+}
+
+/// Whose calls stand or fall with those of this channel.
+pub fn place_of(channel: &Channel) -> Place {
+    let hosts = named(&channel.network).map(Network::hosts).unwrap_or_default();
+    let own = Place::of(channel);
+    match hosts.first().and_then(|host| host.url.split_once("://")) {
+        Some((_, server)) => Place { server: server.to_owned(), channel: None, ..own },
+        None => own,
+    }
 }
 
 /// Facts read from a network when a channel was connected; they rule limits and evidence.
@@ -55,6 +82,27 @@ pub trait Network: Send + Sync {
         false
     }
 
+    /// How accounts are connected on a page of the network's own; `None` where they are not.
+    fn oauth(&self) -> Option<&'static Oauth> {
+        None
+    }
+
+    /// Its hosts, if they are the same for every account; the first is the one that is called to
+    /// publish.
+    fn hosts(&self) -> &'static [Host] {
+        &[]
+    }
+
+    /// The version that its calls name, where they must.
+    fn version(&self) -> Option<&'static Version> {
+        None
+    }
+
+    /// When a limit ends of which a refusal does not say that.
+    fn unsaid_reset(&self, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
     fn capabilities(&self, facts: &Facts) -> Capabilities;
 
     /// How the fate of a part can be learnt afterwards.
@@ -66,22 +114,43 @@ pub trait Network: Send + Sync {
     /// Whom the credential speaks for: tests a channel, and confirms or clears a refused call.
     async fn identify(&self, call: &Call<'_>) -> Result<Account, CallError>;
 
+    /// The accounts that a fresh grant, the call's credential, covers: one, or several to choose
+    /// from.
+    async fn offers(&self, call: &Call<'_>) -> Result<Vec<Offer>, CallError> {
+        let account = self.identify(call).await?;
+        Ok(vec![Offer { account, kind: String::new(), facts: Facts::new() }])
+    }
+
     /// From when on the credential should be renewed; `None` for one that does not end.
-    fn renew_from(&self, _credential: &Credential) -> Option<Timestamp> {
-        None
+    fn renew_from(&self, credential: &Credential) -> Option<Timestamp> {
+        self.oauth().and_then(|_| oauth::renew_from(credential))
     }
 
     /// From when on the credential should be renewed even if nobody uses it, so that it does not
     /// end for want of use; `None` for one that does not.
-    fn keep_from(&self, _credential: &Credential) -> Option<Timestamp> {
-        None
+    fn keep_from(&self, credential: &Credential) -> Option<Timestamp> {
+        self.oauth().and_then(|_| oauth::keep_from(credential))
     }
 
     /// A credential in place of the call's, which is about to end or was refused. It is stored
     /// before it is used, and nobody else renews the same one meanwhile. `Unauthorized` means that
     /// a person is needed: more than one answer must have said so.
-    async fn renew(&self, _call: &Call<'_>) -> Result<Credential, CallError> {
-        Err(CallError::Missing("token"))
+    async fn renew(&self, call: &Call<'_>) -> Result<Credential, CallError> {
+        let oauth = self.oauth().ok_or(CallError::Missing("token"))?;
+        match oauth.renew(call).await {
+            // Used up by an answer that was lost, perhaps: a person is needed when the token is
+            // refused too.
+            Err(CallError::Unauthorized(said)) => match self.identify(call).await {
+                Err(CallError::Unauthorized(_)) => Err(CallError::Unauthorized(said)),
+                _ => Err(CallError::Unreachable(said)),
+            },
+            renewed => renewed,
+        }
+    }
+
+    /// What a part with this text costs there.
+    fn charge(&self, _prices: &Prices, _text: &str) -> Option<Charge> {
+        None
     }
 
     /// Whether a limit that an answer told of counts all accounts of this installation together.
@@ -197,6 +266,8 @@ pub struct PartCall<'a> {
     pub before: &'a [Receipt],
     /// Other parts of the channel, newest first: what they are cannot be this one.
     pub known: &'a [Receipt],
+    /// An earlier attempt may have got through.
+    pub in_doubt: bool,
 }
 
 impl PartCall<'_> {

@@ -17,6 +17,8 @@ pub struct Told {
     pub window: Option<Duration>,
     /// When calls are taken again.
     pub reset: Option<Timestamp>,
+    /// It counts all accounts of the app together.
+    pub of_app: bool,
 }
 
 /// Numbers from here on are instants in Unix seconds, smaller ones are seconds to go.
@@ -32,6 +34,9 @@ impl Told {
             let forms = ["ratelimit-", "x-ratelimit-", "x-rate-limit-"];
             forms.iter().find_map(|form| text(&format!("{form}{what}")))
         };
+        if let Some(day) = used_up(headers, now) {
+            return day;
+        }
         let number = |what: &str| named(what)?.parse::<u32>().ok();
         let reset = named("reset").and_then(|text| instant(text, now));
         let retry = text(RETRY_AFTER.as_str()).and_then(|text| wait(text, now));
@@ -41,8 +46,28 @@ impl Told {
             remaining: number("remaining"),
             window: named("policy").and_then(window),
             reset: reset.map(|at| at.clamp(now.plus(SHORTEST), now.plus(LONGEST))),
+            of_app: false,
         }
     }
+}
+
+/// X's limits for a whole day, which stand beside those of its short window (networks.md 1.4).
+fn used_up(headers: &HeaderMap, now: Timestamp) -> Option<Told> {
+    ["app", "user"].into_iter().find_map(|of| {
+        let named = |what: &str| {
+            let name = format!("x-{of}-limit-24hour-{what}");
+            headers.get(name)?.to_str().ok().map(str::trim)
+        };
+        let spent = named("remaining")?.parse::<u32>().ok()? == 0;
+        let reset = named("reset").and_then(|text| instant(text, now)).filter(|_| spent)?;
+        Some(Told {
+            allowed: named("limit").and_then(|text| text.parse().ok()),
+            remaining: Some(0),
+            window: Some(LONGEST),
+            reset: Some(reset.clamp(now.plus(SHORTEST), now.plus(LONGEST))),
+            of_app: of == "app",
+        })
+    })
 }
 
 /// ISO 8601 (Mastodon), Unix seconds (Bluesky, X), or seconds to go.

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::future::BoxFuture;
-use oauth2::basic::{BasicClient, BasicTokenResponse};
-use oauth2::{
-    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
-    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, Scope, TokenResponse, TokenUrl,
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+    BasicTokenType,
 };
+use oauth2::{
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret,
+    CsrfToken, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
+    StandardTokenResponse, TokenResponse, TokenUrl,
+};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::redact::scrub;
@@ -21,8 +26,8 @@ use crate::base::{CorrelationId, Rng, Secret};
 /// This installation as a client of one authorization server.
 pub struct OauthApp {
     pub client_id: String,
-    /// Sent in the body of the token request.
     pub client_secret: Secret<String>,
+    pub proves: Proves,
     pub auth_url: Url,
     pub token_url: Url,
     /// Sent as it stands; `urn:ietf:wg:oauth:2.0:oob` makes the server show the code instead.
@@ -31,11 +36,20 @@ pub struct OauthApp {
     pub origin: Origin,
 }
 
+/// How a client says to the token endpoint who it is (RFC 6749, 2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proves {
+    /// Id and secret stand in the body.
+    InBody,
+    /// They are HTTP Basic, and neither stands in the body.
+    ByBasic,
+}
+
 /// Where to send the person, and what to keep until they are back.
 #[derive(Debug)]
 pub struct Authorization {
     pub url: Url,
-    /// 256 bits; the callback must bring it back.
+    /// 256 random bits; the callback must bring it back.
     pub state: Secret<String>,
     /// For [`Traded::Code`], when PKCE was asked for.
     pub verifier: Option<Secret<String>>,
@@ -48,6 +62,8 @@ pub struct Token {
     pub refresh: Option<Secret<String>>,
     /// From the moment of the answer; `None` when the server does not say or it does not expire.
     pub expires_in: Option<Duration>,
+    /// Of the refresh token, from the moment of the answer; few servers say it.
+    pub refresh_expires_in: Option<Duration>,
     /// `None` when the server does not say, which means those that were asked for.
     pub scopes: Option<Vec<String>>,
 }
@@ -62,6 +78,7 @@ pub enum Traded<'a> {
 }
 
 /// One trade.
+#[derive(Clone, Copy)]
 pub struct Exchange<'a> {
     pub traded: Traded<'a>,
     pub deadline: Duration,
@@ -82,12 +99,42 @@ pub enum OauthError {
 
 const ERROR_CODE_BYTES: usize = 100;
 
+/// What some servers say beside the standard's fields.
+#[derive(Debug, Serialize, Deserialize)]
+struct More {
+    refresh_token_expires_in: Option<u64>,
+}
+
+impl ExtraTokenFields for More {}
+
+type Answered = StandardTokenResponse<More, BasicTokenType>;
+
+/// The crate's client, with [`More`] in its answers.
+type Asking = Client<
+    BasicErrorResponse,
+    Answered,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+>;
+
 impl OauthApp {
     /// Randomness of the state and the verifier comes from `rng`.
     pub fn authorize_url(&self, scopes: &[&str], pkce: bool, rng: &dyn Rng) -> Authorization {
-        let state = random_text(rng);
+        self.authorize_as(&random_text(rng), scopes, pkce, rng)
+    }
+
+    /// The same with a state of the caller's own, which must hold as much randomness.
+    pub fn authorize_as(
+        &self,
+        state: &str,
+        scopes: &[&str],
+        pkce: bool,
+        rng: &dyn Rng,
+    ) -> Authorization {
+        let state = state.to_owned();
         let verifier = pkce.then(|| random_text(rng));
-        let client = BasicClient::new(ClientId::new(self.client_id.clone()))
+        let client = Asking::new(ClientId::new(self.client_id.clone()))
             .set_auth_uri(AuthUrl::from_url(self.auth_url.clone()))
             .set_redirect_uri(RedirectUrl::from_url(self.redirect_uri.clone()));
         let mut ask = client
@@ -107,9 +154,12 @@ impl OauthApp {
         transport: &dyn Transport,
         exchange: Exchange<'_>,
     ) -> Result<Token, OauthError> {
-        let client = BasicClient::new(ClientId::new(self.client_id.clone()))
+        let client = Asking::new(ClientId::new(self.client_id.clone()))
             .set_client_secret(ClientSecret::new(self.client_secret.reveal().clone()))
-            .set_auth_type(AuthType::RequestBody)
+            .set_auth_type(match self.proves {
+                Proves::InBody => AuthType::RequestBody,
+                Proves::ByBasic => AuthType::BasicAuth,
+            })
             .set_token_uri(TokenUrl::from_url(self.token_url.clone()))
             .set_redirect_uri(RedirectUrl::from_url(self.redirect_uri.clone()));
         let carrier = Carrier {
@@ -179,7 +229,7 @@ impl<'c> AsyncHttpClient<'c> for Carrier<'_> {
         Box::pin(async move {
             let answer = self.transport.send(request).await?;
             self.status.store(answer.status, Ordering::Relaxed);
-            let mut response = HttpResponse::new(answer.body.to_vec());
+            let mut response = HttpResponse::new(typed(&answer.body));
             *response.status_mut() = http::StatusCode::from_u16(answer.status)
                 .unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
             *response.headers_mut() = answer.headers;
@@ -188,13 +238,35 @@ impl<'c> AsyncHttpClient<'c> for Carrier<'_> {
     }
 }
 
-impl From<&BasicTokenResponse> for Token {
-    fn from(token: &BasicTokenResponse) -> Self {
-        let scopes = |scopes: &Vec<Scope>| scopes.iter().map(|scope| scope.to_string()).collect();
+/// A token without its type is a bearer's: LinkedIn's have none, and the crate asks for it.
+fn typed(body: &[u8]) -> Vec<u8> {
+    let mut answer: serde_json::Map<String, serde_json::Value> = match serde_json::from_slice(body)
+    {
+        Ok(answer) => answer,
+        Err(_) => return body.to_vec(),
+    };
+    if !answer.contains_key("access_token") || answer.contains_key("token_type") {
+        return body.to_vec();
+    }
+    answer.insert("token_type".to_owned(), "bearer".into());
+    serde_json::to_vec(&answer).unwrap_or_else(|_| body.to_vec())
+}
+
+impl From<&Answered> for Token {
+    fn from(token: &Answered) -> Self {
+        // The standard separates them by spaces; some servers do by commas.
+        let words = |scope: &Scope| {
+            scope.split(',').filter(|w| !w.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let scopes = |scopes: &Vec<Scope>| scopes.iter().flat_map(words).collect();
         Self {
             access: Secret::new(token.access_token().secret().clone()),
             refresh: token.refresh_token().map(|refresh| Secret::new(refresh.secret().clone())),
             expires_in: token.expires_in(),
+            refresh_expires_in: token
+                .extra_fields()
+                .refresh_token_expires_in
+                .map(Duration::from_secs),
             scopes: token.scopes().map(scopes),
         }
     }

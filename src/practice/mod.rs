@@ -5,11 +5,15 @@ pub mod bluesky;
 mod exchange;
 mod fault;
 mod journal;
+pub mod linkedin;
 pub mod mastodon;
+mod multipart;
+pub mod oauth;
 mod page;
 mod serve;
 pub mod webhook;
 mod world;
+pub mod x;
 
 pub use exchange::{Answer, Fate, Request};
 pub use fault::{Act, Fault, Matcher, Reset};
@@ -28,6 +32,8 @@ enum Instance {
     Mastodon(Box<mastodon::Server>),
     Bluesky(Box<bluesky::Server>),
     Webhook(webhook::Receiver),
+    X(Box<x::Server>),
+    LinkedIn(Box<linkedin::Server>),
 }
 
 impl Instance {
@@ -36,6 +42,8 @@ impl Instance {
             Self::Mastodon(_) => mastodon::kind_of_call(request),
             Self::Bluesky(_) => bluesky::kind_of_call(request),
             Self::Webhook(_) => webhook::kind_of_call(request),
+            Self::X(_) => x::kind_of_call(request),
+            Self::LinkedIn(_) => linkedin::kind_of_call(request),
         }
     }
 
@@ -44,6 +52,8 @@ impl Instance {
             Self::Mastodon(server) => server.answer(moment, request),
             Self::Bluesky(server) => server.answer(moment, request),
             Self::Webhook(receiver) => receiver.answer(moment, request),
+            Self::X(server) => server.answer(moment, request),
+            Self::LinkedIn(server) => server.answer(moment, request),
         }
     }
 
@@ -52,6 +62,8 @@ impl Instance {
             Self::Mastodon(server) => server.rate_limited(reset),
             Self::Bluesky(_) => bluesky::rate_limited(now, reset),
             Self::Webhook(_) => webhook::Receiver::rate_limited(now, reset),
+            Self::X(_) => x::rate_limited(reset),
+            Self::LinkedIn(_) => linkedin::rate_limited(),
         }
     }
 
@@ -60,6 +72,8 @@ impl Instance {
             Self::Mastodon(_) => mastodon::unauthorized(),
             Self::Bluesky(_) => bluesky::unauthorized(),
             Self::Webhook(_) => webhook::unauthorized(),
+            Self::X(_) => x::unauthorized(),
+            Self::LinkedIn(_) => linkedin::unauthorized(),
         }
     }
 
@@ -69,6 +83,8 @@ impl Instance {
             Self::Mastodon(server) => request.bearer().into_iter().for_each(|t| server.revoke(t)),
             Self::Bluesky(server) => request.bearer().into_iter().for_each(|t| server.revoke(t)),
             Self::Webhook(receiver) => receiver.gone = true,
+            Self::X(server) => server.revoke(request),
+            Self::LinkedIn(server) => request.bearer().into_iter().for_each(|t| server.revoke(t)),
         }
     }
 
@@ -77,6 +93,8 @@ impl Instance {
             Self::Mastodon(server) => server.shown(),
             Self::Bluesky(server) => server.shown(),
             Self::Webhook(receiver) => receiver.shown(),
+            Self::X(server) => server.shown(),
+            Self::LinkedIn(server) => server.shown(),
         }
     }
 }

@@ -7,8 +7,8 @@ use super::fault::Faults;
 use super::journal::Moment;
 use super::page::ShownInstance;
 use super::{
-    Act, Answer, Fate, Fault, Instance, JournalEntry, Request, RequestLine, bluesky, mastodon,
-    no_such_host, webhook,
+    Act, Answer, Fate, Fault, Instance, JournalEntry, Request, RequestLine, bluesky, linkedin,
+    mastodon, no_such_host, webhook, x,
 };
 use crate::base::{SeededRng, Timestamp};
 
@@ -69,6 +69,18 @@ impl World {
         self.instances.insert(host.to_owned(), Instance::Bluesky(Box::new(server)));
     }
 
+    /// Adds a server that plays LinkedIn, or replaces the one of this name.
+    pub fn add_linkedin(&mut self, host: &str, settings: linkedin::Settings) {
+        let server = Box::new(linkedin::Server::new(host, settings));
+        self.instances.insert(host.to_owned(), Instance::LinkedIn(server));
+    }
+
+    /// Adds a server that plays X, or replaces the one of this name.
+    pub fn add_x(&mut self, host: &str, settings: x::Settings) {
+        let server = Box::new(x::Server::new(host, settings));
+        self.instances.insert(host.to_owned(), Instance::X(server));
+    }
+
     /// Adds an account whose token exists already, or app password where a network has those;
     /// `scopes` are separated by spaces. Gives the account's id, or `None` when there is no such
     /// host.
@@ -82,6 +94,8 @@ impl World {
         Some(match self.instances.get_mut(host)? {
             Instance::Mastodon(server) => server.add_account(username, token, scopes),
             Instance::Bluesky(server) => server.add_account(username, token),
+            Instance::X(server) => server.add_account(username, token, scopes),
+            Instance::LinkedIn(server) => server.add_account(username, token, scopes),
             Instance::Webhook(_) => return None,
         })
     }
@@ -90,14 +104,28 @@ impl World {
     pub fn mastodon(&mut self, host: &str) -> Option<&mut mastodon::Server> {
         match self.instances.get_mut(host)? {
             Instance::Mastodon(server) => Some(server),
-            Instance::Bluesky(_) | Instance::Webhook(_) => None,
+            _ => None,
         }
     }
 
     pub fn bluesky(&mut self, host: &str) -> Option<&mut bluesky::Server> {
         match self.instances.get_mut(host)? {
             Instance::Bluesky(server) => Some(server),
-            Instance::Mastodon(_) | Instance::Webhook(_) => None,
+            _ => None,
+        }
+    }
+
+    pub fn linkedin(&mut self, host: &str) -> Option<&mut linkedin::Server> {
+        match self.instances.get_mut(host)? {
+            Instance::LinkedIn(server) => Some(server),
+            _ => None,
+        }
+    }
+
+    pub fn x(&mut self, host: &str) -> Option<&mut x::Server> {
+        match self.instances.get_mut(host)? {
+            Instance::X(server) => Some(server),
+            _ => None,
         }
     }
 
@@ -105,7 +133,7 @@ impl World {
     pub fn webhook(&mut self, host: &str) -> Option<&mut webhook::Receiver> {
         match self.instances.get_mut(host)? {
             Instance::Webhook(receiver) => Some(receiver),
-            Instance::Bluesky(_) | Instance::Mastodon(_) => None,
+            _ => None,
         }
     }
 

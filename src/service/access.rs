@@ -28,6 +28,8 @@ pub struct Access<R: Right> {
     pub(crate) actor: Actor,
     pub(crate) correlation: CorrelationId,
     pub(crate) repeat: Option<Marked>,
+    /// That of a person who asks by one, not within another's pages.
+    pub(crate) session: Option<(UserId, SessionId)>,
     proof: Proof,
     right: PhantomData<fn() -> R>,
 }
@@ -35,8 +37,17 @@ pub struct Access<R: Right> {
 impl<R: Right> Access<R> {
     /// That of a host to a workspace which it made.
     pub(super) fn of_host(scope: Scope, actor: Actor, correlation: CorrelationId) -> Self {
-        let proof = Proof::Vouched;
-        Self { scope, actor, correlation, repeat: None, proof, right: PhantomData }
+        Self::with(scope, actor, correlation, Proof::Vouched)
+    }
+
+    /// That of whoever handed a link out, for the one thing that it is for.
+    pub(super) fn of_link(scope: Scope, by: Actor, correlation: CorrelationId) -> Self {
+        Self::with(scope, by, correlation, Proof::Own)
+    }
+
+    fn with(scope: Scope, actor: Actor, correlation: CorrelationId, proof: Proof) -> Self {
+        let (repeat, session) = (None, None);
+        Self { scope, actor, correlation, repeat, session, proof, right: PhantomData }
     }
 
     pub fn correlation(&self) -> CorrelationId {
@@ -79,6 +90,7 @@ impl<R: Right> Access<R> {
             actor: self.actor.clone(),
             correlation: self.correlation,
             repeat: self.repeat.clone(),
+            session: self.session,
             proof: self.proof,
             right: PhantomData,
         }
@@ -170,6 +182,14 @@ impl Principal {
         match &self.0 {
             Who::Key { .. } => None,
             Who::User { session, .. } | Who::Embed { session, .. } => Some(*session),
+        }
+    }
+
+    /// A person, by a session of their own.
+    fn own_session(&self) -> Option<(UserId, SessionId)> {
+        match &self.0 {
+            Who::User { user, session, .. } => Some((*user, *session)),
+            Who::Key { .. } | Who::Embed { .. } => None,
         }
     }
 
@@ -337,7 +357,9 @@ impl Services {
             Some(Entry { lacks: Some(CLOSED), .. }) => Err(not_found()),
             Some(Entry { lacks: None, .. }) if proof < R::PROOF => Err(step_up()),
             Some(Entry { scope, lacks: None }) => {
-                Ok(Access { scope, actor, correlation, repeat: None, proof, right: PhantomData })
+                let session = principal.own_session();
+                let (repeat, right) = (None, PhantomData);
+                Ok(Access { scope, actor, correlation, repeat, session, proof, right })
             }
             Some(Entry { scope, lacks: Some(lacks) }) => {
                 let denied = Attempt::denied([lacks]);
@@ -373,7 +395,8 @@ impl Services {
         let actor = principal.actor();
         let Entry { scope, lacks: None } = entered else { return None };
         let proof = principal.proof(self.now());
-        Some(Access { scope, actor, correlation, repeat: None, proof, right: PhantomData })
+        let (repeat, session, right) = (None, principal.own_session(), PhantomData);
+        Some(Access { scope, actor, correlation, repeat, session, proof, right })
     }
 
     /// An operator's access: any workspace, every right, and an event that names the `verb`.
@@ -400,7 +423,6 @@ impl Services {
             })
             .await
             .map_err(refused)?;
-        let (actor, proof) = (operator.actor(), Proof::Own);
-        Ok(Access { scope, actor, correlation, repeat: None, proof, right: PhantomData })
+        Ok(Access::with(scope, operator.actor(), correlation, Proof::Own))
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::channels::Asking;
@@ -12,7 +13,7 @@ use crate::base::{ChannelId, Code, CorrelationId, Problem, Timestamp, limits};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::publish::Failure;
 use crate::domain::rate::Purpose;
-use crate::networks::{self, Call, CallError, Credential};
+use crate::networks::{self, Call, CallError, Credential, oauth};
 use crate::store::rows::{SealedCredential, WrappedKey};
 use crate::store::{Key as _, Row as _, Scope, Span, View};
 use crate::vault::{WorkspaceKey, WrappedKey as Wrapped};
@@ -41,14 +42,28 @@ pub enum Renewal {
 /// One flight per credential: whoever comes second waits, and finds what the first one brought.
 #[derive(Default)]
 pub struct Renewals {
+    /// Of those that must not end with whoever asked for them.
+    tasks: TaskTracker,
     flights: Mutex<BTreeMap<ChannelId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Renewals {
+    /// Until none is under way.
+    pub async fn settled(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
     fn flight(&self, channel: ChannelId) -> Arc<tokio::sync::Mutex<()>> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         flights.retain(|_, flight| Arc::strong_count(flight) > 1);
         Arc::clone(flights.entry(channel).or_default())
+    }
+
+    /// Whether somebody is renewing it right now.
+    pub(super) fn is_flying(&self, channel: ChannelId) -> bool {
+        let flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        flights.get(&channel).is_some_and(|flight| Arc::strong_count(flight) > 1)
     }
 }
 
@@ -78,14 +93,39 @@ impl Services {
         channel: ChannelId,
         credential: &Credential,
     ) -> Result<SealedCredential, Problem> {
-        let wrapped = self.store.read(move |view| view.get::<WrappedKey>(&scope, &())).await;
-        let wrapped = wrapped.map_err(trouble)?.ok_or_else(|| broken("no data key"))?;
-        let key = self.workspace_key(&scope, wrapped)?;
-        let plain = credential.to_bytes();
-        let sealed = key
-            .seal(self.rng.as_ref(), &key_path(&scope, channel), plain.reveal())
-            .map_err(broken)?;
+        let sealed = self.seal_at(scope, &key_path(&scope, channel), credential).await?;
         Ok(SealedCredential { sealed })
+    }
+
+    /// Seals a credential under the workspace's key; it opens nowhere but at `place`.
+    pub(super) async fn seal_at(
+        &self,
+        scope: Scope,
+        place: &[u8],
+        credential: &Credential,
+    ) -> Result<Vec<u8>, Problem> {
+        let key = self.key_of(&scope).await?;
+        let plain = credential.to_bytes();
+        key.seal(self.rng.as_ref(), place, plain.reveal()).map_err(broken)
+    }
+
+    /// Opens what [`Services::seal_at`] has sealed.
+    pub(super) async fn unseal_at(
+        &self,
+        scope: &Scope,
+        place: &[u8],
+        sealed: &[u8],
+    ) -> Result<Credential, Problem> {
+        let key = self.key_of(scope).await?;
+        let plain = key.open(place, sealed).map_err(broken)?;
+        Credential::from_bytes(plain.reveal()).ok_or_else(|| broken("not a credential"))
+    }
+
+    async fn key_of(&self, scope: &Scope) -> Result<WorkspaceKey, Problem> {
+        let of = *scope;
+        let wrapped = self.store.read(move |view| view.get::<WrappedKey>(&of, &())).await;
+        let wrapped = wrapped.map_err(trouble)?.ok_or_else(|| broken("no data key"))?;
+        self.workspace_key(scope, wrapped)
     }
 
     /// Opens what was read of a channel.
@@ -119,9 +159,26 @@ impl Services {
         if from.is_none_or(|from| self.now() < from) {
             return Ok(opened);
         }
-        match self.renew(scope, &opened, correlation).await? {
+        match self.renew_ahead(scope, &opened, correlation).await? {
             Renewal::Renewed(fresh) => Ok(*fresh),
             Renewal::Never | Renewal::Dead(_) | Renewal::Later(_) => Ok(opened),
+        }
+    }
+
+    /// The same as [`Services::renew`] for a credential that still works. One whose last renewal
+    /// nobody knows the end of is used up first: to try once more may end it at once.
+    pub(super) async fn renew_ahead(
+        &self,
+        scope: &Scope,
+        opened: &OpenedChannel,
+        correlation: CorrelationId,
+    ) -> Result<Renewal, Problem> {
+        match self.in_doubt(scope, opened).await? {
+            Some(until) => {
+                let detail = format!("the last renewal is in doubt; works until {until}");
+                Ok(Renewal::Later(Failure::new("renewal_in_doubt", detail)))
+            }
+            None => self.renew(scope, opened, correlation).await,
         }
     }
 
@@ -138,10 +195,31 @@ impl Services {
             .zip(opened.credential.as_ref())
             .filter(|(network, credential)| network.renew_from(credential).is_some());
         let Some((network, _)) = renewable else { return Ok(Renewal::Never) };
+        if network.oauth().is_none() {
+            return self.renew_alone(scope, (id, opened.sealed.clone()), correlation).await;
+        }
+        // Whoever asked may go away; an answer that carries the next token must not go with them.
+        let (services, scope, seen) = (self.clone(), *scope, opened.sealed.clone());
+        let flight = self
+            .renewals
+            .tasks
+            .spawn(async move { services.renew_alone(&scope, (id, seen), correlation).await });
+        flight.await.unwrap_or_else(|error| Err(broken(error)))
+    }
+
+    async fn renew_alone(
+        &self,
+        scope: &Scope,
+        (id, seen): (ChannelId, Option<SealedCredential>),
+        correlation: CorrelationId,
+    ) -> Result<Renewal, Problem> {
         let flight = self.renewals.flight(id);
         let _alone = flight.lock().await;
         let now = self.read_opened(scope, id).await?;
-        if now.sealed != opened.sealed {
+        let Some(network) = networks::named(&now.channel.network) else {
+            return Ok(Renewal::Never);
+        };
+        if now.sealed != seen {
             return Ok(Renewal::Renewed(Box::new(now)));
         }
         let instance = now.channel.instance.as_deref().and_then(|url| Url::parse(url).ok());
@@ -155,8 +233,22 @@ impl Services {
         if let Some(until) = self.no_reads_before(scope, &now.channel).await? {
             return Ok(Renewal::Later(Failure::new("rate_limited", format!("until {until}"))));
         }
+        let app = match network.oauth() {
+            Some(_) => match self.opened_app(network.word()).await {
+                Ok((app, _)) => Some(app),
+                Err(problem) if problem.code == Code::AppMissing => {
+                    let failure = Failure::new("app_missing", String::new());
+                    return Ok(Renewal::Later(failure));
+                }
+                Err(problem) => return Err(problem),
+            },
+            None => None,
+        };
         let way = self.watched(scope, &now.channel, Purpose::Read);
-        let renewed = network.renew(&Call { transport: &way, ..self.call(&asking) }).await;
+        self.renewal_begins(scope, network, id).await?;
+        let call = Call { transport: &way, app: app.as_ref(), ..self.call(&asking) };
+        let renewed = network.renew(&call).await;
+        self.renewal_ended(scope, network, id, &renewed).await?;
         let said = |result: &str, failure: &Failure| {
             let (network, code) = (&now.channel.network, &failure.code);
             tracing::warn!(
@@ -191,6 +283,7 @@ impl Services {
             let page = self.store.read(move |v| Scope::rounds(v, from.as_ref(), limits::PAGE_MAX));
             let page = page.await.map_err(trouble)?;
             for (_, scope) in &page {
+                self.tell_of_endings(*scope).await?;
                 for opened in self.idle(scope).await? {
                     found += 1;
                     renewed += usize::from(self.keep(scope, &opened).await);
@@ -222,7 +315,7 @@ impl Services {
     /// Whether the session was renewed. One that the network has ended needs a person.
     async fn keep(&self, scope: &Scope, opened: &OpenedChannel) -> bool {
         let (channel, correlation) = (opened.channel.id, CorrelationId::new(self.rng.as_ref()));
-        let kept = match self.renew(scope, opened, correlation).await {
+        let kept = match self.renew_ahead(scope, opened, correlation).await {
             Ok(Renewal::Renewed(_)) => return true,
             Ok(Renewal::Never | Renewal::Later(_)) => Ok(()),
             Ok(Renewal::Dead(why)) => {
@@ -261,9 +354,15 @@ impl Services {
     ) -> Result<(), Problem> {
         let (of, id, before) = (*scope, old.channel.id, old.sealed.clone());
         let sealed = self.seal(of, id, credential).await?;
+        let grant = networks::named(&old.channel.network)
+            .and_then(networks::Network::oauth)
+            .map(|_| oauth::grant(credential, &[], self.now()));
         let written = self.store.write(move |tx| {
             if tx.get::<SealedCredential>(&of, &id)? == before {
                 tx.put(&of, &id, &sealed)?;
+                if let Some(grant) = &grant {
+                    super::grants::renewed(tx, &of, id, grant)?;
+                }
             }
             Ok(())
         });

@@ -6,17 +6,21 @@ mod attempts;
 mod backups;
 mod channels;
 mod closing;
+mod connections;
 mod controls;
+mod costs;
 mod credentials;
 mod deliveries;
 mod events;
 mod feeds;
+mod grants;
 mod hosts;
 mod idempotency;
 mod jobs;
 mod keys;
 mod media;
 mod members;
+mod networks;
 mod overview;
 mod pauses;
 mod planning;
@@ -57,6 +61,10 @@ pub use backups::{
 };
 pub use channels::{Brought, ChannelChange, Grace};
 pub use closing::DeletedShown;
+pub use connections::{
+    AppShown, Back, Bearing, CameBack, ConnectionShown, Gone, NewApp, NewConnection,
+    Seen as SeenConnection,
+};
 pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
@@ -65,6 +73,7 @@ pub use events::{
     NotAnExport, check_export,
 };
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
+pub use grants::{GrantShown, RefreshShown, RefreshedShown};
 pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
 pub use jobs::{Job, JobShown, Jobs, Order};
@@ -129,6 +138,8 @@ pub struct Services {
     pub renewals: Arc<Renewals>,
     /// Servers and accounts that get no posts for a while.
     pub circuits: Arc<Circuits>,
+    /// Where the hosts of networks are.
+    pub hosts: Arc<crate::networks::Hosts>,
     /// People who come to sign in.
     pub people: Arc<People>,
     /// The last look at the disk, and when that was.

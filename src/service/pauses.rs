@@ -1,18 +1,21 @@
 //! Pauses at every level: everything, a network, a workspace, a channel. A pause is a condition:
 //! it holds deliveries back, and changes none of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::closing::is_closed;
 use super::shown::WorkspaceShown;
-use super::{Access, Services, no, not_found, refused, shown, trouble};
-use crate::base::{ChannelId, Problem, Wrong};
+use super::{Access, Change, Services, no, not_found, refused, shown, transition, trouble};
+use crate::base::{ChannelId, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Manage;
 use crate::domain::channel::Channel;
+use crate::domain::delivery::Delivery;
+use crate::domain::event::Actor;
+use crate::domain::publish::{Event as PublishEvent, HoldReason, Moment, State};
 use crate::domain::workspace::Workspace;
 use crate::networks;
-use crate::store::rows::Pause;
-use crate::store::{Error, Operator, Scope, View};
+use crate::store::rows::{Attention, Pause};
+use crate::store::{Error, Operator, Scope, Span, Tx, View};
 
 /// Where a delivery is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,22 @@ impl Pauses {
     }
 }
 
+/// Nothing more is sent to a network until a person resumes it: its credits are used up, or it does
+/// not take this program's version any more.
+pub(super) fn stop_network(
+    tx: &mut Tx<'_>,
+    network: &str,
+    (why, now): (&str, Timestamp),
+) -> Result<(), Error> {
+    let name = network.to_owned();
+    if tx.view().get_global::<Pause>(&name)?.is_some() {
+        return Ok(());
+    }
+    tracing::warn!(network, why, "posts to this network wait until it is resumed");
+    let why = Some(why.to_owned());
+    tx.put_global(&name, &Pause { since: now, by: Actor::System, why })
+}
+
 impl Services {
     /// Pauses or resumes everything (`None`) or one network.
     pub async fn pause_installation(
@@ -79,7 +98,7 @@ impl Services {
             return Err(Problem::field("network", Wrong::NotOneOf { allowed: known.join(", ") }));
         }
         let name = network.unwrap_or(EVERYTHING).to_owned();
-        let row = Pause { since: self.now(), by: operator.actor() };
+        let row = Pause { since: self.now(), by: operator.actor(), why: None };
         self.store
             .write(move |tx| {
                 if paused {
@@ -90,7 +109,59 @@ impl Services {
                 Ok(())
             })
             .await
-            .map_err(refused)
+            .map_err(refused)?;
+        match network {
+            Some(network) if !paused => self.credits_are_back(network).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// What was held because a network's credits were used up goes on.
+    async fn credits_are_back(&self, network: &str) -> Result<(), Problem> {
+        let mut after: Option<String> = None;
+        loop {
+            let from = after.take();
+            let page = self.store.read(move |v| Scope::rounds(v, from.as_ref(), limits::PAGE_MAX));
+            let page = page.await.map_err(trouble)?;
+            for (_, scope) in &page {
+                self.release(*scope, network.to_owned()).await?;
+            }
+            match page.into_iter().last() {
+                Some((slug, _)) => after = Some(slug),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn release(&self, scope: Scope, network: String) -> Result<(), Problem> {
+        let (services, dice) = (self.clone(), self.rng.next_u64());
+        let moment = Moment { now: self.now(), epoch: self.store.epoch(), dice };
+        let change = Change {
+            event: PublishEvent::Resume(HoldReason::Billing),
+            moment,
+            actor: Actor::System,
+            note: None,
+        };
+        let written = self.store.write(move |tx| {
+            let held = tx.view().scan::<Attention>(&scope, &Span::first(limits::SWEEP_MAX))?;
+            for (id, row) in held {
+                let delivery = tx.get::<Delivery>(&scope, &id)?.filter(|d| d.network == network);
+                if row.state == State::Held && delivery.is_some() {
+                    // Held for another reason: stays held.
+                    drop(transition(tx, &scope, id, &services.timing.get(), &change)?);
+                }
+            }
+            Ok(())
+        });
+        written.await.map_err(refused)
+    }
+
+    /// Networks that the program has paused itself, and why: a code of `networks::next_step`.
+    pub async fn stopped_networks(&self) -> Result<BTreeMap<String, String>, Problem> {
+        let limit = networks::REGISTRY.len() + 1;
+        let read = self.store.read(move |view| view.scan_global::<Pause>(None, limit));
+        let rows = read.await.map_err(trouble)?.into_iter();
+        Ok(rows.filter_map(|(name, row)| Some((name, row.why?))).collect())
     }
 
     /// Whether everything is paused.

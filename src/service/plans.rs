@@ -4,6 +4,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::costs::{self, SpentShown};
 use super::idempotency::{recall, remember};
 use super::{Access, Done, Services, refused, trouble, usage};
 use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, limits};
@@ -11,7 +12,8 @@ use crate::domain::access::{Manage, Right};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::plan::{
-    Cap, Entitlement, Feature, Granted, Overrides, Plans, month_after, month_of, month_word,
+    Cap, Entitlement, Feature, Granted, Overrides, Plans, month_after, month_before, month_of,
+    month_word,
 };
 use crate::store::rows::Usage;
 use crate::store::{Error, Scope, Span, Tx, View};
@@ -30,6 +32,8 @@ pub struct PlanShown {
     /// This month and the next, by UTC. A post counts in the month in which it is due.
     pub posts_a_month: Vec<MonthShown>,
     pub features: Vec<String>,
+    /// What networks ask for that let nobody post for nothing, this month and the last.
+    pub spent: Vec<SpentShown>,
     /// What it has instead of what the plan says.
     pub overrides: OverridesShown,
 }
@@ -247,6 +251,7 @@ fn plan(
             .map(month)
             .collect::<Result<_, _>>()?,
         features: always.chain(features(|one| limits.has(one))).collect(),
+        spent: costs::since(view, scope, month_before(this))?,
         overrides: overrides(&given.map(|given| given.overrides).unwrap_or_default()),
     })
 }

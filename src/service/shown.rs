@@ -9,8 +9,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::OpenCircuit;
+use super::grants::GrantShown;
 pub use super::members::KeyShown;
 use super::members::grants;
+pub use super::networks::{HostAt, NetworkShown, OptionShown};
 use super::pauses::Pauses;
 use super::waits::{self, RateLimitShown, WaitShown};
 use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
@@ -23,6 +25,7 @@ use crate::domain::publish::{Doubt, Failure, Flow, HoldReason, Part, Phase, Sour
 use crate::domain::schedule::Schedule;
 use crate::domain::space::Room;
 use crate::domain::workspace::Workspace;
+use crate::networks::next_step;
 use crate::store::rows::{Attention, Inflight};
 use crate::store::{Error, Scope, Span, View};
 
@@ -166,9 +169,13 @@ pub struct PartShown {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FailureShown {
+    /// A stable word.
     pub code: String,
+    /// What the network said, with its own codes.
     pub detail: String,
     pub status: Option<u16>,
+    /// What a person does about it.
+    pub next_step: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -205,6 +212,9 @@ pub struct ChannelShown {
     /// What its network takes no more of for now; only where one channel is shown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rate_limits: Vec<RateLimitShown>,
+    /// What the account has granted; only where one channel is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantShown>,
     pub created_at: String,
     /// The signing secret that was made with the channel: shown then, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -235,31 +245,6 @@ pub struct MediaLimitsShown {
     pub alt_chars: Option<usize>,
     /// A video stands alone, without images or a second one.
     pub video_alone: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct NetworkShown {
-    pub id: String,
-    pub title: String,
-    pub asks_instance: bool,
-    /// It takes a name to sign in with; the token then is the password.
-    pub asks_identifier: bool,
-    pub asks_token: bool,
-    /// It posts to an address; the token is the secret that signs, made when none is brought.
-    pub asks_url: bool,
-    /// Before an instance says otherwise.
-    pub limits: LimitsShown,
-    pub options: Vec<OptionShown>,
-    pub paused: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct OptionShown {
-    pub name: String,
-    pub about: String,
-    /// flag, choice or text.
-    pub takes: String,
-    pub choices: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -479,6 +464,7 @@ fn part(part: &Part, flow: &Flow, epoch: u64) -> PartShown {
         code: code.clone(),
         detail: detail.clone(),
         status: *status,
+        next_step: next_step(code).map(str::to_owned),
     };
     PartShown {
         id: part.id.to_string(),
@@ -536,6 +522,7 @@ pub(super) fn channel(channel: &Channel) -> ChannelShown {
             media: MediaLimitsShown::default(),
         }),
         rate_limits: Vec::new(),
+        grant: None,
         created_at: channel.created_at.to_string(),
         secret: None,
     }

@@ -135,7 +135,7 @@ impl Services {
 
     /// The way to a channel's network on which answers are taken note of.
     pub fn watched(&self, scope: &Scope, channel: &Channel, purpose: Purpose) -> Watched {
-        let (services, place) = (self.clone(), Place::of(channel));
+        let (services, place) = (self.clone(), networks::place_of(channel));
         Watched { services, scope: *scope, place, channel: channel.id, purpose }
     }
 }
@@ -174,12 +174,15 @@ impl Watched {
         let now = self.services.now();
         let told = Told::by(&response.headers, now);
         let refused = response.status == 429;
+        let network = networks::named(&self.place.network);
         let until = match (refused, told.remaining, told.reset) {
-            (true, _, reset) => reset.unwrap_or_else(|| now.plus(UNSAID)),
+            (true, _, reset) => {
+                let usual = || network.and_then(|network| network.unsaid_reset(now));
+                reset.or_else(usual).unwrap_or_else(|| now.plus(UNSAID))
+            }
             (false, Some(0), Some(reset)) => reset,
             _ => return,
         };
-        let network = networks::named(&self.place.network);
         let shared = network.is_some_and(|network| network.is_shared(&told));
         let limit = RateLimit { until, allowed: told.allowed, said: now, refused };
         tracing::info!(
@@ -217,7 +220,7 @@ pub struct Limits {
 
 impl Limits {
     pub fn read(view: &View<'_>, scope: &Scope, channel: &Channel) -> Result<Self, Error> {
-        let server = Place::of(channel).to_string();
+        let server = networks::place_of(channel).to_string();
         let channel = view.get::<ChannelLimits>(scope, &channel.id)?.unwrap_or_default().0;
         let server = view.get_global::<ServerLimits>(&server)?.unwrap_or_default().0;
         Ok(Self { channel, server })

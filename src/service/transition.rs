@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Pauses, usage};
+use super::{Pauses, costs, pauses, usage};
 use crate::base::{DeliveryId, Timestamp};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::{Delivery, Note};
 use crate::domain::event::{Actor, Event as ChangeEvent};
-use crate::domain::publish::{Event, Moment, Next, Phase, Policy, Refusal, State, Timing, step};
+use crate::domain::publish::{
+    Event, Moment, Next, Outcome, Phase, Policy, Refusal, State, Timing, step,
+};
 use crate::domain::workspace::Workspace;
 use crate::networks;
 use crate::store::rows::{Attention, Inflight, Preparation, PublishedEntry, TimerKey};
@@ -98,9 +100,24 @@ pub fn transition(
     if usage::counts(&before) && !usage::counts(&after) {
         usage::give_back(tx, scope, &after)?;
     }
+    costs::charge(tx, scope, (&before, &after), &timing.prices)?;
+    if let Event::Unprepared(outcome) | Event::Answer { outcome, .. } = &change.event
+        && let Some(why) = for_everybody(outcome)
+    {
+        pauses::stop_network(tx, &after.network, (why, now))?;
+    }
     keep_note(tx, scope, &after, noted)?;
     tx.append_event(scope, said(&after, change))?;
     Ok(Ok((after, next)))
+}
+
+/// Why no other post of any workspace can go out there either, until a person has done something.
+fn for_everybody(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Billing(failure) => Some(&failure.code),
+        Outcome::Refused(failure) if failure.code == "version_sunset" => Some(&failure.code),
+        _ => None,
+    }
 }
 
 /// What must not be so when a part is armed, whatever it was while the part was prepared: whoever

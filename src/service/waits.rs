@@ -59,7 +59,7 @@ pub(super) fn of(
     glance: &Glance,
 ) -> Result<Option<(&'static str, WaitShown, Timestamp)>, Error> {
     let Some(channel) = view.get::<Channel>(scope, &row.channel)? else { return Ok(None) };
-    let place = Place::of(&channel);
+    let place = networks::place_of(&channel);
     let account = place.account(channel.id);
     let here = |open: &&OpenCircuit| open.place == place || open.place == account;
     if let Some(open) = glance.open.iter().find(here) {

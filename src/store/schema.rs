@@ -5,6 +5,8 @@ use redb::TableDefinition;
 
 use crate::domain::access;
 use crate::domain::channel::Channel;
+use crate::domain::connection::{App, Connection, Grant};
+use crate::domain::cost::Spent;
 use crate::domain::delivery::Delivery;
 use crate::domain::host::{EmbedSession, Host};
 use crate::domain::media::Asset;
@@ -78,6 +80,10 @@ pub enum Table {
     Tallies,
     Judged,
     Closings,
+    Costs,
+    Apps,
+    Connections,
+    Grants,
 }
 
 /// Whose data a table holds.
@@ -181,6 +187,10 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<Tally>("tallies", Scoped, "what is counted, and for whom -> how often lately"),
     row::<tallies::Judged>("judged", Scoped, "() -> the last event that was looked at for what is suspicious"),
     row::<Closing>("closings", Scoped, "() -> when a workspace that was deleted is erased"),
+    row::<Spent>("costs", Scoped, "(month, network) -> what was spent there"),
+    row::<App>("apps", Global, "network -> this installation as an application there, its secret sealed"),
+    row::<Connection>("connections", Scoped, "accounts that are being connected, in order of making"),
+    row::<Grant>("grants", Scoped, "channel -> what its account has granted, and until when"),
 ];
 
 impl Table {
@@ -217,6 +227,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Closings as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Grants as usize + 1);
     }
 }

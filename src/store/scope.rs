@@ -1,13 +1,15 @@
 //! Handles: who may form which keys. A [`Scope`] is bound to one workspace and comes only from
-//! proof: a key's hash, a membership, an invitation, a host's own name, a timer, a public feed, a signed
+//! proof: a key's hash, a membership, an invitation, a connection, a host's own name, a timer, a public feed, a signed
 //! address, an [`Operator`], or the program's own rounds. Must not be made otherwise.
 
 use std::collections::BTreeMap;
 
 use crate::base::{
-    AssetId, ChannelId, DeliveryId, HostId, InvitationId, KeyId, UserId, WorkspaceId, limits,
+    AssetId, ChannelId, ConnectionId, DeliveryId, HostId, InvitationId, KeyId, UserId, WorkspaceId,
+    limits,
 };
 use crate::domain::channel::{Channel, ChannelState};
+use crate::domain::connection::Connection;
 use crate::domain::event::{Actor, Event};
 use crate::domain::publish::State;
 use crate::domain::user::Invitation;
@@ -87,6 +89,17 @@ impl Scope {
     ) -> Result<Option<Self>, Error> {
         let scope = Self::of(workspace);
         Ok(view.get::<Invitation>(&scope, &invitation)?.map(|_| scope))
+    }
+
+    /// The workspace of a connection, for whoever holds its link, its state or its cookie; whether
+    /// they do, the caller must see.
+    pub fn by_connection(
+        view: &View<'_>,
+        workspace: WorkspaceId,
+        connection: ConnectionId,
+    ) -> Result<Option<Self>, Error> {
+        let scope = Self::of(workspace);
+        Ok(view.get::<Connection>(&scope, &connection)?.map(|_| scope))
     }
 
     /// The workspace that a host made under this name of its own.

@@ -54,10 +54,12 @@ fn needs(operation: &str) -> Needs {
         "create_post" | "change_post" | "delete_post" | "upload_asset" | "import_asset"
         | "create_upload" | "show_upload" | "write_upload" | "stop_upload" | "change_asset"
         | "delete_asset" => Scope::Write,
-        "create_channel" | "change_channel" | "remove_channel" | "test_channel" | "list_keys"
-        | "create_key" | "revoke_key" | "list_invitations" | "create_invitation"
-        | "revoke_invitation" | "change_security" | "list_events" | "show_event"
-        | "show_event_head" | "export_events" | "change_member" | "remove_member" => Scope::Admin,
+        "refresh_channel" | "refresh_channels" | "list_connections" | "begin_connection"
+        | "show_connection" | "revoke_connection" | "create_channel" | "change_channel"
+        | "remove_channel" | "test_channel" | "list_keys" | "create_key" | "revoke_key"
+        | "list_invitations" | "create_invitation" | "revoke_invitation" | "change_security"
+        | "list_events" | "show_event" | "show_event_head" | "export_events" | "change_member"
+        | "remove_member" => Scope::Admin,
         other => panic!("say which scope {other} needs"),
     })
 }
@@ -199,7 +201,7 @@ async fn another_workspace_is_as_good_as_missing() {
         // Of very many in a minute only some would be written.
         house.clock.advance(Duration::from_mins(1));
     }
-    assert_eq!(seen, 53);
+    assert_eq!(seen, 59);
     // Every attempt at a workspace is on record in the workspace of the key, and in no other.
     let events = house.events().split_off(events_before);
     assert_eq!(events.len(), 2 * seen);

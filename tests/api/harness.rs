@@ -18,11 +18,14 @@ use carillon::domain::publish::{Event, Moment, Outcome, Receipt, Source, Timing}
 use carillon::domain::user::User;
 use carillon::http::{Face, Limits, Readiness, Settings, admin_router, public_router};
 use carillon::media::{self, Blobs};
+use carillon::networks::Hosts;
 use carillon::outbound::guard::Guard;
 use carillon::outbound::{self, Response, SendError, Transport};
 use carillon::practice::World;
 use carillon::practice::bluesky::Settings as Bluesky;
+use carillon::practice::linkedin::Settings as TwinOfLinkedIn;
 use carillon::practice::mastodon::Settings as Mastodon;
+use carillon::practice::x::Settings as TwinOfX;
 use carillon::service::{Change, Cost, Jobs, People, Services, run_verb, transition};
 use carillon::simulator::InProcess;
 use carillon::store::rows::ChainedEvent;
@@ -40,6 +43,12 @@ pub const PUBLIC_URL: &str = "https://carillon.example";
 pub const INSTANCE: &str = "practice.example";
 /// A practice Bluesky.
 pub const BLUESKY: &str = "bluesky.example";
+/// A practice X, with both of its hosts.
+pub const X: &str = "x.example";
+/// A practice LinkedIn, the same.
+pub const LINKEDIN: &str = "linkedin.example";
+/// The application that both know; it is not set here before a test does.
+pub const APP: (&str, &str) = ("app-id", "app-secret-1");
 /// An address that leads to a picture of 4 x 3 pixels.
 pub const PICTURE: &str = "https://pictures.example/a.png";
 /// The token of the account on the practice network.
@@ -56,6 +65,8 @@ pub struct House {
     pub key: String,
     pub readiness: Arc<Mutex<Readiness>>,
     pub disk: FaultDisk,
+    /// The practice networks.
+    pub world: Arc<Mutex<World>>,
     asked: Asked,
 }
 
@@ -89,8 +100,8 @@ impl House {
         super::log::listen();
         let clock = ManualClock::at(Timestamp::parse(START).unwrap());
         let disk = FaultDisk::new();
-        let asked = Asked::default();
-        let services = Services { blobs, ..services(&clock, &disk, seed, &asked) };
+        let (asked, world) = (Asked::default(), Arc::new(Mutex::new(world())));
+        let services = Services { blobs, ..services(&clock, &disk, seed, (&asked, &world)) };
         let readiness = Arc::new(Mutex::new(Readiness::Ready));
         let face = Arc::new(Face {
             services: services.clone(),
@@ -105,7 +116,7 @@ impl House {
         let (router, admin) = (public_router(&face), admin_router(&face));
         let (workspace, key) = (String::new(), String::new());
         let mut house =
-            Self { services, clock, router, admin, workspace, key, readiness, disk, asked };
+            Self { services, clock, router, admin, workspace, key, readiness, disk, world, asked };
         house.workspace = house.new_workspace("Acme").await;
         house.key = house.new_key(&house.workspace, &["admin"]).await;
         house
@@ -288,13 +299,41 @@ impl Transport for WithPicture {
     }
 }
 
-fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64, asked: &Asked) -> Services {
-    let rng: Arc<dyn Rng> = Arc::new(SeededRng::new(seed));
+fn world() -> World {
     let mut world = World::new(1);
     world.add_mastodon(INSTANCE, Mastodon::new(&format!("https://{INSTANCE}")));
     world.add_account(INSTANCE, "ann", TOKEN, "read write").unwrap();
     world.add_bluesky(BLUESKY, Bluesky::new(&format!("https://{BLUESKY}")));
     world.add_account(BLUESKY, "ann.test", TOKEN, "").unwrap();
+    world.add_x(X, TwinOfX::new(&format!("https://{X}")));
+    for name in ["acme", "bakery"] {
+        world.add_account(X, name, &format!("t-{name}"), "users.read").unwrap();
+    }
+    let redirect = format!("{PUBLIC_URL}/oauth/x/callback");
+    world.x(X).unwrap().authority.add_app(APP.0, APP.1, &redirect);
+    world.add_linkedin(LINKEDIN, TwinOfLinkedIn::new(&format!("https://{LINKEDIN}")));
+    world.add_account(LINKEDIN, "ann", "t-ann", "openid 71 72").unwrap();
+    let redirect = format!("{PUBLIC_URL}/oauth/linkedin/callback");
+    world.linkedin(LINKEDIN).unwrap().authority.add_app(APP.0, APP.1, &redirect);
+    world
+}
+
+fn services(
+    clock: &ManualClock,
+    disk: &FaultDisk,
+    seed: u64,
+    (asked, world): (&Asked, &Arc<Mutex<World>>),
+) -> Services {
+    let rng: Arc<dyn Rng> = Arc::new(SeededRng::new(seed));
+    let at = |network: &str, host: &str, at: &str| {
+        (format!("networks.{network}.{host}_url"), format!("https://{at}").parse().unwrap())
+    };
+    let hosts = Hosts::new([
+        at("x", "api", X),
+        at("x", "web", X),
+        at("linkedin", "api", LINKEDIN),
+        at("linkedin", "web", LINKEDIN),
+    ]);
     let options = Options { inline: true, ..Options::default() };
     Services {
         store: Store::open(Disk::Memory(disk.clone()), options).unwrap(),
@@ -302,9 +341,9 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64, asked: &Asked) -> 
         blobs: Blobs::in_memory(media::Settings::default()),
         transport: Arc::new(WithPicture(
             InProcess::new(
-                Arc::new(Mutex::new(world)),
+                Arc::clone(world),
                 Arc::new(clock.clone()),
-                BTreeSet::from([INSTANCE, BLUESKY].map(str::to_owned)),
+                BTreeSet::from([INSTANCE, BLUESKY, X, LINKEDIN].map(str::to_owned)),
             ),
             Arc::clone(asked),
         )),
@@ -319,6 +358,7 @@ fn services(clock: &ManualClock, disk: &FaultDisk, seed: u64, asked: &Asked) -> 
         catching_up: carillon::base::Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        hosts: Arc::new(hosts),
         people: Arc::new(People::new(Cost { memory_kib: 8, passes: 1 })),
         looked: Arc::default(),
         jobs: Jobs::default(),

@@ -8,6 +8,7 @@ mod acknowledge;
 mod bucket;
 mod closing;
 mod conditional;
+mod connections;
 mod document;
 mod embed;
 mod events;

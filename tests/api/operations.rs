@@ -27,10 +27,12 @@ async fn networks_and_workspaces_are_listed() {
     assert_eq!(networks["items"][0]["id"], "feed");
     let mastodon = &networks["items"][1];
     let shape = [
+        "app_set",
         "asks_identifier",
         "asks_instance",
         "asks_token",
         "asks_url",
+        "hosts",
         "id",
         "limits",
         "options",

@@ -86,6 +86,7 @@ async fn the_plan_is_shown_with_its_use() {
                 { "month": "2026-12", "used": 2, "limit": 9 },
             ],
             "features": ["scheduling", "analytics", "ai"],
+            "spent": [],
             "overrides": {
                 "channels": null, "posts_a_month": "9",
                 "evergreen": null, "rss_autopost": null, "ai": true,

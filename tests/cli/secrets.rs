@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use carillon::base::{Clock, SystemClock};
 use carillon::practice::mastodon::Settings;
-use carillon::practice::{World, bluesky, serve};
+use carillon::practice::{World, bluesky, serve, x};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,9 @@ const PASSWORD: &str = "canary-bluesky-password-91ee";
 const IN_THE_ADDRESS: &str = "canary-in-the-address-5cc2";
 /// Whose bytes are `canary-webhook-secret-0123456789`.
 const HOOK_SECRET: &str = "whsec_Y2FuYXJ5LXdlYmhvb2stc2VjcmV0LTAxMjM0NTY3ODk=";
+/// The four keys of an app at X; the first names it, and the third has the account's number.
+const FOUR_KEYS: &str =
+    "canary-x-key-41c7:canary-x-secret-88e0:42-canary-x-token:canary-x-token-secret-7b";
 /// Not a secret: it must be found, or the search finds nothing.
 const WORDS: &str = "canary-in-plain-words";
 const HANDLE: &str = "acme.test";
@@ -51,6 +54,8 @@ impl Practice {
         world.add_bluesky("sky", bluesky::Settings::new(&format!("http://{at}/sky")));
         world.add_account("sky", HANDLE, PASSWORD, "").unwrap();
         world.add_webhook("hook", HOOK_SECRET);
+        world.add_x("x", x::Settings::new(&format!("http://{at}/x")));
+        world.add_account("x", "acme", FOUR_KEYS, "").unwrap();
         let stop = CancellationToken::new();
         let until = stop.clone().cancelled_owned();
         let thread = thread::spawn(move || {
@@ -178,10 +183,11 @@ impl Set {
         let settings = folder.path().join("settings.toml");
         let text = format!(
             "[outbound]\nallow = [{:?}, {:?}]\n[log]\nlevel = \"trace\"\nfile = \"{}\"\n\
-             [publish]\nretry_base = \"50ms\"\n[backup]\nrecipients = [{:?}]\nfolder = \"{}\"\n",
+             [networks.x]\napi_url = \"http://{}/x\"\n[publish]\nretry_base = \"50ms\"\n[backup]\nrecipients = [{:?}]\nfolder = \"{}\"\n",
             practice.at,
             parrot.at,
             folder.path().join("logs/carillon.jsonl").display(),
+            practice.at,
             "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z",
             folder.path().join("backups").display(),
         );
@@ -193,6 +199,9 @@ impl Set {
             ("the password of a Bluesky account", PASSWORD.to_owned()),
             ("the path of a webhook's address", IN_THE_ADDRESS.to_owned()),
             ("the secret of a webhook", HOOK_SECRET.trim_start_matches("whsec_").to_owned()),
+            ("the secret of an app", FOUR_KEYS.split(':').nth(1).unwrap().to_owned()),
+            ("an access token", FOUR_KEYS.split(':').nth(2).unwrap().to_owned()),
+            ("its secret", FOUR_KEYS.split(':').nth(3).unwrap().to_owned()),
             ("the bytes of that secret", "canary-webhook-secret-0123456789".to_owned()),
         ];
         let (raw, seen) = (Vec::new(), Seen::default());
@@ -249,6 +258,7 @@ impl Set {
             ),
             ("W", &["--network", "webhook", "--url", &hook][..], HOOK_SECRET),
             ("Q", &["--network", "webhook", "--url", &quoting][..], HOOK_SECRET),
+            ("X", &["--network", "x"][..], FOUR_KEYS),
         ] {
             let added = self.add(name, args, secret);
             assert!(added.status.success(), "{added:?}");

@@ -73,6 +73,7 @@ fn channel(n: u64, network: &str, name: &str, state: &str) -> ChannelShown {
         grace_minutes: None,
         limits: limits(),
         rate_limits: Vec::new(),
+        grant: None,
         created_at: "2026-03-02T09:00:00.000Z".to_owned(),
         secret: None,
     }
@@ -103,6 +104,7 @@ pub fn delivery(
         code: "validation".to_owned(),
         detail: "Text is too long for this server".to_owned(),
         status: Some(422),
+        next_step: None,
     });
     let held = reason == Some("outcome_unknown");
     DeliveryShown {
@@ -177,6 +179,7 @@ fn plan(plan: &str, channels: u64, posts: u64) -> PlanShown {
             limit: limit(500),
         }],
         features: vec!["scheduling".to_owned(), "analytics".to_owned()],
+        spent: Vec::new(),
         overrides: OverridesShown {
             channels: None,
             posts_a_month: None,
@@ -331,12 +334,14 @@ fn history() -> Vec<Sample> {
 
 fn networks() -> Vec<NetworkShown> {
     let one = |(id, title): (&str, &str)| NetworkShown {
+        app_set: None,
         id: id.to_owned(),
         title: title.to_owned(),
         asks_instance: id == "mastodon",
         asks_identifier: id == "bluesky",
         asks_token: id != "feed",
         asks_url: id == "webhook",
+        hosts: Vec::new(),
         limits: limits(),
         options: Vec::new(),
         paused: id == "webhook",

@@ -8,7 +8,7 @@ use carillon::domain::access::{Entrust, Publish, Read, Write};
 use carillon::domain::post::PartDraft;
 use carillon::domain::publish::{Decision, Timing};
 use carillon::practice::mastodon::Settings;
-use carillon::practice::{Act, Effect, Fault, Matcher, World, bluesky};
+use carillon::practice::{Act, Effect, Fault, Matcher, World, bluesky, linkedin, x};
 use carillon::service::shown::{DeliveryShown, PostShown};
 use carillon::service::{Brought, DeliveryFilter, NewAsset, NewPost, When};
 use carillon::simulator::Simulation;
@@ -27,6 +27,34 @@ pub const RECORDS_OWN: &str = "own.test";
 pub const HOOK: &str = "hook.test";
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
+/// X, where only the account's timeline is evidence. Its host is X's own.
+pub const TIMELINE: &str = "api.x.com";
+pub const FOUR_KEYS: &str = "consumer:consumer-secret:42-token:token-secret";
+
+/// LinkedIn, where the same words are refused for a while, and only an organization's posts can be
+/// listed. Both are one host; the second is another name of it.
+pub const MEMBER: &str = "api.linkedin.com";
+pub const COMPANY: &str = "organization at api.linkedin.com";
+pub const MEMBER_TOKEN: &str = "member-token";
+const MEMBER_SCOPES: &str = "openid profile email w_member_social";
+const PAGE_SCOPES: &str = "openid w_organization_social r_organization_social 42";
+
+/// The host that a name of a server stands for.
+fn real(host: &str) -> &str {
+    if host == COMPANY { MEMBER } else { host }
+}
+
+/// Every server that posts go to, by its network: the scripts of faults are played with each.
+pub const TWINS: [(&str, &str); 7] = [
+    ("mastodon", KEYED),
+    ("mastodon", LISTED),
+    ("bluesky", RECORDS),
+    ("webhook", HOOK),
+    ("x", TIMELINE),
+    ("linkedin", MEMBER),
+    ("linkedin", COMPANY),
+];
+
 pub struct Stage {
     pub sim: Simulation,
     pub workspace: WorkspaceId,
@@ -35,6 +63,9 @@ pub struct Stage {
     pub records: ChannelId,
     pub feed: ChannelId,
     pub hook: ChannelId,
+    pub x: ChannelId,
+    pub member: ChannelId,
+    pub company: ChannelId,
 }
 
 pub fn start() -> Timestamp {
@@ -68,7 +99,15 @@ impl Stage {
         world.add_account(KEYED, "acme", "token-keyed", scopes).unwrap();
         world.add_account(LISTED, "acme", "token-listed", scopes).unwrap();
         world.add_webhook(HOOK, HOOK_SECRET);
-        let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN, HOOK];
+        let settings = x::Settings::new("https://api.x.com");
+        world.add_x(TIMELINE, x::Settings { rate_limits: false, ..settings });
+        world.add_account(TIMELINE, "acme", FOUR_KEYS, "").unwrap();
+        let settings = linkedin::Settings::new("https://api.linkedin.com");
+        let settings = linkedin::Settings { part_bytes: 400, posts_per_day: 10_000, ..settings };
+        world.add_linkedin(MEMBER, settings);
+        world.add_account(MEMBER, "ann", MEMBER_TOKEN, MEMBER_SCOPES).unwrap();
+        world.add_account(MEMBER, "pat", "page-token", PAGE_SCOPES).unwrap();
+        let hosts = [KEYED, LISTED, RECORDS, RECORDS_OWN, HOOK, TIMELINE, MEMBER];
         let mut sim = Simulation::new(seed, timing, start(), world, &hosts).unwrap();
         let workspace = made(&mut sim, "Acme");
         let mut stage = Self {
@@ -79,12 +118,18 @@ impl Stage {
             records: ChannelId::from_bytes([0; 16]),
             feed: ChannelId::from_bytes([0; 16]),
             hook: ChannelId::from_bytes([0; 16]),
+            x: ChannelId::from_bytes([0; 16]),
+            member: ChannelId::from_bytes([0; 16]),
+            company: ChannelId::from_bytes([0; 16]),
         };
         stage.keyed = stage.add("mastodon", Some(KEYED), Some("token-keyed"));
         stage.listed = stage.add("mastodon", Some(LISTED), Some("token-listed"));
         stage.records = stage.add("bluesky", Some(RECORDS), Some("app-password"));
         stage.feed = stage.add("feed", None, None);
         stage.hook = stage.add("webhook", Some(HOOK), Some(HOOK_SECRET));
+        stage.x = stage.add("x", None, Some(FOUR_KEYS));
+        stage.member = stage.add("linkedin", None, Some(MEMBER_TOKEN));
+        stage.company = stage.add("linkedin", None, Some("organization:42:page-token"));
         stage
     }
 
@@ -107,6 +152,22 @@ impl Stage {
         };
         let added = self.sim.run(async move { services.add_channel(access, brought).await });
         added.unwrap().unwrap().value.id.parse().unwrap()
+    }
+
+    /// Connects another account by its token alone.
+    pub fn try_add(&mut self, network: &str, token: &str) -> Result<ChannelId, Problem> {
+        let access = self.sim.access::<Entrust>(self.workspace)?;
+        let services = self.sim.services.clone();
+        let brought = Brought {
+            network: network.to_owned(),
+            name: "another".to_owned(),
+            instance: None,
+            identifier: None,
+            url: None,
+            token: Some(Secret::new(token.to_owned())),
+        };
+        let added = self.sim.run(async move { services.add_channel(access, brought).await });
+        added.unwrap().map(|done| done.value.id.parse().unwrap())
     }
 
     /// Schedules a thread of `texts` to `channels`, `after` from now.
@@ -153,13 +214,18 @@ impl Stage {
 
     /// Uploads a picture; its id.
     pub fn picture(&mut self, alt: &str) -> String {
+        self.file(&support::media::png(40, 30), "a.png", alt)
+    }
+
+    /// Uploads a file; its id.
+    pub fn file(&mut self, bytes: &[u8], name: &str, alt: &str) -> String {
         let access = self.sim.access::<Write>(self.workspace).unwrap();
         let services = self.sim.services.clone();
-        let (png, alt) = (support::media::png(40, 30), alt.to_owned());
+        let (bytes, name, alt) = (bytes.to_vec(), name.to_owned(), alt.to_owned());
         let added = self.sim.run(async move {
             let mut staging = services.stage().await?;
-            services.fill(&mut staging, &png).await?;
-            let (staged, name) = (services.staged(staging).await?, "a.png".to_owned());
+            services.fill(&mut staging, &bytes).await?;
+            let staged = services.staged(staging).await?;
             services.add_asset(access, NewAsset { staged, name, mime: None, alt }).await
         });
         added.unwrap().unwrap().value.id
@@ -167,6 +233,15 @@ impl Stage {
 
     /// Schedules one part with pictures, `after` from now.
     pub fn post_pictures(&mut self, channel: ChannelId, pictures: &[String], after: Duration) {
+        self.try_pictures(channel, pictures, after).unwrap();
+    }
+
+    pub fn try_pictures(
+        &mut self,
+        channel: ChannelId,
+        pictures: &[String],
+        after: Duration,
+    ) -> Result<PostShown, Problem> {
         let due = self.sim.now().plus(after).to_string();
         let part =
             PartDraft { text: "look".to_owned(), media: pictures.to_vec(), delay_minutes: 0 };
@@ -181,7 +256,8 @@ impl Stage {
         };
         let access = self.sim.access::<Write>(self.workspace).unwrap();
         let services = self.sim.services.clone();
-        self.sim.run(async move { services.create_post(access, new).await }).unwrap().unwrap();
+        let made = self.sim.run(async move { services.create_post(access, new).await });
+        made.unwrap().map(|done| done.value)
     }
 
     pub fn delivery(&mut self, id: &str) -> DeliveryShown {
@@ -209,7 +285,8 @@ impl Stage {
     }
 
     pub fn fault(&mut self, host: &str, on: Matcher, times: u32, act: Act) {
-        self.sim.world().add_fault(Fault { on, host: Some(host.to_owned()), times, act });
+        let host = Some(real(host).to_owned());
+        self.sim.world().add_fault(Fault { on, host, times, act });
     }
 
     /// The channel that publishes to this host.
@@ -218,6 +295,9 @@ impl Stage {
             KEYED => self.keyed,
             LISTED => self.listed,
             RECORDS => self.records,
+            TIMELINE => self.x,
+            MEMBER => self.member,
+            COMPANY => self.company,
             _ => self.hook,
         }
     }
@@ -237,13 +317,12 @@ impl Stage {
     /// most once; nothing ever twice.
     pub fn assert_journal_rule(&mut self, texts: &[&str]) {
         let copies = self.copies();
-        let hosts: BTreeMap<String, &str> = [KEYED, LISTED, RECORDS, HOOK]
-            .map(|host| (self.channel_of(host).to_string(), host))
-            .into();
+        let hosts: BTreeMap<String, &str> =
+            TWINS.map(|(_, host)| (self.channel_of(host).to_string(), host)).into();
         for delivery in self.deliveries() {
             let Some(host) = hosts.get(&delivery.channel) else { continue };
             for (part, text) in delivery.parts.iter().zip(texts) {
-                let count = copies.get(&format!("{host} {text}")).copied().unwrap_or(0);
+                let count = copies.get(&format!("{} {text}", real(host))).copied().unwrap_or(0);
                 let allowed = match (part.state.as_str(), delivery.state.as_str()) {
                     ("published", _) => 1..=1,
                     ("failed", _) | (_, "failed" | "cancelled" | "partial") => 0..=0,

@@ -14,7 +14,7 @@ use carillon::domain::channel::Account;
 use carillon::domain::post::PartDraft;
 use carillon::domain::publish::{Outcome, Reading, Receipt, Source};
 use carillon::networks::{
-    Call, CallError, Connected, Credential, Facts, Grant, Network, PartCall, named,
+    Call, CallError, Connected, Credential, Facts, Grant, Hosts, Network, PartCall, named,
 };
 use carillon::outbound::client::{HttpSettings, HttpTransport};
 use carillon::outbound::guard::{Guard, system_lookup};
@@ -44,6 +44,7 @@ struct Client {
     account: Account,
     credential: Credential,
     facts: Facts,
+    hosts: Hosts,
 }
 
 fn now() -> Timestamp {
@@ -63,6 +64,7 @@ impl Client {
             account: Account { remote_id: String::new(), handle: String::new(), url: None },
             credential: Credential::default(),
             facts: Facts::new(),
+            hosts: Hosts::default(),
         };
         let (handle, password) = (client.place.handle.clone(), client.place.password.clone());
         let wrong = client.sign_in(&handle, "wrong-pass-word").await;
@@ -88,6 +90,8 @@ impl Client {
             credential: Some(&self.credential),
             account: Some(&self.account),
             facts: &self.facts,
+            app: None,
+            hosts: &self.hosts,
             public_url: "https://carillon.test",
             now: now(),
             deadline: Duration::from_secs(20),
@@ -165,6 +169,7 @@ impl Thread {
             media: &[],
             before,
             known: &[],
+            in_doubt: false,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Client libraries that others wrote drive the practice networks, so that twin and client cannot
-//! agree on a mistake of ours. Needs `python3` and `pip install Mastodon.py==2.3.3 atproto==0.0.73`;
+//! agree on a mistake of ours. Needs `python3` and `pip install Mastodon.py==2.3.3 atproto==0.0.73 tweepy==4.17.0`;
 //! skips without them, unless `CARILLON_REQUIRE_REAL_PARTS=1`.
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use carillon::base::SystemClock;
-use carillon::practice::{World, bluesky, mastodon, serve};
+use carillon::practice::{World, bluesky, mastodon, serve, x};
 use tokio::net::TcpListener;
 
 const HOST: &str = "practice-a.test";
@@ -83,4 +83,19 @@ async fn atproto_works_unmodified() {
     let world = world.lock().unwrap();
     let journal = world.journal();
     assert_eq!(journal.len(), 5, "{journal:#?}");
+}
+
+/// It signs for the address that it knows, so the practice network is told to be there.
+#[tokio::test]
+async fn tweepy_works_unmodified() {
+    const KEYS: &str = "key:secret:42-token:token-secret";
+    let world = |world: &mut World, _: &str| {
+        world.add_x(HOST, x::Settings::new("https://api.twitter.com"));
+        world.add_account(HOST, "ann", KEYS, "");
+    };
+    let Some(world) = play("x_client.py", world, [KEYS, "ann"]).await else { return };
+    // Two posts, and one of them deleted again.
+    let world = world.lock().unwrap();
+    let journal = world.journal();
+    assert_eq!(journal.len(), 3, "{journal:#?}");
 }

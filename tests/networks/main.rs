@@ -17,3 +17,5 @@ mod mastodon_twin;
 mod twin;
 #[cfg(test)]
 mod webhook;
+#[cfg(test)]
+mod weighted;

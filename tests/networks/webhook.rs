@@ -14,7 +14,7 @@ use carillon::base::{
 };
 use carillon::domain::post::PartDraft;
 use carillon::domain::publish::{Outcome, Receipt, Source};
-use carillon::networks::{self, Call, Connected, Facts, Grant, PartCall, SIGNING_SECRET};
+use carillon::networks::{self, Call, Connected, Facts, Grant, Hosts, PartCall, SIGNING_SECRET};
 use carillon::outbound::{Body, Request, Response, SendError, Transport};
 use carillon::practice::{self, Fate, World};
 use http::{HeaderMap, Method, StatusCode};
@@ -59,6 +59,8 @@ async fn sent(
         credential: None,
         account: None,
         facts: &facts,
+        app: None,
+        hosts: &Hosts::default(),
         public_url: "https://carillon.test",
         now,
         deadline: Duration::from_secs(30),
@@ -84,6 +86,7 @@ async fn sent(
         ticket: &[],
         before,
         known: &[],
+        in_doubt: false,
     };
     let first = network.commit(&call, &part).await;
     call.now = now.plus(Duration::from_mins(1));

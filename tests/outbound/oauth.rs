@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use carillon::base::{CorrelationId, Secret, SeededRng};
-use carillon::outbound::oauth::{Exchange, OauthApp, OauthError, Token, Traded};
+use carillon::outbound::oauth::{Exchange, OauthApp, OauthError, Proves, Token, Traded};
 use carillon::outbound::{Origin, Request, Response, SendError, Transport};
 use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, HeaderValue, Method};
@@ -35,6 +35,7 @@ fn app() -> OauthApp {
     OauthApp {
         client_id: "id 1".to_owned(),
         client_secret: Secret::new("very&secret".to_owned()),
+        proves: Proves::InBody,
         auth_url: Url::parse("https://social.example/oauth/authorize?lang=en").unwrap(),
         token_url: Url::parse("https://social.example/oauth/token").unwrap(),
         redirect_uri: Url::parse("urn:ietf:wg:oauth:2.0:oob").unwrap(),
@@ -173,6 +174,36 @@ async fn a_refresh_token_becomes_the_next_pair() {
         refused,
         OauthError::Refused { status: 400, code: "used [secret] before".to_owned() }
     );
+}
+
+#[tokio::test]
+async fn a_token_without_a_type_and_scopes_with_commas_are_read() {
+    let body = r#"{"access_token":"tok","expires_in":5184000,"refresh_token":"ref",
+        "refresh_token_expires_in":31536000,"scope":"openid,profile,w_member_social"}"#;
+    let (token, _) = exchange(Ok((200, "application/json", body)), None).await;
+    let token = token.unwrap();
+    assert_eq!(token.scopes.as_deref().unwrap(), ["openid", "profile", "w_member_social"]);
+    assert_eq!(token.refresh_expires_in, Some(Duration::from_hours(365 * 24)));
+}
+
+#[tokio::test]
+async fn a_client_may_prove_itself_by_basic() {
+    let body = r#"{"access_token":"tok","token_type":"bearer"}"#;
+    let app = OauthApp { proves: Proves::ByBasic, ..app() };
+    let seen = Mutex::new(None);
+    let transport = Once { answer: Ok((200, "application/json", body)), seen };
+    let exchange = Exchange {
+        traded: Traded::Code("the code", None),
+        deadline: Duration::from_secs(7),
+        correlation: CorrelationId::new(&SeededRng::new(3)),
+    };
+    app.exchange(&transport, exchange).await.unwrap();
+    let request = transport.seen.lock().unwrap().take().unwrap();
+    let basic = request.headers["authorization"].to_str().unwrap().strip_prefix("Basic ").unwrap();
+    let pair = data_encoding::BASE64.decode(basic.as_bytes()).unwrap();
+    assert_eq!(pair, b"id+1:very%26secret");
+    let form = pairs(&request.body.collect().await.unwrap());
+    assert_eq!((value(&form, "client_id"), value(&form, "client_secret")), (None, None));
 }
 
 #[tokio::test]

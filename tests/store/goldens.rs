@@ -6,6 +6,7 @@ use std::time::Duration;
 use carillon::base::{CorrelationId, SeededRng, Timestamp};
 use carillon::domain::access;
 use carillon::domain::channel::{Account, Channel, ChannelState};
+use carillon::domain::cost::{Micros, Spent};
 use carillon::domain::delivery::{Delivery, Note, NoteKind};
 use carillon::domain::event::{Actor, Event};
 use carillon::domain::media::{Asset, MediaKind, Shape, Thumbnail};
@@ -26,6 +27,7 @@ use carillon::store::rows::{
     ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
+use crate::connections;
 use crate::hosts;
 use crate::people;
 use crate::records::Golden;
@@ -39,7 +41,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[Slug { workspace: id(1) }]),
         Golden::global(&[KeyHash { workspace: id(1), key: id(2) }]),
         Golden::global(&[Feed { workspace: id(1) }]),
-        Golden::global(&actors().map(|by| Pause { since: at(1), by })),
+        Golden::global(&pauses(Some("credits_depleted"))).since(1, &pauses(None)),
         Golden::scoped(&workspaces()),
         Golden::scoped(&[WrappedKey { wrapped: bytes() }]),
         Golden::scoped(&keys()).since(1, &keys()[..2]),
@@ -94,7 +96,19 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&tallies()),
         Golden::scoped(&[Judged { sequence: u64::MAX }]),
         Golden::scoped(&[Closing { at: at(1), by: Actor::System, erased_at: at(2) }]),
+        Golden::scoped(&[
+            Spent::default(),
+            Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) },
+        ]),
+        Golden::global(&connections::apps()),
+        Golden::scoped(&connections::connections()),
+        Golden::scoped(&connections::grants()),
     ]
+}
+
+fn pauses(why: Option<&str>) -> Vec<Pause> {
+    let by = |by| Pause { since: at(1), by, why: why.map(str::to_owned) };
+    actors().map(by).into()
 }
 
 fn tallies() -> [Tally; 2] {

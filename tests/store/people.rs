@@ -52,11 +52,12 @@ pub fn sessions() -> [Session; 2] {
     [Session { former: None, ..full.clone() }, full]
 }
 
-pub fn links() -> [Link; 3] {
+pub fn links() -> [Link; 4] {
     let to = [
         LinkTo::SetUp,
         LinkTo::Invitation { workspace: id(1), invitation: id(31) },
         LinkTo::Reset { user: id(27), password_at: at(34) },
+        LinkTo::Connect { workspace: id(1), connection: id(60) },
     ];
     to.map(|to| Link { expires_at: at(39), to })
 }
@@ -85,7 +86,7 @@ pub fn invitations() -> Vec<Invitation> {
 
 // Each of these stops to compile when a variant is added: give it a value above, then name it.
 const _: fn(LinkTo) = |to| match to {
-    LinkTo::SetUp | LinkTo::Invitation { .. } | LinkTo::Reset { .. } => {}
+    LinkTo::SetUp | LinkTo::Invitation { .. } | LinkTo::Reset { .. } | LinkTo::Connect { .. } => {}
 };
 const _: fn(Ended) = |ended| match ended {
     Ended::Accepted { .. } | Ended::Revoked { .. } => {}

@@ -352,7 +352,7 @@ fn global_rows_under_a_text() {
 }
 
 fn pause(since: u64) -> Pause {
-    Pause { since: Timestamp::from_millis(since), by: Actor::System }
+    Pause { since: Timestamp::from_millis(since), by: Actor::System, why: None }
 }
 
 /// Timers of two workspaces: those that are due, in order, a page at a time.

@@ -53,7 +53,7 @@ fn old(disk: &Disk) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
     filled(&store, 30);
     for name in ["", "mastodon"] {
         rig::write(&store, move |tx| {
-            let pause = Pause { since: Timestamp::from_millis(1), by: Actor::System };
+            let pause = Pause { since: Timestamp::from_millis(1), by: Actor::System, why: None };
             Ok(tx.put_global(&name.to_owned(), &pause)?)
         })
         .unwrap();

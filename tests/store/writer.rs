@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use crate::rig::{self, Gate, No, Written, id};
 
 fn pause(n: u64) -> Pause {
-    Pause { since: Timestamp::from_millis(n), by: Actor::System }
+    Pause { since: Timestamp::from_millis(n), by: Actor::System, why: None }
 }
 
 /// Leaves a small row under a number.

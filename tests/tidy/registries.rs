@@ -19,9 +19,9 @@ const REGISTRIES: &[Registry] = &[
     Registry {
         folder: "src/networks/",
         file: "src/networks/mod.rs",
-        helpers: &["call", "credential", "media"],
+        helpers: &["advice", "call", "credential", "hosts", "media"],
     },
-    Registry { folder: "src/practice/", file: "src/practice/mod.rs", helpers: &[] },
+    Registry { folder: "src/practice/", file: "src/practice/mod.rs", helpers: &["multipart"] },
     Registry { folder: "src/engine/workers/", file: "src/engine/workers/mod.rs", helpers: &[] },
     Registry { folder: "src/store/rows/", file: "src/store/schema.rs", helpers: &[] },
     Registry { folder: "src/console/screens/", file: "src/console/screens/mod.rs", helpers: &[] },

@@ -54,6 +54,13 @@ pub fn needs(snap: &Snapshot) -> Vec<Need> {
     let free = status.free_mib.map_or_else(|| "?".to_owned(), |mib| mib.to_string());
     let networks: Vec<&str> =
         status.paused.iter().map(String::as_str).filter(|name| *name != "everything").collect();
+    let networks: Vec<&str> =
+        networks.into_iter().filter(|name| !status.stopped.contains_key(*name)).collect();
+    let of = |code: &str| {
+        let them = status.stopped.iter().filter(|(_, why)| *why == code).map(|(name, _)| name.as_str());
+        them.collect::<Vec<_>>().join(", ")
+    };
+    let (broke, old) = (of("credits_depleted"), of("version_sunset"));
     let jobs = snap.jobs.iter().filter(|(_, job)| job.failed.is_some()).fold(0, |n, _| n + 1);
     let (full, refused) = (matches!(status.disk.as_str(), "scarce" | "out"), status.failed + status.partial);
     let paused = !status.publishing && !status.restored;
@@ -72,6 +79,10 @@ pub fn needs(snap: &Snapshot) -> Vec<Need> {
     add(refused > 0, "failed", warn, count(refused, "post failed, or is there in part", "posts failed, or are there in part"),
         "Go there: each says why. r tries again.", "held");
     add(paused, "paused", warn, "publishing is paused everywhere".to_owned(), "P lets it go on.", "alerts");
+    add(!old.is_empty(), "versions", bad, format!("does not take this version any more: {old}"),
+        "Update, or set networks.NAME.version; then p there: what waits goes on.", "networks");
+    add(!broke.is_empty(), "credits", bad, format!("no credits left: {broke}"),
+        "Buy credits in the network's developer console, then p there: what waits goes on.", "networks");
     add(!networks.is_empty(), "networks", warn, format!("paused: {}", networks.join(", ")),
         "p there lets it go on.", "networks");
     add(!status.media_ok, "media", warn, "the place of media does not answer".to_owned(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{PartId, Timestamp};
+use crate::domain::cost::Prices;
 
 pub use step::step;
 
@@ -218,6 +219,8 @@ pub struct Timing {
     pub grace: Duration,
     /// Between late posts of one channel.
     pub spacing: Duration,
+    /// What networks ask for what goes out.
+    pub prices: Prices,
 }
 
 impl Timing {
@@ -265,6 +268,7 @@ impl Default for Timing {
             key_settle: Duration::from_mins(1),
             grace: Duration::from_hours(1),
             spacing: Duration::from_mins(1),
+            prices: Prices::default(),
         }
     }
 }

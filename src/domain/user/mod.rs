@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::access::{Grants, Role};
 use super::event::Actor;
 use crate::base::{
-    InvitationId, Problem, SessionId, Timestamp, UserId, WorkspaceId, Wrong, limits,
+    ConnectionId, InvitationId, Problem, SessionId, Timestamp, UserId, WorkspaceId, Wrong, limits,
 };
 
 pub use code::{Authenticator, RECOVERY_CODES, plain_code, recovery_code, recovery_hash};
@@ -159,6 +159,11 @@ pub enum LinkTo {
     Reset {
         user: UserId,
         password_at: Timestamp,
+    },
+    /// Connects an account, for whoever uses it first.
+    Connect {
+        workspace: WorkspaceId,
+        connection: ConnectionId,
     },
 }
 

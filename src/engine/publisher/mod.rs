@@ -380,6 +380,8 @@ impl Run<'_> {
             credential: opened.credential.as_ref(),
             account: opened.channel.account.as_ref(),
             facts: &opened.channel.facts,
+            hosts: &self.services.hosts,
+            app: None,
             public_url: &self.services.public_url,
             now: self.services.now(),
             deadline: self.services.timing.get().deadline,

@@ -149,6 +149,7 @@ pub(super) struct PartFacts {
     key: String,
     ticket: Vec<u8>,
     before: Vec<Receipt>,
+    in_doubt: bool,
 }
 
 /// `None` when the post has no words for the current part.
@@ -173,7 +174,8 @@ pub(super) fn part_facts(
     hash.update(part.id.as_bytes());
     hash.update(delivery.content_revision.to_be_bytes());
     let key = BASE32_NOPAD.encode(&hash.finalize()).to_lowercase();
-    Some(PartFacts { index, key, ticket, before: before.collect() })
+    let in_doubt = matches!(part.doubt, Doubt::Open { .. });
+    Some(PartFacts { index, key, ticket, before: before.collect(), in_doubt })
 }
 
 impl PartFacts {
@@ -198,6 +200,7 @@ impl PartFacts {
             ticket: &self.ticket,
             before: &self.before,
             known,
+            in_doubt: self.in_doubt,
         }
     }
 }

@@ -47,6 +47,16 @@ fn operations() -> OpenApiRouter<Shared> {
             v1::channels::remove::remove_channel
         ))
         .routes(routes!(v1::channels::test::test_channel))
+        .routes(routes!(v1::channels::refresh::refresh_channel))
+        .routes(routes!(v1::channels::refresh_all::refresh_channels))
+        .routes(routes!(
+            v1::connections::list::list_connections,
+            v1::connections::create::begin_connection
+        ))
+        .routes(routes!(
+            v1::connections::show::show_connection,
+            v1::connections::revoke::revoke_connection
+        ))
         .routes(routes!(v1::posts::list::list_posts, v1::posts::create::create_post))
         .routes(routes!(
             v1::posts::show::show_post,

@@ -16,6 +16,10 @@ use crate::service::{Opened, SignedIn, Visitor};
 
 const SESSION: &str = "carillon_session";
 const DEVICE: &str = "carillon_device";
+/// The browser in which a link was used that connects an account.
+const CONNECTING: &str = "carillon_connecting";
+/// As long as a link can be good.
+const CONNECTING_SECONDS: u32 = 7 * 24 * 60 * 60;
 /// As long as a session may last.
 const SESSION_SECONDS: u32 = 7 * 24 * 60 * 60;
 const DEVICE_SECONDS: u32 = 365 * 24 * 60 * 60;
@@ -46,6 +50,11 @@ pub(super) fn opened(face: &Face, opened: &Opened) -> Vec<HeaderValue> {
     [session, device].into_iter().flatten().collect()
 }
 
+/// Makes a connection this browser's.
+pub(super) fn connecting(face: &Face, token: &str) -> Vec<HeaderValue> {
+    set(face, CONNECTING, token, CONNECTING_SECONDS, "Lax").into_iter().collect()
+}
+
 /// Takes the session's cookie away.
 pub(super) fn ended(face: &Face) -> Vec<HeaderValue> {
     set(face, SESSION, "", 0, "Lax").into_iter().collect()
@@ -67,6 +76,8 @@ pub(super) struct Guest {
     pub visitor: Visitor,
     /// The mark of a device that somebody signed in from before.
     pub device: Option<String>,
+    /// The mark of a connection that is this browser's.
+    pub connecting: Option<String>,
 }
 
 impl FromRequestParts<Shared> for Guest {
@@ -85,7 +96,8 @@ impl FromRequestParts<Shared> for Guest {
                 Err(problem) => return Err(problem.into()),
             },
         };
-        Ok(Self { who, visitor, device })
+        let connecting = value(&parts.headers, &full_name(face, CONNECTING)).map(str::to_owned);
+        Ok(Self { who, visitor, device, connecting })
     }
 }
 

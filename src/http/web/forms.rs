@@ -135,6 +135,11 @@ impl Given {
         found.map(|(_, value)| value.clone()).unwrap_or_default()
     }
 
+    /// Every value of a name.
+    pub fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
+    }
+
     pub fn secret(&self, name: &str) -> Secret<String> {
         Secret::new(self.text(name))
     }

@@ -2,6 +2,7 @@
 //! use cases of `service` do.
 
 mod account;
+mod connect;
 mod cookies;
 mod forms;
 mod invitation;
@@ -23,6 +24,14 @@ pub(super) fn pages() -> Router<Shared> {
         .route("/setup/{token}", get(set_up::show).post(set_up::submit))
         .route("/invitations/{token}", get(invitation::show).post(invitation::submit))
         .route("/reset/{token}", get(reset::show).post(reset::submit))
+        .route("/connect/{token}", get(connect::link).post(connect::use_link))
+        .route("/oauth/{network}/callback", get(connect::callback))
+        .route("/workspaces/{workspace}/connect", get(connect::choose).post(connect::chosen))
+        .route(
+            "/workspaces/{workspace}/connections/{connection}",
+            get(connect::show).post(connect::submit),
+        )
+        .route("/workspaces/{workspace}/connections/{connection}/again", post(connect::again))
         .route("/account", get(account::show))
         .route("/account/prove", post(account::prove))
         .route("/account/password", post(account::password))

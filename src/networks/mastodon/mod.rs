@@ -173,6 +173,7 @@ fn media_rules(facts: &Facts) -> MediaRules {
         video_seconds: None,
         alt_chars: fact(ALT_MAX, 1_500).and_then(|max| usize::try_from(max).ok()),
         video_alone: true,
+        ..MediaRules::NONE
     }
 }
 

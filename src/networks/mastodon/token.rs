@@ -8,7 +8,7 @@ use super::super::{Call, CallError, Credential, failure};
 use super::connect::identify;
 use crate::base::{Secret, Timestamp};
 use crate::outbound::Origin;
-use crate::outbound::oauth::{Exchange, OauthApp, OauthError, Token, Traded};
+use crate::outbound::oauth::{Exchange, OauthApp, OauthError, Proves, Token, Traded};
 
 /// The server shows the code to the person: no address of ours is needed.
 pub(super) const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
@@ -84,6 +84,7 @@ pub(super) fn oauth_app(call: &Call<'_>, id: &str, secret: &str) -> Result<Oauth
     Ok(OauthApp {
         client_id: id.to_owned(),
         client_secret: Secret::new(secret.to_owned()),
+        proves: Proves::InBody,
         auth_url: call.at("/oauth/authorize")?,
         token_url: call.at("/oauth/token")?,
         redirect_uri: Url::parse(OUT_OF_BAND).map_err(|_| CallError::Missing("redirect_uri"))?,

@@ -55,7 +55,7 @@ pub async fn hold_restored(
     rng: &dyn Rng,
     (backup, now): (Timestamp, Timestamp),
 ) -> Result<Restored, Error> {
-    let pause = Pause { since: now, by: Actor::System };
+    let pause = Pause { since: now, by: Actor::System, why: None };
     write(store, move |tx| {
         tx.put_global(&EVERYTHING.to_owned(), &pause)?;
         for (name, at) in RESTORED.into_iter().zip([now, backup]) {

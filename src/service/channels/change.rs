@@ -80,7 +80,7 @@ fn check_grace(grace: Grace) -> Result<Option<Duration>, Problem> {
 }
 
 /// The account is back: what was held for it goes on, or is held as missed when it is too late.
-fn resume_held(
+pub(in crate::service) fn resume_held(
     tx: &mut Tx<'_>,
     services: &Services,
     access: &Access<Manage>,

@@ -6,12 +6,13 @@ mod remove;
 
 use url::Url;
 
+pub(super) use change::resume_held;
+
 use super::idempotency::recall;
-use super::shown::{self, ChannelShown, NetworkShown, OptionShown, Page};
+use super::shown::{self, ChannelShown, Page};
 use super::{Access, Done, Found, Limits, Services, no, not_found, refused, trouble, waits};
 use crate::base::{ChannelId, Code, CorrelationId, DeliveryId, Problem, Secret, Wrong, limits};
 use crate::domain::access::{Read, Right};
-use crate::domain::capability::Takes;
 use crate::domain::channel::{Account, Channel, ChannelState};
 use crate::domain::delivery::Delivery;
 use crate::domain::publish::{Failure, State};
@@ -71,6 +72,8 @@ impl Services {
             credential: asking.credential,
             account: asking.account,
             facts: asking.facts,
+            hosts: &self.hosts,
+            app: None,
             public_url: &self.public_url,
             now: self.now(),
             deadline: self.timing.get().deadline,
@@ -125,6 +128,7 @@ impl Services {
         let mut shown = shown::channel(&channel);
         let read = self.store.read(move |view| Limits::read(view, &scope, &channel)).await;
         shown.rate_limits = waits::limits(&read.map_err(trouble)?, now);
+        shown.grant = self.grant_of(scope, id).await?;
         Ok(shown)
     }
 
@@ -136,41 +140,6 @@ impl Services {
             ChannelState::Removed { .. } => Err(not_found()),
             _ => Ok(found),
         }
-    }
-
-    /// The networks that this program knows.
-    pub async fn networks(&self) -> Result<Page<NetworkShown>, Problem> {
-        let paused = self.paused_networks().await?;
-        let shown = |network: &&dyn Network| {
-            let capabilities = network.capabilities(&Facts::new());
-            NetworkShown {
-                id: network.word().to_owned(),
-                title: network.title().to_owned(),
-                asks_instance: network.asks().instance,
-                asks_identifier: network.asks().identifier,
-                asks_token: network.asks().token,
-                asks_url: network.asks().url,
-                limits: shown::limits(&capabilities),
-                options: capabilities.options.iter().map(option).collect(),
-                paused: paused.contains(network.word()),
-            }
-        };
-        Ok(Page { items: networks::REGISTRY.iter().map(shown).collect(), next: None })
-    }
-}
-
-fn option(spec: &crate::domain::capability::OptionSpec) -> OptionShown {
-    let (takes, choices) = match spec.takes {
-        Takes::Flag => ("flag", Vec::new()),
-        Takes::Choice(choices) => ("choice", choices.iter().map(|&c| c.to_owned()).collect()),
-        Takes::Text(_) => ("text", Vec::new()),
-        Takes::Languages(_) => ("languages", Vec::new()),
-    };
-    OptionShown {
-        name: spec.name.to_owned(),
-        about: spec.about.to_owned(),
-        takes: takes.to_owned(),
-        choices,
     }
 }
 
@@ -198,7 +167,11 @@ fn network_named(word: &str) -> Result<&'static dyn Network, Problem> {
     })
 }
 
-fn must(tx: &Tx<'_>, scope: &Scope, id: ChannelId) -> Result<Channel, WriteError<Problem>> {
+pub(super) fn must(
+    tx: &Tx<'_>,
+    scope: &Scope,
+    id: ChannelId,
+) -> Result<Channel, WriteError<Problem>> {
     match tx.get::<Channel>(scope, &id)? {
         Some(channel) if !matches!(channel.state, ChannelState::Removed { .. }) => Ok(channel),
         _ => no(not_found()),
@@ -215,7 +188,7 @@ fn replayed(
 }
 
 /// What a network's refusal means to the person who connects.
-fn told(error: CallError) -> Problem {
+pub(super) fn told(error: CallError) -> Problem {
     let because = |code, failure: Failure| {
         let mut problem = Problem::new(code).with("code", failure.code);
         if !failure.detail.is_empty() {

@@ -1,6 +1,7 @@
 //! Which events somebody sees who is limited to channels: not those about what is out of reach.
 
 use crate::domain::channel::Channel;
+use crate::domain::connection::Connection;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 use crate::domain::post::Post;
@@ -23,6 +24,10 @@ pub(super) fn is_seen(view: &View<'_>, scope: &Scope, event: &Event) -> Result<b
         },
         Some("channel") => match subject.parse() {
             Ok(id) => view.get::<Channel>(scope, &id)?.is_some(),
+            Err(_) => false,
+        },
+        Some("connection") => match subject.parse() {
+            Ok(id) => view.get::<Connection>(scope, &id)?.is_some(),
             Err(_) => false,
         },
         _ => true,

@@ -1,4 +1,5 @@
-//! Links for one use: the first user, an invitation, a new password. Kept as hashes; a look does
+//! Links for one use: the first user, an invitation, a new password, an
+//! account to connect. Kept as hashes; a look does
 //! not use one up. Must not say why one leads nowhere.
 
 use super::accounts::{any, ownerless, set_password};
@@ -42,7 +43,7 @@ pub(super) fn find(view: &View<'_>, token: &str, now: Timestamp) -> Result<Optio
 }
 
 /// The same, and it is used up.
-pub(super) fn take(
+pub(in crate::service) fn take(
     tx: &mut Tx<'_>,
     token: [u8; 32],
     now: Timestamp,
@@ -54,7 +55,7 @@ pub(super) fn take(
 }
 
 /// Keeps a link; some that are over go.
-pub(super) fn keep(
+pub(in crate::service) fn keep(
     tx: &mut Tx<'_>,
     token: [u8; 32],
     link: &Link,
@@ -70,7 +71,7 @@ pub(super) fn keep(
 
 impl Services {
     /// The address of a link under `folder`, and what is kept of its token.
-    pub(super) fn new_link(&self, folder: &str) -> (String, [u8; 32]) {
+    pub(in crate::service) fn new_link(&self, folder: &str) -> (String, [u8; 32]) {
         let token = new_token(self.rng.as_ref(), "");
         let hash = token_hash(token.reveal());
         (format!("{}/{folder}/{}", self.public_url, token.reveal()), hash)
@@ -132,7 +133,8 @@ impl Services {
         let (token, now) = (token.to_owned(), self.now());
         let found = self.store.read(move |view| {
             Ok(match find(view, &token, now)? {
-                None => None,
+                // That of a connection has a page of its own.
+                None | Some(LinkTo::Connect { .. }) => None,
                 Some(LinkTo::SetUp) => {
                     let none = !any(view)?;
                     let homes = if none { ownerless(view)? } else { Vec::new() };

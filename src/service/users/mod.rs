@@ -32,6 +32,7 @@ pub use authenticator::Enrolment;
 pub use door::door_stands_open;
 pub use invitations::{Accepted, NewInvitation};
 pub use links::LinkLeads;
+pub(super) use links::{keep as keep_link, take as take_link};
 pub use passwords::Cost;
 pub use seen::{
     InvitationShown, LinkShown, Opened, RecoveryCodes, SecurityShown, SessionShown, UserShown,
@@ -72,14 +73,14 @@ pub struct SignedIn {
 }
 
 /// 256 random bits as text that goes into headers and addresses.
-fn new_token(rng: &dyn Rng, prefix: &str) -> Secret<String> {
+pub(super) fn new_token(rng: &dyn Rng, prefix: &str) -> Secret<String> {
     let mut random = [0; 32];
     rng.fill(&mut random);
     Secret::new(format!("{prefix}{}", BASE64URL_NOPAD.encode(&random)))
 }
 
 /// How a token is kept. It has 256 random bits, so one round of a fast hash is enough.
-fn token_hash(token: &str) -> [u8; 32] {
+pub(super) fn token_hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 

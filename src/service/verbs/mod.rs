@@ -1,6 +1,7 @@
 //! The one table of verbs: noun, verb, right, arguments. The command line, the admin socket and
 //! the console's palette read it. Must not render anything.
 
+mod connections;
 mod files;
 mod host;
 mod members;
@@ -97,6 +98,13 @@ const MEMBER: &[&str] = &["user", "role", "channels", "joined_at", "suspended_at
 const KEY: &[&str] =
     &["id", "name", "scopes", "channels", "created_at", "expires_at", "revoked_at"];
 
+const APP: &[&str] = &["network", "set", "client_id", "set_at", "redirect_uri"];
+const CONNECTION: &[&str] = &["id", "network", "channel", "state", "reason", "expires_at"];
+const REFRESHED: &[&str] = &["channel", "network", "result", "code"];
+const NETWORK: Arg = arg("network", Word, "which network, see `app list`");
+const CLIENT_SECRET: Arg =
+    arg("client-secret", Secret, "the secret that the network shows with it");
+
 const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
 const JOB: &[&str] = &["name", "state", "began_at", "next_at", "runs", "failed"];
 const JOB_NAME: &[Arg] = &[arg("name", Word, "its name, see `job list`")];
@@ -134,6 +142,17 @@ pub const VERBS: &[Verb] = &[
     verb(("network", "show", ""), "One network, with its limits", &[arg("name", Word, "the network")], &[]),
     verb(("network", "pause", ""), "Stop publishing to a network", &[arg("name", Word, "the network")], &[]),
     verb(("network", "resume", ""), "Publish to it again", &[arg("name", Word, "the network")], &[]),
+    verb(("app", "set", ""), "Set this installation's application at a network; counts at once", &[
+        NETWORK,
+        arg("client-id", Required, "the id that the network gave it"),
+        CLIENT_SECRET,
+        arg("without", Many, "a scope that the network does not let it ask for"),
+    ], APP),
+    verb(("app", "list", ""), "Networks that ask for an application, and whether it is set", &[], APP),
+    verb(("app", "show", ""), "One, with the address that the network must send people back to", &[NETWORK], APP),
+    verb(("app", "test", ""), "Ask the network whether it knows the application", &[NETWORK], APP),
+    verb(("app", "rotate", ""), "Give it another secret, while everything runs", &[NETWORK, CLIENT_SECRET], APP),
+    verb(("app", "remove", ""), "Forget it; channels stay until their tokens end", &[NETWORK], APP),
     verb(("workspace", "create", ""), "Make a workspace", &[
         arg("name", Word, "what people call it"),
         arg("slug", Optional, "its short name; made from the name when not given"),
@@ -218,6 +237,17 @@ pub const VERBS: &[Verb] = &[
         arg("code", Secret, "the code from the address that `channel add` named"),
         arg("token", Secret, "a new access token of the same account, or signing secret of a webhook"),
     ], CHANNEL),
+    verb(("channel", "link", "admin"), "Make a link by which somebody connects an account, on the \
+        network's own page, without an account here; good once", &[
+        arg("network", Optional, "which network, see `app list`"),
+        arg("channel", Optional, "id of the channel whose account is to be connected again, instead"),
+        arg("name", Optional, "what the new channel is called; else as its account"),
+        arg("minutes", Optional, "how long it is good; a day if not given, at most a week"),
+    ], CONNECTION),
+    verb(("channel", "links", "admin"), "Connections that were begun, newest first", PAGE, CONNECTION),
+    verb(("channel", "unlink", "admin"), "Take a link back that nobody has finished", ID, CONNECTION),
+    verb(("channel", "refresh", "admin"), "Renew what it signs in with now; nobody has to", ID, REFRESHED),
+    verb(("channel", "refresh-due", "admin"), "Do so for all whose time has come, at most 50", &[], REFRESHED),
     verb(("channel", "list", "read"), "The workspace's channels", &[], CHANNEL),
     verb(("channel", "show", "read"), "One channel", ID, CHANNEL),
     verb(("channel", "test", "admin"), "Ask the network whom the channel speaks for", ID, CHANNEL),
@@ -319,7 +349,7 @@ pub fn noun_named(noun: &str, arg: &str) -> Option<&'static str> {
         ("delivery", "id") => Some("delivery"),
         ("key", "id") => Some("key"),
         ("job", "name") => Some("job"),
-        ("network", "name") | ("channel", "network") => Some("network"),
+        ("network", "name") | ("channel" | "app", "network") => Some("network"),
         _ => None,
     }
 }

@@ -82,7 +82,7 @@ impl<'a> Words<'a> {
         words::id(name, self.word(name)?)
     }
 
-    fn secret(&self, name: &str) -> Result<Option<Secret<String>>, Problem> {
+    pub(super) fn secret(&self, name: &str) -> Result<Option<Secret<String>>, Problem> {
         Ok(self.maybe(name)?.map(|text| Secret::new(text.trim().to_owned())))
     }
 }
@@ -116,7 +116,10 @@ pub async fn run(
 /// What use cases call a field, and what the verbs call it.
 const OWN_WORDS: &[(&str, &str)] = &[
     ("channels", "channel"),
+    ("client_id", "client-id"),
+    ("client_secret", "client-secret"),
     ("expires_at", "expires"),
+    ("life_minutes", "minutes"),
     ("parts", "text"),
     ("schedule", "at"),
     ("schedule.at", "at"),
@@ -202,6 +205,7 @@ impl Caller<'_> {
             ("setup-link", _) => shown(services.setup_link(operator).await?),
             ("user", _) => self.user(verb, words).await,
             ("host", _) => self.host(verb, words).await,
+            ("app", _) => self.app(verb, words).await,
             ("config", _) => shown((services.controls.reload)()?),
             ("log", _) => {
                 let level = words.word("level")?;
@@ -290,6 +294,7 @@ impl Caller<'_> {
             "media": if services.media_answers().await { "ok" } else { "failing" },
             "publishing": if services.is_paused().await? { "paused" } else { "running" },
             "paused": paused,
+            "stopped": services.stopped_networks().await?,
             "paused_workspaces": backlog.paused_workspaces,
             "paused_channels": backlog.paused_channels,
             "late": overdue,
@@ -377,6 +382,9 @@ impl Caller<'_> {
             let access = self.enter::<Entrust>(workspace).await?;
             let cancelled = services.remove_channel(access, id).await?.value;
             return Ok(json!({ "id": id, "state": "removed", "cancelled": cancelled }));
+        }
+        if matches!(verb, "link" | "links" | "unlink" | "refresh" | "refresh-due") {
+            return self.connection(workspace, verb, words).await;
         }
         let access = self.enter::<Manage>(workspace).await?;
         let change = match verb {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Timestamp;
 use crate::domain::event::Actor;
-use crate::store::record::{Global, Row};
+use crate::store::record::{DecodeError, Global, Row, decode_body};
 use crate::store::schema::Table;
 
 /// A number under a name: `schema`, `epoch`, `batch`.
@@ -26,12 +26,27 @@ impl Global for Meta {}
 pub struct Pause {
     pub since: Timestamp,
     pub by: Actor,
+    /// A stable word, where the program did it itself.
+    pub why: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PauseV1 {
+    since: Timestamp,
+    by: Actor,
 }
 
 impl Row for Pause {
     type Key = String;
     const TABLE: Table = Table::Pauses;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self, DecodeError> {
+        match version {
+            1 => decode_body(body).map(|PauseV1 { since, by }| Self { since, by, why: None }),
+            other => Err(DecodeError::UnknownVersion(other)),
+        }
+    }
 }
 
 impl Global for Pause {}

@@ -4,6 +4,7 @@
 pub(super) mod access;
 pub(super) mod assets;
 pub(super) mod channels;
+pub(super) mod connections;
 pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod hosts;

@@ -1,8 +1,9 @@
-//! The plan of a workspace, and how much of it each month has used.
+//! The plan of a workspace, how much of it each month has used, and what that has cost.
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::Timestamp;
+use crate::domain::cost::Spent;
 use crate::domain::plan::Entitlement;
 use crate::store::record::{Row, Scoped};
 use crate::store::schema::Table;
@@ -29,3 +30,13 @@ impl Row for Usage {
 }
 
 impl Scoped for Usage {}
+
+/// Written only by the transaction that notes that a part is out.
+impl Row for Spent {
+    /// The month's first instant in UTC, and the network's word.
+    type Key = (Timestamp, String);
+    const TABLE: Table = Table::Costs;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for Spent {}

@@ -128,6 +128,14 @@ impl Fixture {
         match operation {
             "create_post" | "change_post" => post,
             "create_channel" => json!({ "network": "feed", "name": "News" }),
+            "refresh_channels" => json!({ "channels": [self.feed] }),
+            "begin_connection" => {
+                for network in ["x", "linkedin"] {
+                    let app = json!({ "network": network, "client-id": "a", "client-secret": "b" });
+                    self.house.verb(("app", "set"), None, app).await;
+                }
+                json!({ "network": "x", "name": "Us", "link": true, "life_minutes": 60 })
+            }
             "change_channel" => json!({ "name": "News", "paused": false, "grace_minutes": 60 }),
             "create_key" => {
                 json!({

@@ -43,6 +43,7 @@ struct Things {
     upload: String,
     key_id: String,
     invitation: String,
+    connection: String,
     user: String,
 }
 
@@ -55,6 +56,8 @@ impl Street {
         let (host, workspace) = cast::host(&house).await;
         house.key = house.new_key(&workspace, &["admin"]).await;
         house.workspace = workspace;
+        let app = json!({ "network": "x", "client-id": "a", "client-secret": "b" });
+        house.verb(("app", "set"), None, app).await;
         let neighbour = house.new_workspace("Neighbours").await;
         let (feed, ungranted) = (house.new_feed().await, house.new_feed().await);
         let key = house.new_key(&neighbour, &["admin"]).await;
@@ -66,6 +69,7 @@ impl Street {
             upload: at.make("upload").await,
             key_id: at.make("key").await,
             invitation: at.make("invitation").await,
+            connection: at.make("connection").await,
             user: at.make("user").await,
             delivery: post["targets"][0]["delivery"].as_str().unwrap().to_owned(),
             post: post["id"].as_str().unwrap().to_owned(),
@@ -90,6 +94,7 @@ impl Street {
             "upload" => self.theirs.upload.clone(),
             "key" => self.theirs.key_id.clone(),
             "invitation" => self.theirs.invitation.clone(),
+            "connection" => self.theirs.connection.clone(),
             "user" => self.theirs.user.clone(),
             // Events are numbers; a number that is not there is as far away.
             "event" => "99999".to_owned(),
@@ -121,6 +126,7 @@ impl Street {
             "key" => "/keys/",
             "user" => "/members/",
             "invitation" => "/invitations/",
+            "connection" => "/connections/",
             _ => return None,
         };
         let id = self.on(&self.feed, noun).await;
@@ -179,6 +185,9 @@ impl At<'_> {
                 let n = self.house.services.rng.next_u64();
                 let body = json!({ "email": format!("m{n}@example.org"), "role": "viewer" });
                 self.call(Method::POST, "/invitations").json(&body)
+            }
+            "connection" => {
+                self.call(Method::POST, "/connections").json(&json!({ "network": "x" }))
             }
             "key" => {
                 let body = json!({ "name": "k", "scopes": ["read"] });
@@ -489,6 +498,7 @@ fn forgets_the_workspace<'c>(street: &Street, mut call: Call<'c>) -> Call<'c> {
         &theirs.upload,
         &theirs.key_id,
         &theirs.invitation,
+        &theirs.connection,
         &theirs.user,
     ];
     if things.iter().any(|id| call.path.contains(id.as_str())) {

@@ -2,7 +2,7 @@
 
 mod invitations;
 mod links;
-mod pages;
+pub mod pages;
 mod sessions;
 mod sign_in;
 mod totp;

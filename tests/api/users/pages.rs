@@ -63,18 +63,18 @@ impl<'h> Browser<'h> {
         self.send(Method::POST, path, Some(form)).await
     }
 
-    async fn sign_in(&mut self) -> Answer {
+    pub async fn sign_in(&mut self) -> Answer {
         self.post("/sign-in", &fields(&[("email", ANN), ("password", PASSWORD)])).await
     }
 
-    fn session(&self) -> Option<String> {
+    pub fn session(&self) -> Option<String> {
         let found = self.cookies.iter().find(|(name, _)| name == "__Host-carillon_session");
         found.map(|(_, value)| value.clone())
     }
 }
 
 /// What every page must have.
-fn check(page: &Answer) {
+pub fn check(page: &Answer) {
     let html = page.text();
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     let policy = page.header("content-security-policy");

@@ -1,6 +1,7 @@
 //! Version 1: a folder per resource, a file per operation.
 
 pub mod channels;
+pub mod connections;
 pub mod deliveries;
 pub mod embed;
 pub mod events;

@@ -28,6 +28,18 @@ pub fn network() -> Schema {
     one_of(networks::REGISTRY.iter().map(|n| n.word())).description(Some(about)).into()
 }
 
+pub fn consent() -> Schema {
+    let about = "The `id` of a network whose accounts are connected on its own page.";
+    let words = networks::REGISTRY.iter().filter(|n| n.oauth().is_some()).map(|n| n.word());
+    one_of(words).description(Some(about)).into()
+}
+
+pub fn refreshed() -> Schema {
+    let about = "Ids of channels; without them, all whose time has come.";
+    let id = text(36).format(Some(SchemaFormat::Custom("uuid".to_owned())));
+    list(id, 50).description(Some(about)).into()
+}
+
 pub fn delivery_state() -> Schema {
     let about = "Only those in this state.";
     one_of(State::ALL.map(State::word)).description(Some(about)).into()

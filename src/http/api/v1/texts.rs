@@ -6,6 +6,7 @@ pub const EMAIL: usize = limits::EMAIL_BYTES;
 pub const PASSWORD: usize = 256;
 pub const CODE: usize = 32;
 pub const TOKEN: usize = 100;
+pub const NAME: usize = limits::NAME_CHARS;
 
 /// Holds each text to its number of characters.
 pub fn short(texts: &[(&str, Option<&str>, usize)]) -> Result<(), Problem> {

@@ -3,6 +3,8 @@
 pub mod change;
 pub mod create;
 pub mod list;
+pub mod refresh;
+pub mod refresh_all;
 pub mod remove;
 pub mod show;
 pub mod test;

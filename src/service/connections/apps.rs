@@ -1,0 +1,256 @@
+//! This installation as an application of the networks that ask for one: set, tested, rotated and
+//! removed while it runs. The secret goes in and never out.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use url::Url;
+use utoipa::ToSchema;
+
+use super::super::channels::{Asking, told};
+use super::super::shown::Page;
+use super::super::{Services, no, refused, trouble};
+use crate::base::{Code, CorrelationId, Problem, Secret, Wrong, limits};
+use crate::domain::connection::App;
+use crate::networks::{self, Call, CallError, Facts, Network, Oauth};
+use crate::store::Operator;
+
+/// An application, as people see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AppShown {
+    pub network: String,
+    /// Whether id and secret are set.
+    pub set: bool,
+    pub client_id: Option<String>,
+    pub set_at: Option<String>,
+    /// What the network must be told, to the letter, where people are sent back to.
+    pub redirect_uri: String,
+    /// What people are asked to grant.
+    pub scopes: Vec<String>,
+    /// Where an application is made.
+    pub console: String,
+}
+
+/// What an operator says of an application.
+#[derive(Debug)]
+pub struct NewApp {
+    pub client_id: String,
+    pub client_secret: Secret<String>,
+    /// Scopes that the network does not let it ask for.
+    pub without: Vec<String>,
+}
+
+/// To what the secret is sealed: it opens nowhere else.
+fn place(network: &str) -> String {
+    format!("application of {network}")
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(%error, "an application's secret cannot be sealed or opened");
+    Problem::new(Code::Internal)
+}
+
+/// A network that asks for an application.
+pub(super) fn by_consent(
+    field: &str,
+    word: &str,
+) -> Result<(&'static dyn Network, &'static Oauth), Problem> {
+    let network = networks::named(word);
+    network.and_then(|network| Some((network, network.oauth()?))).ok_or_else(|| {
+        let known = networks::REGISTRY.iter().filter(|n| n.oauth().is_some()).map(|n| n.word());
+        let allowed = known.collect::<Vec<_>>().join(", ");
+        Problem::field(field, Wrong::NotOneOf { allowed })
+    })
+}
+
+fn plain(field: &'static str, text: &str) -> Result<(), Problem> {
+    let (max, actual) = (limits::APP_BYTES, text.len());
+    let wrong = match actual {
+        0 => Wrong::Empty,
+        _ if actual > max => Wrong::TooLong { max, actual, unit: "bytes" },
+        _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Wrong::BadFormat { expected: "visible ASCII characters without spaces".to_owned() }
+        }
+        _ => return Ok(()),
+    };
+    Err(Problem::field(field, wrong))
+}
+
+impl Services {
+    fn redirect_text(&self, network: &str) -> String {
+        format!("{}/oauth/{network}/callback", self.public_url)
+    }
+
+    fn app_shown(&self, network: &str, oauth: &Oauth, app: Option<&App>) -> AppShown {
+        let without = app.map(|app| app.without.as_slice()).unwrap_or_default();
+        let scopes = oauth.scopes(without);
+        AppShown {
+            network: network.to_owned(),
+            set: app.is_some(),
+            client_id: app.map(|app| app.client_id.clone()),
+            set_at: app.map(|app| app.set_at.to_string()),
+            redirect_uri: self.redirect_text(network),
+            scopes: scopes.into_iter().map(str::to_owned).collect(),
+            console: oauth.console.to_owned(),
+        }
+    }
+
+    /// Every network that asks for an application, with what is set.
+    pub async fn apps(&self, _: Operator) -> Result<Page<AppShown>, Problem> {
+        let mut items = Vec::new();
+        for network in networks::REGISTRY {
+            if let Some(oauth) = network.oauth() {
+                let app = self.app_row(network.word()).await?;
+                items.push(self.app_shown(network.word(), oauth, app.as_ref()));
+            }
+        }
+        Ok(Page { items, next: None })
+    }
+
+    pub async fn app(&self, _: Operator, network: &str) -> Result<AppShown, Problem> {
+        let (network, oauth) = by_consent("network", network)?;
+        let app = self.app_row(network.word()).await?;
+        Ok(self.app_shown(network.word(), oauth, app.as_ref()))
+    }
+
+    /// Sets an application; it counts from the next call on. Channels that were connected by
+    /// another one must be connected again when their tokens end.
+    pub async fn set_app(
+        &self,
+        _: Operator,
+        network: &str,
+        new: NewApp,
+    ) -> Result<AppShown, Problem> {
+        let (network, oauth) = by_consent("network", network)?;
+        let word = network.word();
+        plain("client_id", &new.client_id)?;
+        plain("client_secret", new.client_secret.reveal())?;
+        let known = [oauth.more, oauth.insights].concat();
+        if new.without.iter().any(|scope| !known.contains(&scope.as_str())) {
+            let allowed = known.join(", ");
+            return Err(Problem::field("without", Wrong::NotOneOf { allowed }));
+        }
+        self.put_app(word, move |_| Ok((new.client_id.clone(), new.without.clone())), {
+            new.client_secret
+        })
+        .await
+        .map(|app| self.app_shown(word, oauth, Some(&app)))
+    }
+
+    /// Gives an application another secret; everything else stays.
+    pub async fn rotate_app(
+        &self,
+        _: Operator,
+        network: &str,
+        secret: Secret<String>,
+    ) -> Result<AppShown, Problem> {
+        let (network, oauth) = by_consent("network", network)?;
+        let word = network.word();
+        plain("client_secret", secret.reveal())?;
+        let keep = |old: Option<App>| match old {
+            Some(old) => Ok((old.client_id, old.without)),
+            None => Err(missing(word)),
+        };
+        let app = self.put_app(word, keep, secret).await?;
+        Ok(self.app_shown(word, oauth, Some(&app)))
+    }
+
+    async fn put_app(
+        &self,
+        word: &'static str,
+        rest: impl Fn(Option<App>) -> Result<(String, Vec<String>), Problem> + Send + 'static,
+        secret: Secret<String>,
+    ) -> Result<App, Problem> {
+        let sealed = self.vault.seal(self.rng.as_ref(), &place(word), secret.reveal().as_bytes());
+        let (sealed, set_at) = (sealed.map_err(|error| unusable(&error))?, self.now());
+        let written = self.store.write(move |tx| {
+            let key = word.to_owned();
+            let old = tx.view().get_global::<App>(&key)?;
+            let revision = old.as_ref().map_or(1, |old| old.revision + 1);
+            let (client_id, without) = match rest(old) {
+                Ok(rest) => rest,
+                Err(problem) => return no(problem),
+            };
+            let app = App { revision, client_id, secret: sealed.clone(), without, set_at };
+            tx.put_global(&key, &app)?;
+            Ok(app)
+        });
+        let app = written.await.map_err(refused)?;
+        tracing::info!(network = word, client_id = app.client_id, "an application was set");
+        Ok(app)
+    }
+
+    /// Forgets an application. Channels stay connected until their tokens end.
+    pub async fn remove_app(&self, _: Operator, network: &str) -> Result<AppShown, Problem> {
+        let (network, oauth) = by_consent("network", network)?;
+        let word = network.word();
+        let removed = self.store.write(move |tx| {
+            let key = word.to_owned();
+            if tx.view().get_global::<App>(&key)?.is_none() {
+                return no(missing(word));
+            }
+            tx.delete_global::<App>(&key);
+            Ok(())
+        });
+        removed.await.map_err(refused)?;
+        tracing::info!(network = word, "an application was removed");
+        Ok(self.app_shown(word, oauth, None))
+    }
+
+    /// Asks the network whether it knows the application.
+    pub async fn test_app(
+        &self,
+        _: Operator,
+        network: &str,
+        correlation: CorrelationId,
+    ) -> Result<AppShown, Problem> {
+        let (network, oauth) = by_consent("network", network)?;
+        let word = network.word();
+        let row = self.app_row(word).await?.ok_or_else(|| missing(word))?;
+        let (app, facts) = (self.open_app(word, &row)?, Facts::new());
+        let asking =
+            Asking { instance: None, credential: None, account: None, facts: &facts, correlation };
+        match oauth.test(&Call { app: Some(&app), ..self.call(&asking) }).await {
+            Ok(()) => Ok(self.app_shown(word, oauth, Some(&row))),
+            Err(CallError::Refused(said)) if said.code == "app_refused" => {
+                Err(Problem::new(Code::AppRefused).with("network", word).with("said", said.detail))
+            }
+            Err(error) => Err(told(error)),
+        }
+    }
+
+    async fn app_row(&self, network: &str) -> Result<Option<App>, Problem> {
+        let key = network.to_owned();
+        self.store.read(move |view| view.get_global::<App>(&key)).await.map_err(trouble)
+    }
+
+    /// The networks that have an application.
+    pub(in crate::service) async fn app_words(&self) -> Result<BTreeSet<String>, Problem> {
+        let rows = self.store.read(|view| view.scan_global::<App>(None, limits::PAGE_MAX)).await;
+        Ok(rows.map_err(trouble)?.into_iter().map(|(word, _)| word).collect())
+    }
+
+    /// The application with its secret, and its row.
+    pub(in crate::service) async fn opened_app(
+        &self,
+        network: &str,
+    ) -> Result<(networks::App, App), Problem> {
+        let row = self.app_row(network).await?.ok_or_else(|| missing(network))?;
+        Ok((self.open_app(network, &row)?, row))
+    }
+
+    fn open_app(&self, network: &str, row: &App) -> Result<networks::App, Problem> {
+        let secret = self.vault.open(&place(network), &row.secret);
+        let secret = secret.map_err(|error| unusable(&error))?;
+        let secret = String::from_utf8(secret.reveal().clone()).map_err(|e| unusable(&e))?;
+        Ok(networks::App {
+            client_id: row.client_id.clone(),
+            client_secret: Secret::new(secret),
+            redirect: Url::parse(&self.redirect_text(network)).map_err(|e| unusable(&e))?,
+        })
+    }
+}
+
+fn missing(network: &str) -> Problem {
+    Problem::new(Code::AppMissing).with("network", network)
+}
