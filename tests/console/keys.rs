@@ -77,7 +77,7 @@ fn a_secret_is_neither_shown_nor_named() {
 #[test]
 fn the_palette_speaks_the_words_of_the_command_line() {
     let mut model = on("dashboard");
-    press(&mut model, ":chan li");
+    press(&mut model, ":chan lis");
     let effects = press(&mut model, "\r");
     assert_eq!(effects, [], "it needs a workspace first");
     press(&mut model, "-w acme");
