@@ -22,7 +22,25 @@ use crate::domain::event::{Actor, Event};
 use crate::domain::user::FRESH;
 use crate::store::{Error, Holder, Operator, Scope, View};
 
-/// Proof that somebody may do what right `R` allows, in one workspace.
+/// Proof that somebody may do what right `R` allows, in one workspace. Who may write, may write:
+///
+/// ```
+/// # use carillon::domain::access::Write;
+/// # use carillon::service::{Access, NewPost, Services};
+/// async fn write(services: &Services, access: Access<Write>, new: NewPost) {
+///     drop(services.create_post(access, new).await);
+/// }
+/// ```
+///
+/// and who may only read, cannot be passed on to what writes:
+///
+/// ```compile_fail,E0308
+/// # use carillon::domain::access::Read;
+/// # use carillon::service::{Access, NewPost, Services};
+/// async fn write(services: &Services, access: Access<Read>, new: NewPost) {
+///     drop(services.create_post(access, new).await);
+/// }
+/// ```
 pub struct Access<R: Right> {
     pub(crate) scope: Scope,
     pub(crate) actor: Actor,

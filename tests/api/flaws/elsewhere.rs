@@ -1,6 +1,5 @@
 //! Flaws that were found in comparable products (reliability-security.md, B16), each with the test
-//! that would fail if it were here. What came with an OAuth callback or an inbound webhook there is held
-//! once those are here.
+//! that would fail if it were here. What came with an inbound webhook there is held once those are here.
 
 use carillon::media::{self, Blobs};
 use http::Method;
@@ -102,6 +101,9 @@ pub const ELSEWHERE: &[Flaw] = &[
         &[
             "outbound::oauth::the_authorization_address_holds_all_and_randomness_is_given",
             "networks::mastodon_oauth::a_code_is_good_once_for_its_client_and_verifier",
+            "api::connections::refusals::an_answer_in_another_browser_is_good_for_nobody",
+            "api::connections::refusals::an_answer_is_taken_once",
+            "api::connections::refusals::states_that_belong_to_nothing_lead_nowhere",
         ],
     ),
     Flaw {
