@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use support::{Carillon, Tool};
 
 /// For one operation, in the phase that makes requests up; other phases have their own numbers.
-const EXAMPLES: &str = "8";
+const EXAMPLES: &str = "3";
 const MORE: &str = "CARILLON_SCHEMATHESIS_EXAMPLES";
 const ONLY: &str = "CARILLON_SCHEMATHESIS_AS";
 

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::Tool;
@@ -51,10 +51,19 @@ fn pipe(command: &mut Command, input: &str) -> (bool, String) {
 #[test]
 fn metrics_are_what_prometheus_takes() {
     let (server, _, _) = published();
-    let (status, _, text) = get(&server.address, "/metrics", &[]);
-    assert_eq!(status, 200);
+    // What was committed is counted right after that, not with it.
+    let counted = "carillon_deliveries_total{network=\"feed\",state=\"published\"} 1";
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let text = loop {
+        let (status, _, text) = get(&server.address, "/metrics", &[]);
+        assert_eq!(status, 200);
+        if text.contains(counted) {
+            break text;
+        }
+        assert!(Instant::now() < deadline, "{counted}\n{text}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
     for metric in [
-        "carillon_deliveries_total{network=\"feed\",state=\"published\"} 1",
         "carillon_attempts_total{network=\"feed\",result=\"done\"} 1",
         "carillon_store_commits_total",
         "carillon_publish_lateness_seconds_bucket",
