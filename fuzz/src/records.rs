@@ -12,7 +12,7 @@ use carillon::domain::plan::Entitlement;
 use carillon::domain::post::Post;
 use carillon::domain::tally::Tally;
 use carillon::domain::user::{DoorRule, Invitation, Proofs, Session, User};
-use carillon::domain::workspace::{Closing, Workspace};
+use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
     Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, Link, MediaTotal,
@@ -86,6 +86,7 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<App>(),
         row::<Connection>(),
         row::<Grant>(),
+        row::<Erasure>(),
     ]
 }
 

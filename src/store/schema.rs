@@ -14,7 +14,7 @@ use crate::domain::plan::Entitlement;
 use crate::domain::post::Post;
 use crate::domain::tally::Tally;
 use crate::domain::user;
-use crate::domain::workspace::{Closing, Workspace};
+use crate::domain::workspace::{Closing, Erasure, Workspace};
 
 use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
@@ -84,6 +84,7 @@ pub enum Table {
     Apps,
     Connections,
     Grants,
+    Erasures,
 }
 
 /// Whose data a table holds.
@@ -191,6 +192,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<App>("apps", Global, "network -> this installation as an application there, its secret sealed"),
     row::<Connection>("connections", Scoped, "accounts that are being connected, in order of making"),
     row::<Grant>("grants", Scoped, "channel -> what its account has granted, and until when"),
+    row::<Erasure>("erasures", Global, "workspace that was erased -> when, and how much"),
 ];
 
 impl Table {
@@ -227,6 +229,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Grants as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Erasures as usize + 1);
     }
 }

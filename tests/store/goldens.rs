@@ -19,7 +19,7 @@ use carillon::domain::rate::{Purpose, RateLimit, RateLimits};
 use carillon::domain::schedule::Schedule;
 use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
-use carillon::domain::workspace::{Closing, Workspace};
+use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
     Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal, Membership,
@@ -86,7 +86,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[SessionToken { user: id(27), session: id(30) }]),
         Golden::global(&people::links()),
         Golden::scoped(&people::invitations()),
-        Golden::scoped(&[true, false].map(|totp_required| DoorRule { totp_required })),
+        Golden::scoped(&door_rules(true)).since(1, &door_rules(false)),
         Golden::global(&hosts::hosts()),
         Golden::global(&[HostKey { host: id(41) }]),
         Golden::global(&[HostedUser { user: id(27) }]),
@@ -103,12 +103,28 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&connections::apps()),
         Golden::scoped(&connections::connections()),
         Golden::scoped(&connections::grants()),
+        Golden::global(&erasures()),
     ]
 }
 
 fn pauses(why: Option<&str>) -> Vec<Pause> {
     let by = |by| Pause { since: at(1), by, why: why.map(str::to_owned) };
     actors().map(by).into()
+}
+
+fn erasures() -> [Erasure; 2] {
+    let done = Erasure {
+        deleted_at: at(1),
+        erased_at: Some(at(2)),
+        rows: [("posts".to_owned(), 300)].into(),
+        events: Some((7, [0xab; 32])),
+        signature: bytes(),
+    };
+    [Erasure { deleted_at: at(1), ..Erasure::default() }, done]
+}
+
+fn door_rules(pause_bursts: bool) -> [DoorRule; 2] {
+    [true, false].map(|totp_required| DoorRule { totp_required, pause_bursts })
 }
 
 fn tallies() -> [Tally; 2] {

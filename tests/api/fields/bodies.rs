@@ -107,7 +107,7 @@ impl Fixture {
                 let channels = json!({ self.feed.clone(): "draft" });
                 json!({ "email": "ben@example.org", "role": "editor", "channels": channels })
             }
-            "change_security" => json!({ "totp_required": false }),
+            "change_security" => json!({ "totp_required": false, "pause_bursts": false }),
             _ => return None,
         })
     }
