@@ -45,6 +45,8 @@ impl Version {
 
     /// When `version` is taken no more. `None` for what is no year and month.
     pub fn ending(&self, version: &str) -> Option<Ending> {
+        let month = format!("{}-{}-15", version.get(..4)?, version.get(4..)?);
+        let month = month.parse::<Date>().ok()?;
         // What is older than the oldest known one has ended by then.
         let oldest = self.ends.first().filter(|(oldest, _)| version <= *oldest);
         let known = self.ends.iter().find(|(known, _)| *known == version).or(oldest);
@@ -52,11 +54,7 @@ impl Version {
             Some((_, day)) => day.parse().ok()?,
             // networks.md 2.2: each is kept for a year at least, and those whose end is known ended in
             // the middle of the month.
-            None => format!("{}-{}-15", version.get(..4)?, version.get(4..)?)
-                .parse::<Date>()
-                .ok()?
-                .checked_add(1.year())
-                .ok()?,
+            None => month.checked_add(1.year()).ok()?,
         };
         Some(Ending { on, is_known: known.is_some() })
     }

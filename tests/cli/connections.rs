@@ -91,7 +91,9 @@ pub fn with_networks(base: &str, folder: &tempfile::TempDir) -> [String; 2] {
         let url = format!("\"{base}/{network}\"");
         format!("[networks.{network}]\napi_url = {url}\nweb_url = {url}\n")
     };
-    let text = format!("[outbound]\nallow = [\"{at}\"]\n{}{}", of("x"), of("linkedin"));
+    // The same after a restart, on another port.
+    let public = "[server]\npublic_url = \"https://carillon.example\"\n";
+    let text = format!("{public}[outbound]\nallow = [\"{at}\"]\n{}{}", of("x"), of("linkedin"));
     std::fs::write(&settings, text).unwrap();
     ["--config".to_owned(), settings.to_str().unwrap().to_owned()]
 }

@@ -129,9 +129,10 @@ impl Services {
         if actual > max {
             return Err(Problem::field("without", Wrong::TooLong { max, actual, unit: "items" }));
         }
-        if new.without.iter().any(|scope| !known.contains(&scope.as_str())) {
+        let unknown = new.without.iter().position(|scope| !known.contains(&scope.as_str()));
+        if let Some(at) = unknown {
             let allowed = known.join(", ");
-            return Err(Problem::field("without", Wrong::NotOneOf { allowed }));
+            return Err(Problem::field(format!("without[{at}]"), Wrong::NotOneOf { allowed }));
         }
         let rest = move |_| Ok((new.client_id.clone(), new.without.clone()));
         let app = self.put_app((by, "app.set"), word, rest, new.client_secret).await?;

@@ -52,7 +52,7 @@ async fn an_administrator_sets_tests_rotates_and_removes_one() {
     assert!(!scopes.contains(&json!("r_member_postAnalytics")), "{set}");
     without["without"] = json!(["w_member_social"]);
     let needed = ann.put("/apps/linkedin", &without).await;
-    assert_eq!(needed.said(), "422 invalid_field without");
+    assert_eq!(needed.said(), "422 invalid_field without[0]");
     for missing in ["/apps/feed", "/apps/mastodon", "/apps/X", "/apps/%00"] {
         assert_eq!(ann.get(missing).await.status, 404, "{missing}");
     }

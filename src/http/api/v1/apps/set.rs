@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::problems::WriteProblems;
+use super::super::schemas;
 use crate::base::Secret;
 use crate::http::Shared;
 use crate::http::administering::{Administrator, WithApp};
@@ -23,7 +24,7 @@ pub struct AppGiven {
     client_secret: String,
     /// Scopes that the network does not let it ask for.
     #[serde(default)]
-    #[schema(max_items = 20)]
+    #[schema(schema_with = schemas::without, required = false)]
     without: Vec<String>,
 }
 
