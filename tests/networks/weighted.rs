@@ -104,7 +104,7 @@ fn texts_weigh_what_the_conformance_data_say() {
             let text = case["text"].as_str().unwrap();
             let ours = Counter::Weighted { url: 23 }.count(text);
             let theirs = case["weightedLength"].as_u64().unwrap();
-            (u64::try_from(ours).unwrap() != theirs).then(|| (text, ours, theirs))
+            (u64::try_from(ours).unwrap() != theirs).then_some((text, ours, theirs))
         })
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
