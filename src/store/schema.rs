@@ -84,6 +84,7 @@ pub enum Table {
     Apps,
     Connections,
     Grants,
+    Administrators,
     Erasures,
 }
 
@@ -192,6 +193,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<App>("apps", Global, "network -> this installation as an application there, its secret sealed"),
     row::<Connection>("connections", Scoped, "accounts that are being connected, in order of making"),
     row::<Grant>("grants", Scoped, "channel -> what its account has granted, and until when"),
+    row::<users::Administers>("administrators", Global, "users who may change what is the whole installation's"),
     row::<Erasure>("erasures", Global, "workspace that was erased -> when, and how much"),
 ];
 

@@ -54,6 +54,7 @@ fn limits() -> LimitsShown {
             types: vec!["image/jpeg".to_owned(), "image/png".to_owned()],
             ..MediaLimitsShown::default()
         },
+        later: None,
     }
 }
 
@@ -342,6 +343,7 @@ fn networks() -> Vec<NetworkShown> {
         asks_token: id != "feed",
         asks_url: id == "webhook",
         hosts: Vec::new(),
+        version: None,
         limits: limits(),
         options: Vec::new(),
         paused: id == "webhook",

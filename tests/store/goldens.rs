@@ -21,10 +21,10 @@ use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
-    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
-    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal, Membership,
-    Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
-    ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    Administers, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
+    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal,
+    Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
 use crate::connections;
@@ -103,6 +103,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&connections::apps()),
         Golden::scoped(&connections::connections()),
         Golden::scoped(&connections::grants()),
+        Golden::global(&[Administers { since: at(41) }]),
         Golden::global(&erasures()),
     ]
 }

@@ -11,7 +11,7 @@ use crate::domain::host::EmbedSession;
 use crate::domain::user::{Ended, Invitation, LinkTo, Proofs, User};
 use crate::service::closing::is_closed;
 use crate::service::{Services, members, no, not_found, refused, trouble};
-use crate::store::rows::{Email, EmbedToken, HostedUser, Link, Membership};
+use crate::store::rows::{Administers, Email, EmbedToken, HostedUser, Link, Membership};
 use crate::store::{Error, Operator, Scope, Span, Tx, WriteError};
 
 /// Invitations that are looked at in one go.
@@ -186,6 +186,7 @@ fn end(tx: &mut Tx<'_>, user: UserId, now: Timestamp) -> Result<(), Error> {
     let Some(row) = tx.view().get_global::<User>(&user)? else { return Ok(()) };
     end_others(tx, user, None)?;
     tx.delete_global::<Proofs>(&user);
+    tx.delete_global::<Administers>(&user);
     // A host keeps no address of its people here: it may be another's.
     if tx.view().get_global::<Email>(&row.email)?.is_some_and(|email| email.user == user) {
         tx.delete_global::<Email>(&row.email);
