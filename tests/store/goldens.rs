@@ -96,10 +96,7 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&tallies()),
         Golden::scoped(&[Judged { sequence: u64::MAX }]),
         Golden::scoped(&[Closing { at: at(1), by: Actor::System, erased_at: at(2) }]),
-        Golden::scoped(&[
-            Spent::default(),
-            Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) },
-        ]),
+        Golden::scoped(&spent()),
         Golden::global(&connections::apps()),
         Golden::scoped(&connections::connections()),
         Golden::scoped(&connections::grants()),
@@ -111,6 +108,10 @@ pub fn all() -> Vec<Golden> {
 fn pauses(why: Option<&str>) -> Vec<Pause> {
     let by = |by| Pause { since: at(1), by, why: why.map(str::to_owned) };
     actors().map(by).into()
+}
+
+fn spent() -> [Spent; 2] {
+    [Spent::default(), Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) }]
 }
 
 fn erasures() -> [Erasure; 2] {
