@@ -99,12 +99,14 @@ impl Feed {
         let correlation = CorrelationId::new(services.rng.as_ref());
         let none = Map::new();
         let status = run_verb(services, operator, ("status", ""), None, &none, correlation);
-        let status = status.await?;
+        let status = Status::of(&status.await?);
         let overview = services.overview(operator, BOUNDS).await?;
         // Both or neither: a header must not say other numbers than the lists below it.
-        snap.status = Status::of(&status, &overview);
+        snap.status = status.with_counts_of(&overview);
+        snap.marks = services.alert_marks().await?;
         snap.overview = Arc::new(overview);
         snap.networks = services.networks().await?.items;
+        snap.apps = services.apps(operator).await?.items;
         let mono = services.clock.monotonic();
         let old = |at: Option<Duration>, life| at.is_none_or(|at| mono.saturating_sub(at) >= life);
         if old(self.calendar_at, CALENDAR) {

@@ -199,6 +199,7 @@ fn named(model: &Model, noun: &str, current: &str) -> Vec<(String, String)> {
             .iter()
             .map(|(name, job)| ((*name).to_owned(), job.state().to_owned()))
             .collect(),
+        "alert" => super::screens::alert_names(model),
         "network" => snap.networks.iter().map(|n| (n.id.clone(), n.title.clone())).collect(),
         "post" | "delivery" => {
             let all = snap.overview.attention.iter().chain(&snap.overview.queue);
@@ -365,7 +366,9 @@ fn only(model: &Model) -> Option<String> {
 /// Whether a verb changes anything.
 pub fn changes(noun: &str, verb: &str) -> bool {
     let found = VERBS.iter().find(|v| v.noun == noun && v.verb == verb);
-    found.is_some_and(|v| v.right != "read" && !matches!(v.verb, "" | "list" | "show"))
+    const LOOKS: [&str; 6] = ["list", "show", "head", "check", "links", "sessions"];
+    let looks = |v: &Verb| v.right == "read" || LOOKS.contains(&v.verb) || v.noun == "status";
+    found.is_some_and(|v| !looks(v))
 }
 
 /// Why somebody should think before this.

@@ -16,12 +16,12 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::sync::mpsc;
 
 use super::clean::add;
-use super::model::{Done, Effect, Model, Msg};
+use super::model::{Done, Effect, Model, Msg, Save};
 use super::screens::SCREENS;
 use super::term::{self, Bytes, Input};
 use super::update::update;
-use super::wire::{self, Bye, Hello};
-use super::{Plain, Shared, act::Command, feed};
+use super::wire::{self, Bye, Hello, Kept};
+use super::{Plain, Shared, act::Command, feed, save};
 use crate::base::{Clock, CorrelationId, WorkspaceId};
 use crate::service::run_verb;
 use crate::store::Operator;
@@ -38,6 +38,7 @@ const FIRST: Duration = Duration::from_secs(3);
 enum In {
     Bytes(Vec<u8>),
     Resize(u16, u16),
+    Kept(Kept),
 }
 
 /// Serves one line to its end; the word for how it ended.
@@ -90,6 +91,10 @@ async fn listen(mut from: impl AsyncRead + Unpin, to: mpsc::Sender<In>) {
         let came = match (kind, wire::size_of(&payload)) {
             (wire::BYTES, _) => In::Bytes(payload),
             (wire::RESIZE, Some((cols, rows))) => In::Resize(cols, rows),
+            (wire::KEPT, _) => match serde_json::from_slice(&payload) {
+                Ok(kept) => In::Kept(kept),
+                Err(_) => return,
+            },
             _ => return,
         };
         if to.send(came).await.is_err() {
@@ -156,6 +161,8 @@ struct Session {
     model: Model,
     noted: BTreeSet<WorkspaceId>,
     answers: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
+    /// Frames of files.
+    files: (save::Frames, mpsc::Receiver<(u8, Vec<u8>)>),
 }
 
 /// What woke the session.
@@ -163,6 +170,7 @@ enum Woke {
     Typed(Option<In>),
     Msg(Msg),
     Look,
+    File(u8, Vec<u8>),
     Escape,
     Second,
     Stop,
@@ -198,8 +206,8 @@ impl Session {
             model.set_zone(zone);
         }
         super::update::settle(&mut model);
-        let answers = mpsc::channel(16);
-        Some(Self { shared, uid, hello, typed, model, noted: BTreeSet::new(), answers })
+        let (answers, files) = (mpsc::channel(16), mpsc::channel(4));
+        Some(Self { shared, uid, hello, typed, model, noted: BTreeSet::new(), answers, files })
     }
 
     async fn serve<L>(mut self, out: &mut Out<L>) -> &'static str
@@ -233,6 +241,7 @@ impl Session {
                 Some(done) = self.answers.1.recv() => Woke::Msg(Msg::Done(done)),
                 () = async { if let Some(timer) = &mut escape { timer.await } }, if escape.is_some() => Woke::Escape,
                 Ok(()) = snaps.changed() => Woke::Look,
+                Some((kind, bytes)) = self.files.1.recv() => Woke::File(kind, bytes),
                 () = &mut second => Woke::Second,
             };
             let mut msgs = Vec::new();
@@ -259,6 +268,11 @@ impl Session {
                     msgs.push(Msg::Snapshot(Arc::clone(&snaps.borrow_and_update())));
                     self.note();
                 }
+                Woke::File(kind, bytes) => {
+                    if let Some(ended) = out.tell(kind, &bytes, clock.as_ref()).await {
+                        return ended;
+                    }
+                }
                 Woke::Second => {
                     second = clock.sleep(SECOND);
                     msgs.push(Msg::Tick(self.shared.services.now()));
@@ -271,6 +285,7 @@ impl Session {
                         Effect::Leave => return "left",
                         Effect::Copy(text) => before.extend(copied(&text)),
                         Effect::Run(commands) => self.run(commands),
+                        Effect::Save(save) => self.save(save),
                     }
                 }
             }
@@ -338,6 +353,15 @@ impl Session {
         }));
     }
 
+    /// Makes a file aside; its frames come back to be passed on.
+    fn save(&self, save: Save) {
+        let (services, to) = (self.shared.services.clone(), self.files.0.clone());
+        let operator = Operator::new(self.uid);
+        (self.shared.spawner)(Box::pin(async move {
+            save::send(&services, operator, save, &to).await;
+        }));
+    }
+
     /// The same as lines.
     async fn plain<L>(mut self, out: &mut Out<L>) -> &'static str
     where
@@ -362,8 +386,15 @@ impl Session {
                         None
                     }
                     Some(In::Resize(..)) => continue,
+                    Some(In::Kept(kept)) => Some(Msg::Kept(kept)),
                     None => return "lost",
                 },
+                Some((kind, bytes)) = self.files.1.recv() => {
+                    match out.tell(kind, &bytes, clock.as_ref()).await {
+                        Some(ended) => return ended,
+                        None => continue,
+                    }
+                }
                 Some(done) = self.answers.1.recv() => {
                     self.shared.nudge.notify_one();
                     Some(Msg::Done(done))
@@ -396,6 +427,7 @@ impl Session {
                         }
                         Effect::Copy(text) => add(&mut said, format_args!("{text}\n")),
                         Effect::Run(commands) => self.run(commands),
+                        Effect::Save(save) => self.save(save),
                     }
                 }
             }
@@ -412,6 +444,7 @@ fn heard(came: In, input: &mut Input, terminal: &mut Terminal<Bytes>) -> Vec<Msg
             terminal.backend_mut().resize(size);
             vec![Msg::Resize(size.width, size.height)]
         }
+        In::Kept(kept) => vec![Msg::Kept(kept)],
     }
 }
 

@@ -84,6 +84,7 @@ pub enum Table {
     Apps,
     Connections,
     Grants,
+    AlertMarks,
 }
 
 /// Whose data a table holds.
@@ -191,6 +192,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<App>("apps", Global, "network -> this installation as an application there, its secret sealed"),
     row::<Connection>("connections", Scoped, "accounts that are being connected, in order of making"),
     row::<Grant>("grants", Scoped, "channel -> what its account has granted, and until when"),
+    row::<installation::AlertMark>("alert_marks", Global, "alert -> who acknowledged or silenced it"),
 ];
 
 impl Table {

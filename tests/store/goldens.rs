@@ -21,10 +21,10 @@ use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Workspace};
 use carillon::store::rows::{
-    AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken,
-    Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal, Membership,
-    Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
-    ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    AlertMark, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
+    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal,
+    Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
 use crate::connections;
@@ -100,10 +100,17 @@ pub fn all() -> Vec<Golden> {
             Spent::default(),
             Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) },
         ]),
-        Golden::global(&connections::apps()),
+        Golden::global(&connections::apps()).since(1, &connections::apps()[..1]),
         Golden::scoped(&connections::connections()),
         Golden::scoped(&connections::grants()),
+        Golden::global(&alert_marks()),
     ]
+}
+
+fn alert_marks() -> Vec<AlertMark> {
+    let mark = |until| move |by| AlertMark { by, at: at(1), count: u64::MAX, until };
+    let silenced = actors().map(mark(Some(at(2))));
+    actors().map(mark(None)).into_iter().chain(silenced).collect()
 }
 
 fn pauses(why: Option<&str>) -> Vec<Pause> {
