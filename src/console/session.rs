@@ -371,12 +371,15 @@ impl Session {
         let mut snaps = self.shared.snaps.subscribe();
         let mut plain = Plain::default();
         let mut said = plain.begin(&self.model);
-        let mut line = Vec::new();
+        let (mut line, mut over) = (Vec::new(), false);
         loop {
             if let Some(ended) = out.draw(said.as_bytes(), clock.as_ref()).await {
                 return ended;
             }
             said.clear();
+            if over && self.model.busy == 0 && !self.model.saving {
+                return "left";
+            }
             let msg = tokio::select! {
                 biased;
                 () = self.shared.stop.cancelled() => return "stopped",
@@ -415,6 +418,10 @@ impl Session {
                 let rest = line.split_off(end + 1);
                 let whole = String::from_utf8_lossy(&line).trim().to_owned();
                 line = rest;
+                if whole == wire::NO_MORE.trim_end() {
+                    over = true;
+                    break;
+                }
                 let model = &mut self.model;
                 let heard = catch_unwind(AssertUnwindSafe(|| plain.hear(model, &whole)));
                 let Ok((text, effects)) = heard else { return "fault" };

@@ -21,6 +21,9 @@ pub const END: u8 = 7;
 /// From the terminal: what became of that file, a [`Kept`].
 pub const KEPT: u8 = 8;
 
+/// The line that ends a console of lines once everything before it is answered.
+pub const NO_MORE: &str = "\u{4}\n";
+
 /// The largest frame; a frame of a screen is far smaller.
 const LARGEST: usize = 256 * 1024;
 

@@ -24,8 +24,7 @@ fn text(model: &mut console::Model) -> String {
 fn an_application_is_seen_tested_rotated_and_forgotten() {
     let mut model = on("networks");
     let text_now = text(&mut model);
-    for seen in
-        ["2 of 3 applications set", "86k...7x2", "2026-11-20", "refused", "enter sets it up"]
+    for seen in ["2 of 3 applications set", "86k~7x2", "2026-11-20", "refused", "enter sets it up"]
     {
         assert!(text_now.contains(seen), "{seen}: {text_now}");
     }
@@ -42,7 +41,7 @@ fn an_application_is_seen_tested_rotated_and_forgotten() {
     let blind = text(&mut model);
     assert!(blind.contains("*******") && !blind.contains("hunter2"), "{blind}");
     let done = press(&mut model, "\r");
-    assert_eq!(typed(&done), ["app rotate --client-secret-file - x"]);
+    assert_eq!(typed(&done), ["app rotate x --client-secret-file -"]);
     let Some(Effect::Run(commands)) = done.first() else { panic!("{done:?}") };
     assert_eq!(commands[0].args["client-secret"], "hunter2");
     assert_eq!(press(&mut model, "Dy\r"), [], "not its name");
@@ -63,7 +62,7 @@ fn an_application_is_set_up_step_by_step() {
     assert_eq!(press(&mut model, "\r"), [], "an id is needed");
     assert_eq!(press(&mut model, "1488\r\r"), [], "and a secret");
     let done = typed(&press(&mut model, "s3cret\r"));
-    assert_eq!(done, ["app set --client-id '1488' --client-secret-file - pinterest"]);
+    assert_eq!(done, ["app set --client-id '1488' pinterest --client-secret-file -"]);
     // A network that asks for none says so; one that only looks is shown, and nothing is asked.
     press(&mut model, "\x1b/feed\r");
     assert_eq!(press(&mut model, "t"), []);

@@ -399,7 +399,7 @@ fn what_a_terminal_asks_for_is_what_it_gets() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut process = serve(folder.path(), "127.0.0.1:9");
+    let process = serve(folder.path(), "127.0.0.1:9");
     let console =
         format!("{BINARY} --socket {} console", folder.path().join("data/admin.sock").display());
     let tmux = Tmux::new((80, 24));

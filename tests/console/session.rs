@@ -182,6 +182,13 @@ async fn lines_do_the_same_without_drawing() {
     assert_eq!(shown["paused"], true);
     terminal.keys("0\n").await;
     assert_eq!(terminal.bye().await.code, "left");
+    // A script that has said all gets every answer, also of what takes a while.
+    let mut script = Terminal::said(house.open(64 * 1024).unwrap(), &plain).await;
+    script.screen = vt100::Parser::new(60.try_into().unwrap(), 200.try_into().unwrap(), 0);
+    script.keys(":workspace create Later\n:channel list -w acme\n\u{4}\nmore").await;
+    assert_eq!(script.bye().await.code, "left");
+    let text = script.text();
+    assert!(text.contains("done: workspace create") && text.contains("name: News"), "{text}");
 }
 
 /// What the header counts is what the lists below it show, whatever is written meanwhile.
@@ -306,7 +313,7 @@ async fn an_application_is_set_there_and_its_secret_is_nowhere() {
     terminal.wait_for("its secret sealed").await;
     assert!(!terminal.text().contains("my-client"), "{}", terminal.text());
     // An alert is seen by one, and durably so for everybody.
-    terminal.keys("\x1b6").await;
+    terminal.keys("6").await;
     terminal.wait_for("there is no backup").await;
     terminal.keys("a").await;
     terminal.wait_for("done: seen: there is no backup  u undoes it").await;
@@ -336,7 +343,7 @@ async fn a_chain_is_checked_and_a_file_of_it_is_handed_over() {
     terminal.wait_for("needs a person").await;
     terminal.keys("7V").await;
     terminal.wait_for("whole: true").await;
-    terminal.keys("\x1b").await;
+    terminal.keys("\r").await;
     terminal.keys("E").await;
     terminal.wait_for("saved: /kept/here").await;
     let file = String::from_utf8(terminal.file.clone()).unwrap();

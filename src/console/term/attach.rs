@@ -160,6 +160,7 @@ impl Client {
         let raw = if self.hello.plain { None } else { Some(Raw::enter()?) };
         let mut frames = frames(reader);
         let [terminated, hung_up, interrupted] = &mut self.stops;
+        let mut more = true;
         let ended = loop {
             let sent = tokio::select! {
                 frame = frames.recv() => match frame {
@@ -181,8 +182,13 @@ impl Client {
                     },
                     None => break Attached::Lost,
                 },
-                bytes = self.typed.recv() => match bytes {
+                bytes = self.typed.recv(), if more => match bytes {
                     Some(bytes) => say(&mut writer, wire::BYTES, &bytes).await,
+                    // A script has said all; what is answered to that is still to come.
+                    None if self.hello.plain => {
+                        more = false;
+                        say(&mut writer, wire::BYTES, wire::NO_MORE.as_bytes()).await
+                    }
                     None => break Attached::Signal,
                 },
                 _ = self.resized.recv() => {
