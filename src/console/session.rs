@@ -280,16 +280,24 @@ impl Session {
             }
             for msg in msgs {
                 let Some(effects) = self.step(msg) else { return "fault" };
-                for effect in effects {
-                    match effect {
-                        Effect::Leave => return "left",
-                        Effect::Copy(text) => before.extend(copied(&text)),
-                        Effect::Run(commands) => self.run(commands),
-                        Effect::Save(save) => self.save(save),
-                    }
+                if self.do_outside(effects, |text| before.extend(copied(text))) {
+                    return "left";
                 }
             }
         }
+    }
+
+    /// Whether it is time to leave.
+    fn do_outside(&self, effects: Vec<Effect>, mut copy: impl FnMut(&str)) -> bool {
+        for effect in effects {
+            match effect {
+                Effect::Leave => return true,
+                Effect::Copy(text) => copy(&text),
+                Effect::Run(commands) => self.run(commands),
+                Effect::Save(save) => self.save(save),
+            }
+        }
+        false
     }
 
     /// The bytes of the next frame; `None` when drawing met a fault.
@@ -426,16 +434,9 @@ impl Session {
                 let heard = catch_unwind(AssertUnwindSafe(|| plain.hear(model, &whole)));
                 let Ok((text, effects)) = heard else { return "fault" };
                 said.push_str(&text);
-                for effect in effects {
-                    match effect {
-                        Effect::Leave => {
-                            out.draw(said.as_bytes(), clock.as_ref()).await;
-                            return "left";
-                        }
-                        Effect::Copy(text) => add(&mut said, format_args!("{text}\n")),
-                        Effect::Run(commands) => self.run(commands),
-                        Effect::Save(save) => self.save(save),
-                    }
+                if self.do_outside(effects, |text| add(&mut said, format_args!("{text}\n"))) {
+                    out.draw(said.as_bytes(), clock.as_ref()).await;
+                    return "left";
                 }
             }
         }

@@ -110,11 +110,11 @@ pub fn alerts(facts: Facts<'_>) -> Vec<Alert> {
     let paused = !health.publishing && !health.restored;
     add("store", now, u64::from(!health.store_ok), "the database cannot be written".to_owned(), "status");
     add("disk", now, u64::from(full), format!("the disk is nearly full: {free} MiB free"), "status");
-    add("restored", now, u64::from(health.restored), "restored from a backup; all is paused".to_owned(), "delivery list --state held");
-    add("reconnect", now, health.reconnect, many(health.reconnect, "channel must be connected again", "channels must be connected again"), "channel list");
+    add("restored", now, u64::from(health.restored), "restored from a backup; all is paused".to_owned(), "delivery list --state held -w WORKSPACE");
+    add("reconnect", now, health.reconnect, many(health.reconnect, "channel must be connected again", "channels must be connected again"), "channel list -w WORKSPACE");
     add("apps", now, count(apps.len()), format!("does not know our application: {}", apps.join(", ")), "app list");
-    add("held", soon, health.held, many(health.held, "post waits for a decision", "posts wait for a decision"), "delivery list --state held");
-    add("failed", soon, refused, many(refused, "post failed, or is there in part", "posts failed, or are there in part"), "delivery list --state failed");
+    add("held", soon, health.held, many(health.held, "post waits for a decision", "posts wait for a decision"), "delivery list --state held -w WORKSPACE");
+    add("failed", soon, refused, many(refused, "post failed, or is there in part", "posts failed, or are there in part"), "delivery list --state failed -w WORKSPACE");
     add("paused", soon, u64::from(paused), "publishing is paused everywhere".to_owned(), "status");
     add("versions", now, count(old.len()), format!("does not take this version any more: {}", old.join(", ")), "network list");
     add("credits", now, count(broke.len()), format!("no credits left: {}", broke.join(", ")), "network list");
@@ -123,7 +123,7 @@ pub fn alerts(facts: Facts<'_>) -> Vec<Alert> {
     add("disk-low", soon, u64::from(health.disk == "low"), format!("the disk is filling up: {free} MiB free"), "status");
     add("circuits", soon, count(health.circuits.len()), health.circuits.join("; "), "status");
     add("late", soon, if health.late > LATE { health.late } else { 0 }, format!("{} deliveries are overdue", health.late), "status");
-    add("paused-channels", soon, health.paused_channels, many(health.paused_channels, "channel is paused", "channels are paused"), "channel list");
+    add("paused-channels", soon, health.paused_channels, many(health.paused_channels, "channel is paused", "channels are paused"), "channel list -w WORKSPACE");
     add("paused-workspaces", soon, health.paused_workspaces, many(health.paused_workspaces, "workspace is paused", "workspaces are paused"), "workspace list");
     add("jobs", soon, jobs, many(jobs, "job failed in its last round", "jobs failed in their last round"), "job list");
     add("backup", note, u64::from(health.last_backup.is_none()), "there is no backup".to_owned(), "backup list");

@@ -105,9 +105,8 @@ impl Health {
 impl Services {
     /// One screen: is it healthy, what is late, what waits for a person.
     pub(super) async fn status(&self) -> Result<Value, Problem> {
-        let services = self;
-        let now = services.now();
-        let (overdue, backlog, restored) = services
+        let now = self.now();
+        let (overdue, backlog, restored) = self
             .store
             .read(move |view| {
                 let overdue = view.timers(None, now, limits::SCAN_MAX)?.len();
@@ -115,25 +114,25 @@ impl Services {
             })
             .await
             .map_err(trouble)?;
-        let mut paused: Vec<String> = services.paused_networks().await?.into_iter().collect();
+        let mut paused: Vec<String> = self.paused_networks().await?.into_iter().collect();
         paused
             .iter_mut()
             .filter(|name| name.is_empty())
             .for_each(|all| "everything".clone_into(all));
-        let behind = services.catching_up.get();
-        let circuits = services.open_circuits();
+        let behind = self.catching_up.get();
+        let circuits = self.open_circuits();
         let circuits: Vec<_> = circuits.iter().map(super::waits::circuit).collect();
         let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "schema": Layout::CURRENT.schema(),
             "now": now,
-            "epoch": services.store.epoch(),
-            "store": if services.store.is_healthy() { "ok" } else { "failing" },
-            "media": if services.media_answers().await { "ok" } else { "failing" },
-            "publishing": if services.is_paused().await? { "paused" } else { "running" },
+            "epoch": self.store.epoch(),
+            "store": if self.store.is_healthy() { "ok" } else { "failing" },
+            "media": if self.media_answers().await { "ok" } else { "failing" },
+            "publishing": if self.is_paused().await? { "paused" } else { "running" },
             "paused": paused,
-            "stopped": services.stopped_networks().await?,
+            "stopped": self.stopped_networks().await?,
             "paused_workspaces": backlog.paused_workspaces,
             "paused_channels": backlog.paused_channels,
             "late": overdue,
@@ -147,12 +146,12 @@ impl Services {
                 "channels_to_reconnect": backlog.reconnect_needed,
             },
             "disk": {
-                "state": services.room().word(),
-                "free_mib": services.store.space().map(|space| space.free / (1024 * 1024)),
+                "state": self.room().word(),
+                "free_mib": self.store.space().map(|space| space.free / (1024 * 1024)),
             },
             "restored": restored,
-            "last_backup": services.last_backup().await.ok().flatten(),
-            "public_url": services.public_url.as_ref(),
+            "last_backup": self.last_backup().await.ok().flatten(),
+            "public_url": self.public_url.as_ref(),
         }))
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use carillon::base::{Clock, SystemClock};
 use carillon::practice::mastodon::Settings;
-use carillon::practice::{Act, Fault, Matcher, World};
+use carillon::practice::{Act, Fault, Matcher, World, x};
 use serde_json::Value;
 use support::{Carillon, Tool};
 
@@ -20,6 +20,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_carillon");
 /// It asks to be called by its whole path.
 const SSHD: &str = "/usr/sbin/sshd";
 const TOKEN: &str = "a-token-of-the-practice";
+/// Of our application at X, since the one before ended.
+const NEW_SECRET: &str = "the-new-secret";
 
 fn carillon() -> Command {
     let mut command = Command::new(BINARY);
@@ -51,6 +53,8 @@ impl Troubled {
         let mut world = World::new(1);
         world.add_mastodon("practice", Settings::new(&format!("http://{at}/practice")));
         world.add_account("practice", "ann", TOKEN, "read write").unwrap();
+        world.add_x("x", x::Settings::new(&format!("http://{at}/x")));
+        world.x("x").unwrap().authority.add_app("our-app", NEW_SECRET, "https://x.invalid/");
         world.add_fault(Fault {
             on: Matcher::Write,
             host: None,
@@ -125,6 +129,11 @@ impl Troubled {
         self.json(&["publishing", "resume"]);
         self.until(&held, "held");
         self.json(&["channel", "pause", "-w", "acme", &id(&feed)]);
+        let secret = token.to_str().unwrap();
+        self.json(&["app", "set", "x", "--client-id", "our-app", "--client-secret-file", secret]);
+        let asked =
+            carillon().arg("--socket").arg(&self.socket).args(["app", "test", "x"]).output();
+        assert!(!asked.unwrap().status.success(), "X does not know it any more");
         (self.held, self.failed, self.channel) = (held, failed, id(&feed));
     }
 
@@ -157,6 +166,7 @@ fn serve(folder: &Path, allow: &str) -> Carillon {
     let mut command = carillon();
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data"));
     command.env("CARILLON_OUTBOUND__ALLOW", allow).env("CARILLON_PUBLISH__GRACE", "5s");
+    command.env("CARILLON_NETWORKS__X__API_URL", format!("http://{allow}/x"));
     let mut process = Carillon::start(&mut command);
     process.wait_until("says ready", Duration::from_secs(20), |line| {
         line.contains("\"message\":\"ready\"")
@@ -164,7 +174,8 @@ fn serve(folder: &Path, allow: &str) -> Carillon {
     process
 }
 
-/// Resolves what is held, tries again what failed, resumes a channel, and detaches.
+/// Resolves what is held, tries again what failed, resumes a channel, gives an application its new
+/// secret, and detaches.
 fn a_morning(house: &Troubled, tmux: &Tmux) {
     tmux.wait_for("needs a person");
     tmux.type_in("5");
@@ -189,6 +200,25 @@ fn a_morning(house: &Troubled, tmux: &Tmux) {
     tmux.wait_for("Nothing waits for a person.");
     let channel = house.json(&["channel", "show", "-w", "acme", &house.channel]);
     assert_eq!(channel["paused"], false);
+    tmux.type_in("6");
+    tmux.wait_for("does not know our application: x");
+    tmux.type_in("/application");
+    tmux.key("Enter");
+    tmux.key("Enter");
+    tmux.wait_for("refused");
+    tmux.type_in("/network:x");
+    tmux.key("Enter");
+    tmux.wait_for("not known");
+    tmux.type_in("R");
+    tmux.wait_for("another secret for x");
+    tmux.type_in(NEW_SECRET);
+    tmux.wait_for("**************");
+    tmux.key("Enter");
+    tmux.wait_for("done: x has another secret");
+    tmux.type_in("t");
+    tmux.wait_for("done: the test of our application at x");
+    tmux.wait_for("nothing to do");
+    assert!(!tmux.text().contains(NEW_SECRET) && !tmux.text().contains("our-app"));
     tmux.type_in("q");
     tmux.wait_for("detached; the server keeps running");
     tmux.is_restored();
@@ -412,7 +442,10 @@ fn what_a_terminal_asks_for_is_what_it_gets() {
         tmux.shell("clear");
         tmux.wait("a clear screen", |text| text.trim() == "ready>");
     };
-    let coloured = |text: &str| text.contains("\u{1b}[3") || text.contains("\u{1b}[9");
+    // One of the sixteen; 39 and 49 are none.
+    let colours: Vec<String> =
+        (30..38).chain(90..98).map(|colour| format!("\u{1b}[{colour}m")).collect();
+    let coloured = |text: &str| colours.iter().any(|colour| text.contains(colour));
     tmux.shell(&format!("{console} --screen jobs"));
     tmux.wait_for("[8 Jobs]");
     let seen = tmux.coloured();

@@ -27,7 +27,7 @@ pub const SCREEN: Screen = Screen {
 /// What each is for.
 fn about(name: &str) -> &'static str {
     match name {
-        "alerts" => "forgets what was said of alerts that are over",
+        "alerts" => "forgets marks of past alerts",
         "backup" => "makes a backup when the last one is old enough",
         "disk" => "watches the disk, and heals a database that failed",
         "media" => "removes files that nothing needs any more",

@@ -75,6 +75,7 @@ fn known_as(of: &NetworkShown, app: Option<&AppShown>) -> String {
             let day = since.and_then(|at| at.get(..10)).unwrap_or_default();
             format!("id {}  {day}", masked(id))
         }),
+        None if of.asks_identifier => "a password per channel".to_owned(),
         None if of.asks_instance => "one per server, by itself".to_owned(),
         None if of.asks_token => "a token per channel".to_owned(),
         None => "needs none".to_owned(),
@@ -213,34 +214,28 @@ fn connect(model: &Model, rows: &[Row]) -> Act {
 }
 
 /// The application of the first of these rows; else why there is none to do something with.
-fn chosen<'a>(model: &'a Model, rows: &[Row]) -> Result<&'a AppShown, Act> {
-    let Some(row) = rows.first() else { return Err(nothing("nothing is chosen")) };
-    let none = || nothing("this network asks for no application of ours");
-    app_of(model, &row.id).ok_or_else(none)
+fn chosen<'a>(model: &'a Model, rows: &[Row]) -> Result<&'a AppShown, &'static str> {
+    let row = rows.first().ok_or("nothing is chosen")?;
+    app_of(model, &row.id).ok_or("this network asks for no application of ours")
 }
 
-fn set<'a>(model: &'a Model, rows: &[Row]) -> Result<&'a AppShown, Act> {
-    match chosen(model, rows)? {
-        app if app.set => Ok(app),
-        _ => Err(nothing("there is no application yet; enter sets it up")),
-    }
+fn set<'a>(model: &'a Model, rows: &[Row]) -> Result<&'a AppShown, &'static str> {
+    let app = chosen(model, rows)?;
+    if app.set { Ok(app) } else { Err("there is no application yet; enter sets it up") }
 }
 
 fn test(model: &Model, rows: &[Row]) -> Act {
-    set(model, rows).map_or_else(
-        |why| why,
-        |app| {
-            let about = format!("{} knows our application", app.network);
-            let network = app.network.clone();
-            Act::Run(vec![Command::new(("app", "test"), about).with("network", network)])
-        },
-    )
+    set(model, rows).map_or_else(nothing, |app| {
+        let about = format!("the test of our application at {}", app.network);
+        let network = app.network.clone();
+        Act::Run(vec![Command::new(("app", "test"), about).with("network", network)])
+    })
 }
 
 fn set_up(model: &Model, rows: &[Row]) -> Act {
     let app = match chosen(model, rows) {
         Ok(app) => app,
-        Err(why) => return why,
+        Err(why) => return nothing(why),
     };
     let mut lines = vec![
         format!("1 Make an application at {}", app.console),
@@ -265,7 +260,7 @@ fn set_up(model: &Model, rows: &[Row]) -> Act {
 }
 
 fn rotate(model: &Model, rows: &[Row]) -> Act {
-    set(model, rows).map_or_else(|why| why, |app| ask_secret(&app.network, None))
+    set(model, rows).map_or_else(nothing, |app| ask_secret(&app.network, None))
 }
 
 /// Asks for a secret: of this id, or of the one that is set.
@@ -302,7 +297,7 @@ fn ask_secret(network: &str, client_id: Option<&str>) -> Act {
 fn remove(model: &Model, rows: &[Row]) -> Act {
     let app = match set(model, rows) {
         Ok(app) => app,
-        Err(why) => return why,
+        Err(why) => return nothing(why),
     };
     let channels =
         model.snap.overview.channels.iter().filter(|c| c.it.network == app.network).count();
