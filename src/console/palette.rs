@@ -363,10 +363,12 @@ fn only(model: &Model) -> Option<String> {
     }
 }
 
+/// Verbs that only look, whatever right they take.
+const LOOKS: [&str; 6] = ["list", "show", "head", "check", "links", "sessions"];
+
 /// Whether a verb changes anything.
 pub fn changes(noun: &str, verb: &str) -> bool {
     let found = VERBS.iter().find(|v| v.noun == noun && v.verb == verb);
-    const LOOKS: [&str; 6] = ["list", "show", "head", "check", "links", "sessions"];
     let looks = |v: &Verb| v.right == "read" || LOOKS.contains(&v.verb) || v.noun == "status";
     found.is_some_and(|v| !looks(v))
 }

@@ -219,8 +219,8 @@ impl Session {
             return self.plain(out).await;
         }
         let clock = Arc::clone(&self.shared.services.clock);
-        let size = term::clamp(self.hello.cols, self.hello.rows);
-        let Ok(mut terminal) = Terminal::new(Bytes::new(size)) else { return "fault" };
+        let bytes = Bytes::new(term::clamp(self.hello.cols, self.hello.rows));
+        let Ok(mut terminal) = Terminal::new(bytes) else { return "fault" };
         let mut input = Input::default();
         let mut snaps = self.shared.snaps.subscribe();
         let mut second = clock.sleep(SECOND);
@@ -228,8 +228,7 @@ impl Session {
         let mut before = term::ENTER.as_bytes().to_vec();
         loop {
             let Some(frame) = self.drawn(&mut terminal) else { return "fault" };
-            let bytes = [before.as_slice(), frame.as_slice()].concat();
-            before.clear();
+            let bytes = [std::mem::take(&mut before), frame].concat();
             let at = self.model.screen().name;
             if let Some(ended) = out.show(at, &bytes, clock.as_ref()).await {
                 return ended;
@@ -249,10 +248,11 @@ impl Session {
                 Woke::Stop => return "stopped",
                 Woke::Typed(None) => return "lost",
                 Woke::Typed(Some(came)) => {
-                    msgs.extend(heard(came, &mut input, &mut terminal));
                     // All that has come by now is one frame.
-                    while let Ok(came) = self.typed.try_recv() {
+                    let mut next = Some(came);
+                    while let Some(came) = next {
                         msgs.extend(heard(came, &mut input, &mut terminal));
+                        next = self.typed.try_recv().ok();
                     }
                     escape = input.waits().then(|| clock.sleep(ESCAPE));
                 }
@@ -260,10 +260,7 @@ impl Session {
                     escape = None;
                     msgs.extend(input.flush().into_iter().map(Msg::Key));
                 }
-                Woke::Msg(msg) => {
-                    self.shared.nudge.notify_one();
-                    msgs.push(msg);
-                }
+                Woke::Msg(msg) => msgs.push(self.news(msg)),
                 Woke::Look => {
                     msgs.push(Msg::Snapshot(Arc::clone(&snaps.borrow_and_update())));
                     self.note();
@@ -285,6 +282,12 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Something was done: everybody looks at once.
+    fn news(&self, msg: Msg) -> Msg {
+        self.shared.nudge.notify_one();
+        msg
     }
 
     /// Whether it is time to leave.

@@ -191,14 +191,11 @@ impl Services {
         id: &str,
         minutes: Option<u64>,
     ) -> Result<AlertShown, Problem> {
-        let minutes = minutes.map(|minutes| match minutes {
-            1..=LONGEST_MINUTES => Ok(minutes),
-            _ => {
-                let max = i64::try_from(LONGEST_MINUTES).unwrap_or(i64::MAX);
-                Err(Problem::field("minutes", Wrong::OutOfRange { min: 1, max }))
-            }
-        });
-        let (minutes, now) = (minutes.transpose()?, self.now());
+        if minutes.is_some_and(|minutes| !(1..=LONGEST_MINUTES).contains(&minutes)) {
+            let max = i64::try_from(LONGEST_MINUTES).unwrap_or(i64::MAX);
+            return Err(Problem::field("minutes", Wrong::OutOfRange { min: 1, max }));
+        }
+        let now = self.now();
         let wrong = self.wrong(operator).await?;
         let Some(alert) = wrong.iter().find(|alert| alert.id == id) else {
             let open: Vec<&str> = wrong.iter().map(|alert| alert.id).collect();

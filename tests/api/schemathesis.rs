@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::{Carillon, Tool};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_util::task::TaskTracker;
 
 /// For one operation, in the phase that makes requests up; other phases have their own numbers.
 const EXAMPLES: &str = "3";
@@ -282,7 +283,7 @@ async fn liar(lie: Lie, truth: Value) -> String {
         path if path.ends_with("/networks") => lie(&truth),
         _ => (404, String::new()),
     };
-    tokio::spawn(async move {
+    let telling = async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut head = Vec::new();
@@ -301,7 +302,8 @@ async fn liar(lie: Lie, truth: Value) -> String {
             );
             drop(stream.write_all(answer.as_bytes()).await);
         }
-    });
+    };
+    drop(TaskTracker::new().spawn(telling));
     address
 }
 
