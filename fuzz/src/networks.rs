@@ -148,7 +148,7 @@ async fn talk(network: &'static dyn Network, answers: &[Response]) {
                 assert!(network.is_served_here() || !account.remote_id.is_empty());
                 // What was read of it rules what may be written, and must not do harm.
                 let capabilities = network.capabilities(&facts);
-                let _ = (network.proof(&facts), capabilities.text_max);
+                let _ = (network.proof(&facts, 0), capabilities.text_max);
                 let texts = facts.values().map(String::len).sum::<usize>();
                 assert!(texts <= 64 * 1024, "{texts} bytes of facts");
             }

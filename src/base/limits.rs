@@ -48,6 +48,8 @@ pub const INVITATIONS_OPEN: usize = 200;
 pub const CONNECTIONS_OPEN: usize = 200;
 /// Id or secret of an application.
 pub const APP_BYTES: usize = 512;
+/// Scopes that it may not ask for.
+pub const APP_SCOPES: usize = 20;
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
 /// Attempts and readings kept with a delivery; older ones are in the events.

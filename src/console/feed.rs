@@ -9,7 +9,7 @@ use serde_json::Map;
 
 use super::snapshot::{LogLine, Sample, Setting, Snapshot, Status};
 use crate::base::{CorrelationId, Problem, WorkspaceId};
-use crate::service::{Bounds, Services, run_verb};
+use crate::service::{Administrator, Bounds, Services, run_verb};
 use crate::store::Operator;
 use crate::telemetry::Ring;
 use crate::telemetry::metrics::{ByNetwork, Counted};
@@ -106,7 +106,8 @@ impl Feed {
         snap.marks = services.alert_marks().await?;
         snap.overview = Arc::new(overview);
         snap.networks = services.networks().await?.items;
-        snap.apps = services.apps(operator).await?.items;
+        let looks = Administrator::of_operator(operator, correlation);
+        snap.apps = services.apps(&looks).await?.items;
         let mono = services.clock.monotonic();
         let old = |at: Option<Duration>, life| at.is_none_or(|at| mono.saturating_sub(at) >= life);
         if old(self.calendar_at, CALENDAR) {

@@ -276,6 +276,9 @@ pub fn parse(model: &Model, typed: &str) -> Result<Act, String> {
         return Err("no such verb; type pieces of words, tab completes".to_owned());
     };
     let command = command(model, verb, words.get(used..).unwrap_or_default())?;
+    if model.readonly && changes(command.noun, command.verb) {
+        return Err("this console only looks (--readonly)".to_owned());
+    }
     Ok(match danger(&command) {
         None => Act::Run(vec![command]),
         Some(why) => Act::Confirm(Confirm {

@@ -14,7 +14,7 @@ use crate::domain::plan::Plans;
 use crate::domain::publish::Timing;
 use crate::domain::space::Marks;
 use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES, Shelf};
-use crate::networks::{self, Hosts};
+use crate::networks::{self, Hosts, Version};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
 use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
@@ -66,6 +66,7 @@ pub(super) fn open(
     let blobs = blobs(config)?;
     let metrics = Metrics::new()?;
     metrics.started(store.epoch(), clock.now());
+    tell_of_versions(config, &metrics, clock.as_ref());
     Ok(Services {
         store,
         vault: Arc::new(Vault::new(keyring)),
@@ -105,12 +106,38 @@ fn hosts(config: &Config, guard: &Guard) -> Result<Hosts, Error> {
         Err(refusal) => Err(Error::Host { key, refusal }),
     });
     let mut hosts = Hosts::new(judged.collect::<Result<Vec<_>, _>>()?);
-    for version in networks::REGISTRY.iter().filter_map(|network| network.version()) {
-        if version.network == "linkedin" {
-            hosts = hosts.with_version(version, &config.linkedin.version);
-        }
+    for (version, set) in versions(config) {
+        hosts = hosts.with_version(version, set);
     }
     Ok(hosts)
+}
+
+/// The versions that calls name, by the settings.
+pub(super) fn versions(config: &Config) -> Vec<(&'static Version, &str)> {
+    let versioned = networks::REGISTRY.iter().filter_map(|network| network.version());
+    versioned
+        .map(|version| match version.network {
+            "linkedin" => (version, config.linkedin.version.as_str()),
+            _ => (version, version.usual),
+        })
+        .collect()
+}
+
+/// Says, in the log and as a number, when versions end.
+fn tell_of_versions(config: &Config, metrics: &Metrics, clock: &dyn Clock) {
+    for (version, set) in versions(config) {
+        let Some(ending) = version.ending(set) else { continue };
+        if let Some(at) = ending.at() {
+            metrics.version_ends(version.network, at);
+        }
+        if ending.is_near(clock.now()) {
+            let (network, ends_on, setting) = (version.network, ending.on, version.setting());
+            tracing::warn!(
+                network, version = set, %ends_on, setting,
+                "the network will not take this version of its interface any more: update Carillon"
+            );
+        }
+    }
 }
 
 /// Where the identity is: the setting, the credential of systemd, or the folder of the data. Only

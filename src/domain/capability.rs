@@ -23,7 +23,18 @@ pub struct Capabilities {
     pub media_max: usize,
     /// What each of them may be.
     pub media: MediaRules,
+    /// What the parts after the first are held to instead, where they are of another kind.
+    pub later: Option<Later>,
     pub options: &'static [OptionSpec],
+}
+
+/// The limits of comments under a post, which are no posts themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Later {
+    pub text_max: usize,
+    pub counter: Counter,
+    /// Assets of one.
+    pub media_max: usize,
 }
 
 /// One setting that a variant may carry for this network.
@@ -62,16 +73,22 @@ impl Capabilities {
             check.wrong(field, over(self.parts_max, parts.len(), "parts"));
         }
         for (i, part) in parts.iter().enumerate() {
-            let length = self.counter.count(&part.text);
-            if length > self.text_max {
-                let wrong = over(self.text_max, length, "characters");
+            let own =
+                Later { text_max: self.text_max, counter: self.counter, media_max: self.media_max };
+            let Later { text_max, counter, media_max } = match self.later {
+                Some(later) if i > 0 => later,
+                _ => own,
+            };
+            let length = counter.count(&part.text);
+            if length > text_max {
+                let wrong = over(text_max, length, "characters");
                 check.wrong(format!("{field}[{i}].text"), wrong);
             }
             if let Some(max) = self.text_bytes_max.filter(|max| part.text.len() > *max) {
                 check.wrong(format!("{field}[{i}].text"), over(max, part.text.len(), "bytes"));
             }
-            if part.media.len() > self.media_max {
-                let wrong = over(self.media_max, part.media.len(), "assets");
+            if part.media.len() > media_max {
+                let wrong = over(media_max, part.media.len(), "assets");
                 check.wrong(format!("{field}[{i}].media"), wrong);
             } else {
                 self.check_media(&format!("{field}[{i}].media"), part, assets, check);
@@ -81,10 +98,11 @@ impl Capabilities {
 
     fn check_media(&self, field: &str, part: &PartDraft, assets: &Assets, check: &mut Check) {
         let named = |id: &String| id.parse().ok().and_then(|id| assets.get(&id));
-        let (mut videos, mut animations) = (0, 0);
+        let (mut videos, mut documents, mut animations) = (0, 0, 0);
         for (i, id) in part.media.iter().enumerate() {
             let Some(asset) = named(id) else { continue };
             videos += usize::from(asset.shape.kind.is_video());
+            documents += usize::from(asset.shape.kind.is_document());
             animations += usize::from(asset.shape.is_animated());
             for wrong in self.media.misfits(self.network, &asset.shape, &asset.alt) {
                 check.wrong(format!("{field}[{i}]"), wrong);
@@ -92,6 +110,9 @@ impl Capabilities {
         }
         if self.media.video_alone && videos > 0 && part.media.len() > 1 {
             let why = "has a video beside other media; this network takes a video only alone";
+            check.wrong(field, Wrong::NotPossible { why });
+        } else if self.media.document_alone && documents > 0 && part.media.len() > 1 {
+            let why = "has a document beside other media; this network takes one only alone";
             check.wrong(field, Wrong::NotPossible { why });
         } else if self.media.animation_alone && animations > 0 && part.media.len() > 1 {
             let why = "has a moving picture beside other media; this network takes one only alone";

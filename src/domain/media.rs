@@ -19,6 +19,8 @@ pub enum MediaKind {
     Webp,
     Mp4,
     Mov,
+    /// A document; how many pages it has is not known.
+    Pdf,
 }
 
 /// What a file is, as read from the file itself.
@@ -26,7 +28,7 @@ pub enum MediaKind {
 pub struct Shape {
     pub kind: MediaKind,
     pub bytes: u64,
-    /// As shown, so after its rotation.
+    /// As shown, so after its rotation; of a document nothing, as its height.
     pub width: u32,
     pub height: u32,
     /// Degrees clockwise that a viewer turns the stored picture by.
@@ -70,7 +72,8 @@ pub struct Thumbnail {
 pub type Assets = BTreeMap<AssetId, Asset>;
 
 impl MediaKind {
-    pub const ALL: [Self; 6] = [Self::Jpeg, Self::Png, Self::Gif, Self::Webp, Self::Mp4, Self::Mov];
+    pub const ALL: [Self; 7] =
+        [Self::Jpeg, Self::Png, Self::Gif, Self::Webp, Self::Mp4, Self::Mov, Self::Pdf];
 
     pub fn mime(self) -> &'static str {
         match self {
@@ -80,6 +83,7 @@ impl MediaKind {
             Self::Webp => "image/webp",
             Self::Mp4 => "video/mp4",
             Self::Mov => "video/quicktime",
+            Self::Pdf => "application/pdf",
         }
     }
 
@@ -96,18 +100,24 @@ impl MediaKind {
             Self::Webp => &["webp"],
             Self::Mp4 => &["mp4", "m4v"],
             Self::Mov => &["mov", "qt"],
+            Self::Pdf => &["pdf"],
         }
     }
 
     pub fn is_video(self) -> bool {
         matches!(self, Self::Mp4 | Self::Mov)
     }
+
+    /// Read, and not looked at: few networks take one.
+    pub fn is_document(self) -> bool {
+        self == Self::Pdf
+    }
 }
 
 impl Shape {
     /// A picture that moves.
     pub fn is_animated(&self) -> bool {
-        !self.kind.is_video() && self.frames > 1
+        !self.kind.is_video() && !self.kind.is_document() && self.frames > 1
     }
 
     pub fn pixels(&self) -> u64 {
@@ -127,9 +137,12 @@ pub struct MediaRules {
     pub video_bytes: Option<u64>,
     pub video_pixels: Option<u64>,
     pub video_seconds: Option<u64>,
+    pub document_bytes: Option<u64>,
     pub alt_chars: Option<usize>,
     /// A video stands alone, without images or a second one.
     pub video_alone: bool,
+    /// So does a document.
+    pub document_alone: bool,
     /// So does a picture that moves.
     pub animation_alone: bool,
 }
@@ -144,14 +157,17 @@ impl MediaRules {
         video_bytes: None,
         video_pixels: None,
         video_seconds: None,
+        document_bytes: None,
         alt_chars: None,
         video_alone: false,
+        document_alone: false,
         animation_alone: false,
     };
 
-    /// Everything that is kept here, without bounds of its own.
-    pub fn anything() -> Self {
-        Self { kinds: MediaKind::ALL.to_vec(), ..Self::NONE }
+    /// Every picture and film that is kept here, without bounds of its own.
+    pub fn whatever_is_seen() -> Self {
+        let seen = MediaKind::ALL.into_iter().filter(|kind| !kind.is_document());
+        Self { kinds: seen.collect(), ..Self::NONE }
     }
 
     /// All for which `network` would refuse this asset.
@@ -167,6 +183,8 @@ impl MediaRules {
         let video = shape.kind.is_video();
         let (bytes, pixels) = if video {
             (self.video_bytes, self.video_pixels)
+        } else if shape.kind.is_document() {
+            (self.document_bytes, None)
         } else {
             let moving = self.animation_bytes.filter(|_| shape.is_animated());
             (moving.or(self.image_bytes), self.image_pixels)
@@ -232,7 +250,13 @@ mod tests {
         assert_eq!(rules.misfits("net", &shape(MediaKind::Mp4), "").len(), 2);
         let png = said(MediaKind::Png, "");
         assert!(png.contains("image/png") && png.contains("image/jpeg, video/mp4"), "{png}");
-        assert!(MediaRules::anything().misfits("net", &shape(MediaKind::Mov), "x").is_empty());
+        let seen = MediaRules::whatever_is_seen();
+        assert!(seen.misfits("net", &shape(MediaKind::Mov), "x").is_empty());
+        assert!(!seen.misfits("net", &shape(MediaKind::Pdf), "x").is_empty());
+        let paper = MediaRules { document_bytes: Some(999), ..MediaRules::NONE };
+        let paper = MediaRules { kinds: vec![MediaKind::Pdf], image_bytes: Some(1), ..paper };
+        let told = paper.misfits("net", &shape(MediaKind::Pdf), "");
+        assert!(matches!(told.as_slice(), [Wrong::OverLimit { max: 999, .. }]), "{told:?}");
     }
 
     #[test]

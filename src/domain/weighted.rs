@@ -5,13 +5,24 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use idna::punycode;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 /// Top-level domains as IANA lists them (2026-09-30): an address without a scheme counts as one
 /// only if it ends in one of them.
-static DOMAINS: LazyLock<BTreeSet<&str>> =
-    LazyLock::new(|| include_str!("../../assets/domains.txt").lines().collect());
+/// The list has those of other scripts in their coded form; people write them plainly.
+static DOMAINS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let listed = include_str!("../../assets/domains.txt").lines();
+    let plain = listed.clone().filter_map(|top| top.strip_prefix(CODED));
+    let plain = plain.filter_map(punycode::decode_to_string);
+    listed.map(str::to_owned).chain(plain).collect()
+});
+/// What a label begins with that stands for one of other letters.
+const CODED: &str = "xn--";
+/// Of a label, as it is coded; and of a whole address.
+const LABEL: usize = 63;
+const ADDRESS: usize = 4_096;
 
 /// Code points that count one; all others count two.
 const SINGLE: [(u32, u32); 4] = [(0, 4_351), (8_192, 8_205), (8_208, 8_223), (8_242, 8_247)];
@@ -62,8 +73,10 @@ fn addresses(text: &str) -> Vec<(usize, usize)> {
         if start < from || !may_begin(text, start) {
             continue;
         }
-        if let Some((begin, end)) = address(text, start) {
-            found.push((begin, end));
+        if let Some((begin, end, right)) = address(text, start) {
+            if right {
+                found.push((begin, end));
+            }
             from = end;
         }
     }
@@ -83,7 +96,9 @@ fn may_begin(text: &str, at: usize) -> bool {
         .is_none_or(|c| !c.is_ascii_alphanumeric() && !"@\u{FF20}$#\u{FF03}".contains(c))
 }
 
-fn address(text: &str, start: usize) -> Option<(usize, usize)> {
+/// Where the address that begins here begins and ends, and whether there can be one so long. What is
+/// too long is none, and nothing inside of it is.
+fn address(text: &str, start: usize) -> Option<(usize, usize, bool)> {
     let after = rest(text, start);
     let scheme = ["https://", "http://"]
         .into_iter()
@@ -107,7 +122,32 @@ fn address(text: &str, start: usize) -> Option<(usize, usize)> {
         }
         begin += skip;
     }
-    Some((begin, behind_domain(text, end)))
+    let behind = behind_domain(text, end);
+    let (domain, whole) = (text.get(host..end)?, text.get(start..behind)?);
+    Some((begin, behind, is_possible(domain, whole, scheme.map_or("https://".len(), str::len))))
+}
+
+/// Whether each label of a domain, and the whole address, can be so long.
+fn is_possible(domain: &str, whole: &str, scheme: usize) -> bool {
+    let units = |text: &str| text.encode_utf16().count();
+    let coded = |label: &str| match label.is_ascii() {
+        true => Some(label.len()),
+        // One that is long already only gets longer.
+        false if label.chars().count() > LABEL => None,
+        false => punycode::encode_str(label).map(|coded| CODED.len() + coded.len()),
+    };
+    let mut length = domain.matches('.').count();
+    if domain.starts_with(CODED) {
+        length = domain.len();
+    } else {
+        for label in domain.split('.') {
+            match coded(label).filter(|length| (1..=LABEL).contains(length)) {
+                Some(label) => length += label,
+                None => return false,
+            }
+        }
+    }
+    scheme + units(whole) + length <= ADDRESS + units(domain)
 }
 
 fn is_accent(c: char) -> bool {
@@ -167,7 +207,7 @@ fn top_level(label: &str, behind: &str) -> Option<usize> {
         let next = more.chars().next().or_else(|| behind.chars().next());
         let ends = next.is_none_or(|c| !c.is_ascii_alphanumeric() && !"@+-".contains(c));
         let top = top.to_lowercase();
-        ends && (top.starts_with("xn--") && top.len() > 4 || DOMAINS.contains(top.as_str()))
+        ends && (top.starts_with(CODED) && top.len() > CODED.len() || DOMAINS.contains(&top))
     })
 }
 

@@ -122,13 +122,15 @@ fn dress(headers: &mut HeaderMap, mime: &'static str, name: &str) {
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if let Ok(value) = HeaderValue::try_from(disposition(name)) {
+    // A program that shows documents runs what is in them; it is for the reader to open one.
+    let shown = mime != MediaKind::Pdf.mime();
+    if let Ok(value) = HeaderValue::try_from(disposition(name, shown)) {
         headers.insert(CONTENT_DISPOSITION, value);
     }
 }
 
 /// RFC 6266: a plain name for old programs, and the whole one.
-fn disposition(name: &str) -> String {
+fn disposition(name: &str, shown: bool) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
     let plain: String = name.chars().map(|c| if safe(c) { c } else { '_' }).collect();
     let mut whole = String::new();
@@ -140,7 +142,8 @@ fn disposition(name: &str) -> String {
             whole.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
         }
     }
-    format!("inline; filename=\"{plain}\"; filename*=UTF-8''{whole}")
+    let how = if shown { "inline" } else { "attachment" };
+    format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{whole}")
 }
 
 /// One range; of several, and of what cannot be read, nothing is understood and all is sent.
@@ -193,7 +196,7 @@ mod tests {
 
     #[test]
     fn names_stay_inside_their_quotes() {
-        let told = disposition("a\"b\u{e9}\r\n.png");
+        let told = disposition("a\"b\u{e9}\r\n.png", true);
         assert_eq!(told, "inline; filename=\"a_b___.png\"; filename*=UTF-8''a%22b%C3%A9%0D%0A.png");
     }
 }

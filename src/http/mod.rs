@@ -2,6 +2,7 @@
 //! use cases of `service` do.
 
 mod admin;
+mod administering;
 mod answer;
 mod api;
 mod around;

@@ -31,6 +31,8 @@ pub enum Refusal {
         declared: String,
         found: MediaKind,
     },
+    /// Nobody but those who know its password could read it.
+    Locked,
     /// Its name ends like something else.
     Ending {
         ending: String,
@@ -50,6 +52,7 @@ impl Refusal {
             Self::Disguised => "active_content",
             Self::TooManyPixels { .. } => "too_many_pixels",
             Self::Declared { .. } => "type_mismatch",
+            Self::Locked => "locked_file",
             Self::Ending { .. } => "name_mismatch",
         }
     }
@@ -80,6 +83,7 @@ impl fmt::Display for Refusal {
                 let found = found.mime();
                 write!(f, "was sent as {declared} and is {found}; send it with its own type")
             }
+            Self::Locked => f.write_str("needs a password to be read; save it again without one"),
             Self::Ending { ending, found } => {
                 let right = found.endings().first().copied().unwrap_or_default();
                 let found = found.mime();

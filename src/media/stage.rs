@@ -153,6 +153,7 @@ fn judge(claim: &Claim, found: MediaKind) -> Result<(), Refusal> {
             "image/jpg" | "image/pjpeg" => Some(MediaKind::Jpeg),
             "image/apng" => Some(MediaKind::Png),
             "video/x-m4v" => Some(MediaKind::Mp4),
+            "application/x-pdf" => Some(MediaKind::Pdf),
             other => MediaKind::from_mime(other),
         };
         if !known.is_some_and(alike) {

@@ -25,7 +25,7 @@ pub(super) fn of(file: &File, shape: &Shape) -> Result<Option<Miniature>, NotKep
         MediaKind::Png => ImageFormat::Png,
         MediaKind::Gif => ImageFormat::Gif,
         MediaKind::Webp => ImageFormat::WebP,
-        MediaKind::Mp4 | MediaKind::Mov => return Ok(None),
+        MediaKind::Mp4 | MediaKind::Mov | MediaKind::Pdf => return Ok(None),
     };
     if shape.pixels() > MOST_PIXELS {
         return Ok(None);

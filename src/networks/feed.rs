@@ -41,13 +41,14 @@ impl Network for Feed {
             counter: Counter::Chars,
             parts_max: limits::PARTS_PER_POST,
             media_max: limits::MEDIA_PER_PART,
-            media: MediaRules::anything(),
+            media: MediaRules::whatever_is_seen(),
+            later: None,
             options: &[],
         }
     }
 
     /// The delivery's own row is the publication, so to publish again changes nothing.
-    fn proof(&self, _: &Facts) -> Proof {
+    fn proof(&self, _: &Facts, _: usize) -> Proof {
         Proof { key_memory: Some(Duration::MAX), read_back: None }
     }
 

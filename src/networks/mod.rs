@@ -32,7 +32,7 @@ use crate::domain::publish::{Failure, Outcome, ReadBack, Reading, Receipt};
 pub use advice::next_step;
 pub use call::{Call, CallError};
 pub use credential::Credential;
-pub use hosts::{Host, Hosts, Version};
+pub use hosts::{Ending, Host, Hosts, Version};
 pub use media::Media;
 pub use oauth::{App, Oauth};
 pub use told::Told;
@@ -105,8 +105,8 @@ pub trait Network: Send + Sync {
 
     fn capabilities(&self, facts: &Facts) -> Capabilities;
 
-    /// How the fate of a part can be learnt afterwards.
-    fn proof(&self, facts: &Facts) -> Proof;
+    /// How the fate of a part, by its place from 0, can be learnt afterwards.
+    fn proof(&self, facts: &Facts, part: usize) -> Proof;
 
     /// Makes a channel out of what a person brought.
     async fn connect(&self, call: &Call<'_>, grant: Grant<'_>) -> Result<Connected, CallError>;

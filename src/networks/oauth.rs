@@ -11,7 +11,9 @@ use super::{Call, CallError, Credential, Host, failure};
 use crate::base::{Rng, Secret, Timestamp};
 use crate::domain::connection::Grant;
 use crate::outbound::Origin;
-use crate::outbound::oauth::{Authorization, Exchange, OauthApp, OauthError, Token, Traded};
+use crate::outbound::oauth::{
+    Authorization, Exchange, OauthApp, OauthError, Revoked, Token, Traded,
+};
 
 pub use crate::outbound::oauth::Proves;
 
@@ -22,6 +24,8 @@ pub type At = (&'static Host, &'static str);
 pub struct Oauth {
     pub authorize: At,
     pub token: At,
+    /// Where a token is given back (RFC 7009).
+    pub revoke: Option<At>,
     pub pkce: bool,
     pub proves: Proves,
     /// Without these there is no publishing.
@@ -152,6 +156,29 @@ impl Oauth {
         }
     }
 
+    /// Gives back what the call's credential was granted: both tokens, because few networks say
+    /// whether one ends with the other, or take both.
+    pub async fn revoke(&self, call: &Call<'_>) -> Result<(), CallError> {
+        let at = self.revoke.ok_or(CallError::Missing("token"))?;
+        let held = call.credential.ok_or(CallError::Missing("token"))?;
+        let app = app_of(call)?;
+        if held.get(CLIENT_ID) != Some(app.client_id.as_str()) {
+            return Err(CallError::Refused(failure("other_application", "", None)));
+        }
+        let (client, url) = (self.client(call, app)?, call.on(at.0, at.1)?);
+        let mut done = Err(CallError::Missing("token"));
+        for (token, hint) in [(REFRESH_TOKEN, "refresh_token"), (ACCESS_TOKEN, "access_token")] {
+            let Some(token) = held.get(token) else { continue };
+            let given_back = Revoked { url: &url, token, hint };
+            let (deadline, correlation) = (call.deadline, call.correlation);
+            let took = client.revoke(call.transport, given_back, deadline, correlation).await;
+            if done.is_err() {
+                done = took.map_err(|error| self.no_token(error, false));
+            }
+        }
+        done
+    }
+
     async fn trade(&self, call: &Call<'_>, traded: Traded<'_>) -> Result<Token, CallError> {
         let exchange = Exchange { traded, deadline: call.deadline, correlation: call.correlation };
         let client = self.client(call, app_of(call)?)?;
@@ -238,6 +265,17 @@ pub(super) fn keep_from(credential: &Credential) -> Option<Timestamp> {
 pub(super) fn has_scope(credential: Option<&Credential>, scope: &str) -> bool {
     let scopes = credential.and_then(|held| held.get(SCOPES)).unwrap_or_default();
     scopes.split(' ').any(|one| one == scope)
+}
+
+/// Whether it came of a consent on the network's page, and not out of a person's hands.
+pub fn is_by_consent(credential: &Credential) -> bool {
+    credential.get(CLIENT_ID).is_some()
+}
+
+/// Whether both came of one consent, as far as their tokens say.
+pub fn is_same_grant(a: &Credential, b: &Credential) -> bool {
+    let same = |name: &str| a.get(name).is_some_and(|token| b.get(name) == Some(token));
+    same(REFRESH_TOKEN) || same(ACCESS_TOKEN)
 }
 
 /// When the access token ends, if it says so.

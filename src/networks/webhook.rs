@@ -62,6 +62,7 @@ impl Network for Webhook {
             // The addresses of assets expire, and so differ between attempts; a message must not.
             media_max: 0,
             media: MediaRules::NONE,
+            later: None,
             options: &[],
         }
     }
@@ -69,7 +70,7 @@ impl Network for Webhook {
     /// Standard Webhooks makes `webhook-id` the receiver's key against repeats and names no end to
     /// its life, so a repeat is always the same message. Nothing can be read back: when all
     /// attempts stay without an answer, a person decides.
-    fn proof(&self, _: &Facts) -> Proof {
+    fn proof(&self, _: &Facts, _: usize) -> Proof {
         Proof { key_memory: Some(ID_MEMORY), read_back: None }
     }
 

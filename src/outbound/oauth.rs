@@ -4,8 +4,10 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use futures_util::future::BoxFuture;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Method};
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
     BasicTokenType,
@@ -17,7 +19,7 @@ use oauth2::{
     StandardTokenResponse, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::redact::scrub;
 use super::{Origin, Request, SendError, Transport};
@@ -83,6 +85,15 @@ pub struct Exchange<'a> {
     pub traded: Traded<'a>,
     pub deadline: Duration,
     pub correlation: CorrelationId,
+}
+
+/// A token that is given back.
+#[derive(Clone, Copy)]
+pub struct Revoked<'a> {
+    pub url: &'a Url,
+    pub token: &'a str,
+    /// `access_token` or `refresh_token`.
+    pub hint: &'static str,
 }
 
 /// Why there is no token.
@@ -198,6 +209,71 @@ impl OauthApp {
                 Err(OauthError::Nonsense { status })
             }
         }
+    }
+}
+
+impl OauthApp {
+    /// Gives a token back (RFC 7009). The crate would do so at https addresses only, and practice
+    /// servers have none.
+    pub async fn revoke(
+        &self,
+        transport: &dyn Transport,
+        revoked: Revoked<'_>,
+        deadline: Duration,
+        correlation: CorrelationId,
+    ) -> Result<(), OauthError> {
+        let (headers, body) = self.revocation(revoked);
+        let request = Request {
+            method: Method::POST,
+            url: revoked.url.clone(),
+            headers,
+            body: body.into(),
+            deadline,
+            origin: self.origin,
+            correlation,
+        };
+        let answer = transport.send(request).await?;
+        let status = answer.status;
+        if (200..300).contains(&status) {
+            return Ok(());
+        }
+        let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        match json["error"].as_str() {
+            Some(code) => {
+                let secrets = [self.client_secret.reveal().as_str(), revoked.token];
+                let code = scrub(code, ERROR_CODE_BYTES, &secrets);
+                Err(OauthError::Refused { status, code })
+            }
+            None => Err(OauthError::Nonsense { status }),
+        }
+    }
+
+    fn revocation(&self, revoked: Revoked<'_>) -> (HeaderMap, String) {
+        let secret = self.client_secret.reveal();
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("token", revoked.token).append_pair("token_type_hint", revoked.hint);
+        let mut headers = HeaderMap::new();
+        match self.proves {
+            Proves::InBody => {
+                form.append_pair("client_id", &self.client_id);
+                form.append_pair("client_secret", secret);
+            }
+            Proves::ByBasic => {
+                let encoded = |text: &str| {
+                    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+                };
+                let pair = format!("{}:{}", encoded(&self.client_id), encoded(secret));
+                let basic = format!("Basic {}", BASE64.encode(pair.as_bytes()));
+                if let Ok(mut value) = HeaderValue::from_str(&basic) {
+                    value.set_sensitive(true);
+                    headers.insert(AUTHORIZATION, value);
+                }
+            }
+        }
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, kind);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        (headers, form.finish())
     }
 }
 

@@ -202,6 +202,12 @@ impl Authority {
         Some((family.account, &family.scopes))
     }
 
+    /// Consents of an account that count.
+    pub fn grants(&self, account: u64) -> usize {
+        let live = self.families.iter().filter(|family| !family.dead);
+        live.filter(|family| family.account == account).count()
+    }
+
     /// An account takes back what it has granted to applications.
     pub fn withdraw(&mut self, account: u64) {
         for family in self.families.iter_mut().filter(|family| family.account == account) {

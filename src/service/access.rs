@@ -145,7 +145,7 @@ impl Access<Entrust> {
     }
 }
 
-fn step_up() -> Problem {
+pub(super) fn step_up() -> Problem {
     Problem::new(Code::StepUpNeeded).with("minutes", FRESH.as_secs() / 60)
 }
 
@@ -204,7 +204,7 @@ impl Principal {
     }
 
     /// A person, by a session of their own.
-    fn own_session(&self) -> Option<(UserId, SessionId)> {
+    pub(super) fn own_session(&self) -> Option<(UserId, SessionId)> {
         match &self.0 {
             Who::User { user, session, .. } => Some((*user, *session)),
             Who::Key { .. } | Who::Embed { .. } => None,
@@ -270,7 +270,7 @@ impl Principal {
     }
 
     /// How well it is known at this moment that it is them.
-    fn proof(&self, now: Timestamp) -> Proof {
+    pub(super) fn proof(&self, now: Timestamp) -> Proof {
         match &self.0 {
             Who::User { proved_at, .. } if now >= proved_at.plus(FRESH) => Proof::Entered,
             Who::User { .. } | Who::Key { .. } => Proof::Own,

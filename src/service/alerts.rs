@@ -162,17 +162,16 @@ impl Alert {
 
 impl Services {
     /// What is wrong now, with what was said of it.
-    pub async fn alerts(&self, operator: Operator) -> Result<Page<AlertShown>, Problem> {
+    pub async fn alerts(&self, _: Operator) -> Result<Page<AlertShown>, Problem> {
         let (marks, now) = (self.alert_marks().await?, self.now());
-        let all = self.wrong(operator).await?.into_iter();
+        let all = self.wrong().await?.into_iter();
         Ok(Page { items: all.map(|alert| alert.shown(&marks, now)).collect(), next: None })
     }
 
-    async fn wrong(&self, operator: Operator) -> Result<Vec<Alert>, Problem> {
+    async fn wrong(&self) -> Result<Vec<Alert>, Problem> {
         let health = Health::of(&self.status().await?);
-        let apps = self.apps(operator).await?.items;
-        let refused = apps.iter().filter(|app| app.tested == Some("refused"));
-        let refused: Vec<&str> = refused.map(|app| app.network.as_str()).collect();
+        let refused = self.apps_refused().await?;
+        let refused: Vec<&str> = refused.iter().map(String::as_str).collect();
         let jobs = self.jobs.all();
         let failed = jobs.iter().filter(|(_, job)| job.failed.is_some());
         let jobs_failed = count(failed.count());
@@ -196,7 +195,7 @@ impl Services {
             return Err(Problem::field("minutes", Wrong::OutOfRange { min: 1, max }));
         }
         let now = self.now();
-        let wrong = self.wrong(operator).await?;
+        let wrong = self.wrong().await?;
         let Some(alert) = wrong.iter().find(|alert| alert.id == id) else {
             let open: Vec<&str> = wrong.iter().map(|alert| alert.id).collect();
             let allowed = if open.is_empty() { "none is open".to_owned() } else { open.join(", ") };
@@ -231,7 +230,7 @@ impl Services {
         });
         removed.await.map_err(refused)?;
         tracing::info!(alert = id, actor = operator.actor().word(), "an alert is open again");
-        let open = self.wrong(operator).await?.into_iter().find(|alert| alert.id == id);
+        let open = self.wrong().await?.into_iter().find(|alert| alert.id == id);
         // It is over meanwhile.
         let open = open.ok_or_else(|| Problem::new(Code::NotFound).with("alert", id))?;
         Ok(open.shown(&Marks::new(), self.now()))
@@ -244,7 +243,7 @@ impl Services {
         if marks.is_empty() {
             return Ok(0);
         }
-        let (wrong, now) = (self.wrong(Operator::new(0)).await?, self.now());
+        let (wrong, now) = (self.wrong().await?, self.now());
         let counts = |id: &str, mark: &AlertMark| {
             wrong.iter().any(|alert| alert.id == id && holds(mark, alert, now))
         };

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -55,7 +56,15 @@ impl Renewals {
         self.tasks.wait().await;
     }
 
-    fn flight(&self, channel: ChannelId) -> Arc<tokio::sync::Mutex<()>> {
+    /// Runs something that must not end with whoever asked for it.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.tasks.spawn(task)
+    }
+
+    pub(super) fn flight(&self, channel: ChannelId) -> Arc<tokio::sync::Mutex<()>> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         flights.retain(|_, flight| Arc::strong_count(flight) > 1);
         Arc::clone(flights.entry(channel).or_default())
@@ -108,6 +117,16 @@ impl Services {
         let key = self.key_of(&scope).await?;
         let plain = credential.to_bytes();
         key.seal(self.rng.as_ref(), place, plain.reveal()).map_err(broken)
+    }
+
+    /// Opens a credential that was a channel's.
+    pub(super) async fn unseal(
+        &self,
+        scope: &Scope,
+        channel: ChannelId,
+        row: &SealedCredential,
+    ) -> Result<Credential, Problem> {
+        self.unseal_at(scope, &key_path(scope, channel), &row.sealed).await
     }
 
     /// Opens what [`Services::seal_at`] has sealed.
@@ -203,7 +222,6 @@ impl Services {
         let (services, scope, seen) = (self.clone(), *scope, opened.sealed.clone());
         let flight = self
             .renewals
-            .tasks
             .spawn(async move { services.renew_alone(&scope, (id, seen), correlation).await });
         flight.await.unwrap_or_else(|error| Err(broken(error)))
     }

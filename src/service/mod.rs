@@ -97,9 +97,9 @@ pub use status::Health;
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
 pub use users::{
-    Accepted, AccountChange, Cost, Credentials, Enrolment, InvitationShown, LinkLeads, LinkShown,
-    NewInvitation, NewUser, Opened, People, RecoveryCodes, SESSION_PREFIX, SecurityShown,
-    SessionShown, SignedIn, UserShown, Visitor,
+    Accepted, AccountChange, Administrator, Cost, Credentials, Enrolment, InvitationShown,
+    LinkLeads, LinkShown, NewInvitation, NewUser, Opened, People, RecoveryCodes, SESSION_PREFIX,
+    SecurityShown, SessionShown, SignedIn, UserShown, Visitor,
 };
 pub use verbs::{
     Arg, ArgKind, Download, VERBS, Verb, download as download_verb, noun_named, run as run_verb,

@@ -8,7 +8,7 @@ use super::Services;
 use super::shown::{self, LimitsShown, Page};
 use crate::base::Problem;
 use crate::domain::capability::Takes;
-use crate::networks::{self, Facts, Host, Network};
+use crate::networks::{self, Facts, Host, Network, Version};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NetworkShown {
@@ -25,10 +25,26 @@ pub struct NetworkShown {
     pub app_set: Option<bool>,
     /// Its hosts, where they are the same for every account.
     pub hosts: Vec<HostAt>,
+    /// The version of its interface that calls name, where they must.
+    pub version: Option<VersionShown>,
     /// Before an instance says otherwise.
     pub limits: LimitsShown,
     pub options: Vec<OptionShown>,
     pub paused: bool,
+}
+
+/// A version, and when it is taken no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct VersionShown {
+    pub version: String,
+    /// The setting that says so.
+    pub setting: String,
+    /// The day from which on nothing goes out under it.
+    pub ends_on: Option<String>,
+    /// The network has named that day; else it is the earliest that it can be.
+    pub end_known: bool,
+    /// It is near: update Carillon, or set a newer one.
+    pub ends_soon: bool,
 }
 
 /// Where a host of a network is.
@@ -65,12 +81,25 @@ impl Services {
                 asks_url: network.asks().url,
                 app_set: network.oauth().map(|_| apps.contains(network.word())),
                 hosts: network.hosts().iter().map(|host| self.host(host)).collect(),
+                version: network.version().map(|version| self.version(version)),
                 limits: shown::limits(&capabilities),
                 options: capabilities.options.iter().map(option).collect(),
                 paused: paused.contains(network.word()),
             }
         };
         Ok(Page { items: networks::REGISTRY.iter().map(shown).collect(), next: None })
+    }
+
+    fn version(&self, of: &Version) -> VersionShown {
+        let version = self.hosts.version(of);
+        let ending = of.ending(version);
+        VersionShown {
+            version: version.to_owned(),
+            setting: of.setting(),
+            ends_on: ending.map(|ending| ending.on.to_string()),
+            end_known: ending.is_some_and(|ending| ending.is_known),
+            ends_soon: ending.is_some_and(|ending| ending.is_near(self.now())),
+        }
     }
 
     fn host(&self, host: &Host) -> HostAt {

@@ -230,6 +230,16 @@ pub struct LimitsShown {
     /// Assets of one part; what each may be is under `media`.
     pub media_max: usize,
     pub media: MediaLimitsShown,
+    /// What the parts after the first are held to, where those are comments under it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub later: Option<LaterShown>,
+}
+
+/// The limits of a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LaterShown {
+    pub text_max: usize,
+    pub media_max: usize,
 }
 
 /// What one asset may be. Bounds that are null are not known to exist.
@@ -242,9 +252,12 @@ pub struct MediaLimitsShown {
     pub video_bytes: Option<u64>,
     pub video_pixels: Option<u64>,
     pub video_seconds: Option<u64>,
+    pub document_bytes: Option<u64>,
     pub alt_chars: Option<usize>,
     /// A video stands alone, without images or a second one.
     pub video_alone: bool,
+    /// So does a document.
+    pub document_alone: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -520,6 +533,7 @@ pub(super) fn channel(channel: &Channel) -> ChannelShown {
             parts_max: 0,
             media_max: 0,
             media: MediaLimitsShown::default(),
+            later: None,
         }),
         rate_limits: Vec::new(),
         grant: None,
@@ -535,6 +549,9 @@ pub(super) fn limits(of: &crate::domain::capability::Capabilities) -> LimitsShow
         parts_max: of.parts_max,
         media_max: of.media_max,
         media: media_limits(&of.media),
+        later: of
+            .later
+            .map(|later| LaterShown { text_max: later.text_max, media_max: later.media_max }),
     }
 }
 
@@ -546,8 +563,10 @@ fn media_limits(of: &MediaRules) -> MediaLimitsShown {
         video_bytes: of.video_bytes,
         video_pixels: of.video_pixels,
         video_seconds: of.video_seconds,
+        document_bytes: of.document_bytes,
         alt_chars: of.alt_chars,
         video_alone: of.video_alone,
+        document_alone: of.document_alone,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::{Delivery, Note};
 use crate::domain::event::{Actor, Event as ChangeEvent};
 use crate::domain::publish::{
-    Event, Moment, Next, Outcome, Phase, Policy, Refusal, State, Timing, step,
+    Event, Flow, Moment, Next, Outcome, Phase, Policy, Refusal, State, Timing, step,
 };
 use crate::domain::workspace::Workspace;
 use crate::networks;
@@ -42,18 +42,19 @@ pub enum Refused {
     Channel,
 }
 
-/// The policy that rules the deliveries of a channel.
+/// The policy that rules the part of a channel's delivery that is next or under way.
 pub fn policy(
     view: &View<'_>,
     scope: &Scope,
-    channel: &Channel,
+    (channel, flow): (&Channel, &Flow),
     timing: &Timing,
 ) -> Result<Policy, Error> {
     let grace = match channel.grace {
         Some(grace) => Some(grace),
         None => view.get::<Workspace>(scope, &())?.and_then(|w| w.grace),
     };
-    let proof = networks::named(&channel.network).map(|n| n.proof(&channel.facts));
+    let part = flow.current().unwrap_or(0);
+    let proof = networks::named(&channel.network).map(|n| n.proof(&channel.facts, part));
     let memory = proof.and_then(|p| p.key_memory);
     Ok(timing.policy(memory, proof.and_then(|p| p.read_back), grace))
 }
@@ -70,7 +71,7 @@ pub fn transition(
     let Some(channel) = tx.get::<Channel>(scope, &before.channel)? else {
         return Ok(Err(Refused::Missing));
     };
-    let policy = policy(&tx.view(), scope, &channel, timing)?;
+    let policy = policy(&tx.view(), scope, (&channel, &before.flow), timing)?;
     let mut event = change.event.clone();
     let noted = match &mut event {
         Event::NotReady { ticket, .. } => Some(std::mem::take(ticket)),

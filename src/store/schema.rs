@@ -84,6 +84,7 @@ pub enum Table {
     Apps,
     Connections,
     Grants,
+    Administrators,
     AlertMarks,
 }
 
@@ -192,6 +193,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<App>("apps", Global, "network -> this installation as an application there, its secret sealed"),
     row::<Connection>("connections", Scoped, "accounts that are being connected, in order of making"),
     row::<Grant>("grants", Scoped, "channel -> what its account has granted, and until when"),
+    row::<users::Administers>("administrators", Global, "users who may change what is the whole installation's"),
     row::<installation::AlertMark>("alert_marks", Global, "alert -> who acknowledged or silenced it"),
 ];
 
@@ -229,6 +231,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Grants as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Administrators as usize + 1);
     }
 }

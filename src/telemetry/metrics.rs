@@ -100,6 +100,7 @@ pub struct Metrics {
     console_sessions: IntGauge,
     console_ended: IntCounterVec,
     console_bytes: IntCounter,
+    version_ends: IntGaugeVec,
     boot_epoch: IntGauge,
     start_time: Gauge,
 }
@@ -178,6 +179,8 @@ impl Metrics {
                 "Consoles that ended: left, lost, slow, fault or stopped; or were refused: full.")?,
             console_bytes: to.counter("carillon_console_bytes_total",
                 "Bytes that were drawn on consoles.")?,
+            version_ends: to.numbers("carillon_network_version_end_timestamp_seconds", &["network"],
+                "From when on a network does not take the version of its interface that calls name.")?,
             boot_epoch: to.number("carillon_boot_epoch",
                 "Number of this start of the installation.")?,
             start_time: to.seconds("carillon_start_time_seconds",
@@ -204,6 +207,14 @@ impl Metrics {
     /// The last backup is of this time.
     pub fn backup(&self, made_at: Timestamp) {
         self.backup_last.set(Duration::from_millis(made_at.as_millis()).as_secs_f64());
+    }
+
+    /// From then on nothing goes out to `network` unless another version is set.
+    pub fn version_ends(&self, network: &str, at: Timestamp) {
+        let seconds = i64::try_from(at.as_millis() / 1_000).unwrap_or(i64::MAX);
+        if let Ok(gauge) = self.version_ends.get_metric_with_label_values(&[network]) {
+            gauge.set(seconds);
+        }
     }
 
     /// Backups are made so often; zero: only when somebody asks.

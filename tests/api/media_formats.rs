@@ -9,7 +9,7 @@ use bytes::Bytes;
 use carillon::media::{Blobs, Bounds, Settings};
 use serde_json::{Value, json};
 use support::Tool;
-use support::media::{exif, gif, jpeg, jpeg_with, mp4, png, png_with, webp, webp_with};
+use support::media::{exif, gif, jpeg, jpeg_with, mp4, pdf, png, png_with, webp, webp_with};
 
 use super::harness::House;
 
@@ -132,6 +132,43 @@ async fn pictures_that_are_larger_than_they_may_be_are_refused_before_they_are_u
     heic[8..12].copy_from_slice(b"isom");
     let fragment = [&heic[..], b"\0\0\0\x08moof"].concat();
     assert_eq!(refused("a.mp4", "video/mp4", &fragment).await, "fragmented_film");
+}
+
+#[tokio::test]
+async fn a_document_is_kept_whole_and_given_to_be_opened_by_whoever_wants_it() {
+    let house = House::new().await;
+    let right = pdf();
+    let (asset, kept) = keep(&house, "Menu.pdf", "application/pdf", &right).await;
+    assert_eq!(&kept[..], &right[..]);
+    let shape = ["width", "height", "frames"].map(|field| asset[field].as_u64().unwrap());
+    assert_eq!(shape, [0, 0, 1]);
+    assert_eq!((&asset["thumbnail"], &asset["duration_ms"]), (&Value::Null, &Value::Null));
+    let fits = |network: &str| asset["fitness"][network]["fits"].as_bool().unwrap();
+    assert!(fits("linkedin") && !fits("x") && !fits("mastodon") && !fits("feed"), "{asset}");
+    let path = format!("/media/{}/file", asset["id"].as_str().unwrap());
+    let file = house.get(&path).await;
+    assert!(file.header("content-disposition").starts_with("attachment; "), "{file:?}");
+    let at = |needle: &[u8]| right.windows(needle.len()).position(|w| w == needle).unwrap();
+    let cut = |end: &[u8]| right[..at(end)].to_vec();
+    let replaced = |old: &str, new: &str| {
+        String::from_utf8(right.clone()).unwrap().replace(old, new).into_bytes()
+    };
+    for (what, bytes, code) in [
+        ("cut", cut(b"startxref"), "broken_file"),
+        ("no place", cut(b"%%EOF"), "broken_file"),
+        ("only a head", b"%PDF-1.4\n".to_vec(), "broken_file"),
+        ("no version", replaced("%PDF-1.4", "%PDF-x.4"), "broken_file"),
+        ("far place", replaced("startxref\n", "startxref\n9"), "broken_file"),
+        ("wrong place", replaced("startxref\n", "startxref\n1%"), "broken_file"),
+        ("two files", [&right[..], b"PK\x03\x04"].concat(), "trailing_data"),
+        ("locked", replaced("/Root 1 0 R", "/Root 1 0 R /Encrypt 4 0 R"), "locked_file"),
+        ("no picture", [b"%PDF-", &png(4, 3)[..]].concat(), "broken_file"),
+    ] {
+        assert_eq!(refusal(&house, "a.pdf", "application/pdf", &bytes).await, code, "{what}");
+    }
+    assert_eq!(refusal(&house, "a.png", "image/png", &right).await, "type_mismatch");
+    let spaced = [&right[..], b"\r\n  \0"].concat();
+    assert_eq!(refusal(&house, "a.pdf", "application/pdf", &spaced).await, "");
 }
 
 /// A house without bounds, on purpose: it goes on to unpack them, which the test above would see.

@@ -38,6 +38,7 @@ async fn networks_and_workspaces_are_listed() {
         "options",
         "paused",
         "title",
+        "version",
     ];
     assert_eq!(names(mastodon), shape);
     assert_eq!(
@@ -48,8 +49,8 @@ async fn networks_and_workspaces_are_listed() {
                 "types": ["image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4",
                     "video/quicktime"],
                 "image_bytes": 16 << 20, "image_pixels": 33_177_600, "video_bytes": 99 << 20,
-                "video_pixels": 8_294_400, "video_seconds": null, "alt_chars": 1_500,
-                "video_alone": true,
+                "video_pixels": 8_294_400, "video_seconds": null, "document_bytes": null,
+                "alt_chars": 1_500, "video_alone": true, "document_alone": false,
             },
         })
     );
@@ -88,8 +89,8 @@ async fn a_feed_is_connected_changed_and_removed() {
                 "types": ["image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4",
                     "video/quicktime"],
                 "image_bytes": null, "image_pixels": null, "video_bytes": null,
-                "video_pixels": null, "video_seconds": null, "alt_chars": null,
-                "video_alone": false,
+                "video_pixels": null, "video_seconds": null, "document_bytes": null,
+                "alt_chars": null, "video_alone": false, "document_alone": false,
             },
         },
         "created_at": "2026-11-22T09:00:00.000Z",

@@ -265,7 +265,7 @@ type Lie = fn(&Value) -> (u16, String);
 /// Three servers that break what the document says, and what must be found of each.
 const LIES: [(&str, Lie); 3] = [
     ("Server error", |_| (500, "{}".to_owned())),
-    ("Undocumented HTTP status code", |truth| (203, truth.to_string())),
+    ("Undocumented status code", |truth| (203, truth.to_string())),
     ("Response violates schema", |truth| {
         let mut lie = truth.clone();
         lie["items"][0]["id"] = json!(7);

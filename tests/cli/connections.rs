@@ -24,7 +24,15 @@ pub fn header<'h>(head: &'h str, name: &str) -> &'h str {
 /// What somebody does with a link and a browser, without an account here; `agree` is what they do at
 /// the network, and gives the address that it sends them back to. That address is given back.
 pub fn connect_by_link(server: &Server, agree: impl Fn(&str) -> String) -> String {
-    let made = server.json(&["channel", "link", "-w", "acme", "--network", "x"]);
+    let back = by_link(server, &["channel", "link", "-w", "acme", "--network", "x"], agree);
+    let channel = server.json(&["channel", "list", "-w", "acme"])["items"][0].clone();
+    assert_eq!(channel["handle"], "@acme", "{channel}");
+    back
+}
+
+/// The same with a link that this verb makes.
+pub fn by_link(server: &Server, link: &[&str], agree: impl Fn(&str) -> String) -> String {
+    let made = server.json(link);
     let link = path_of(made["link"].as_str().unwrap()).to_owned();
     let (status, _, page) = get(&server.address, &link, &[]);
     assert!(status == 200 && page.contains("Acme asks you"), "{page}");
@@ -37,7 +45,7 @@ pub fn connect_by_link(server: &Server, agree: impl Fn(&str) -> String) -> Strin
     assert_eq!(status, 303, "{page}");
     let question = header(&head, "location").to_owned();
     let (_, _, page) = get(&server.address, &question, &[cookie]);
-    assert!(page.contains("Connect @acme to Acme?"), "{page}");
+    assert!(page.contains("acme"), "{page}");
     let account =
         page.split("name=\"account\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let body = format!("account={account}");
@@ -45,20 +53,22 @@ pub fn connect_by_link(server: &Server, agree: impl Fn(&str) -> String) -> Strin
     assert_eq!(status, 303, "{page}");
     let (_, _, page) = get(&server.address, &question, &[cookie]);
     assert!(page.contains("connected to Acme now"), "{page}");
-    let channel = server.json(&["channel", "list", "-w", "acme"])["items"][0].clone();
-    assert_eq!(channel["handle"], "@acme", "{channel}");
     back
 }
 
 /// The secret of the application, set and asked about.
 pub fn set_app(server: &Server, secret: &str) -> bool {
+    set_app_of(server, "x", secret)
+}
+
+pub fn set_app_of(server: &Server, network: &str, secret: &str) -> bool {
     let file = server.folder.path().join("secret");
     std::fs::write(&file, format!("{secret}\n")).unwrap();
-    let set = ["app", "set", "x", "--client-id", "my-id", "--client-secret-file"];
+    let set = ["app", "set", network, "--client-id", "my-id", "--client-secret-file"];
     let shown = server.json(&[&set[..], &[file.to_str().unwrap()]].concat());
     std::fs::remove_file(file).unwrap();
     assert!(!shown.to_string().contains(secret), "{shown}");
-    server.run(&["app", "test", "x"]).status.success()
+    server.run(&["app", "test", network]).status.success()
 }
 
 /// A server whose X is at `base`.
@@ -73,8 +83,23 @@ pub fn with_x(base: &str, folder: &tempfile::TempDir, public_url: &str) -> [Stri
     ["--config".to_owned(), settings.to_str().unwrap().to_owned()]
 }
 
-/// What somebody does on the page of the practice X.
-fn agree(to: &str) -> String {
+/// A server whose X and LinkedIn are practice networks below `base`.
+pub fn with_networks(base: &str, folder: &tempfile::TempDir) -> [String; 2] {
+    let settings = folder.path().join("settings.toml");
+    let at = host_of(&format!("{base}/")).to_owned();
+    let of = |network: &str| {
+        let url = format!("\"{base}/{network}\"");
+        format!("[networks.{network}]\napi_url = {url}\nweb_url = {url}\n")
+    };
+    // The same after a restart, on another port.
+    let public = "[server]\npublic_url = \"https://carillon.example\"\n";
+    let text = format!("{public}[outbound]\nallow = [\"{at}\"]\n{}{}", of("x"), of("linkedin"));
+    std::fs::write(&settings, text).unwrap();
+    ["--config".to_owned(), settings.to_str().unwrap().to_owned()]
+}
+
+/// What somebody does on the page of the practice X, or LinkedIn.
+pub fn agree(to: &str) -> String {
     let (at, target) = (host_of(to), path_of(to));
     let (status, _, page) = get(at, target, &[]);
     assert!(status == 200 && page.contains("Authorize as acme"), "{page}");

@@ -24,6 +24,7 @@ mod outside;
 mod people;
 mod program;
 mod released;
+mod renewals;
 mod secrets;
 mod settings;
 mod streams;

@@ -263,6 +263,8 @@ fn a_server_that_stops_says_so_and_shows_the_same_screen_when_it_is_back() {
     tmux.type_in("Bakery");
     tmux.key("Enter");
     tmux.wait_for("done: workspace create");
+    // It is among what is shown, too.
+    tmux.wait_for("\u{2713}");
     tmux.type_in("n");
     tmux.wait_for("channel add --network feed --name News -w bakery");
     tmux.key("Enter");
@@ -466,7 +468,7 @@ fn what_a_terminal_asks_for_is_what_it_gets() {
     tmux.key("Enter");
     tmux.wait_for("only looks");
     tmux.key("Escape");
-    tmux.wait("the palette to be gone", |text| !text.contains("publishing pause"));
+    tmux.wait("the palette to be gone", |text| text.contains("first steps"));
     tmux.resize((80, 24));
     leave();
     // What the log lists becomes a file of whoever sits there.

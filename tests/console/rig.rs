@@ -54,6 +54,7 @@ fn limits() -> LimitsShown {
             types: vec!["image/jpeg".to_owned(), "image/png".to_owned()],
             ..MediaLimitsShown::default()
         },
+        later: None,
     }
 }
 
@@ -364,6 +365,7 @@ fn networks() -> Vec<NetworkShown> {
         asks_token: !matches!(id, "feed" | "linkedin" | "pinterest" | "x"),
         asks_url: id == "webhook",
         hosts: Vec::new(),
+        version: None,
         limits: limits(),
         options: Vec::new(),
         paused: id == "webhook",

@@ -1,13 +1,15 @@
 //! Client libraries that others wrote drive the practice networks, so that twin and client cannot
-//! agree on a mistake of ours. Needs `python3` and `pip install Mastodon.py==2.3.3 atproto==0.0.73 tweepy==4.17.0`;
+//! agree on a mistake of ours. Needs `python3` and `pip install Mastodon.py==2.3.3 atproto==0.0.73 tweepy==4.17.0
+//! linkedin-api-client==0.3.0`;
 //! skips without them, unless `CARILLON_REQUIRE_REAL_PARTS=1`.
 
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use carillon::base::SystemClock;
-use carillon::practice::{World, bluesky, mastodon, serve, x};
+use carillon::practice::{World, bluesky, linkedin, mastodon, serve, x};
 use tokio::net::TcpListener;
 
 const HOST: &str = "practice-a.test";
@@ -98,4 +100,24 @@ async fn tweepy_works_unmodified() {
     let world = world.lock().unwrap();
     let journal = world.journal();
     assert_eq!(journal.len(), 3, "{journal:#?}");
+}
+
+/// LinkedIn's own library, as a page: a member's posts and comments cannot be listed.
+#[tokio::test]
+async fn linkedin_s_own_library_works_unmodified() {
+    const SCOPES: &str = "openid profile w_member_social w_organization_social \
+                          r_organization_social rw_organization_admin 42";
+    let world = |world: &mut World, base_url: &str| {
+        let settings = linkedin::Settings::new(base_url);
+        let video_processing = Duration::ZERO;
+        world.add_linkedin(HOST, linkedin::Settings { video_processing, ..settings });
+        world.add_account(HOST, "ann", "secret-token", SCOPES);
+    };
+    let Some(world) = play("linkedin_client.py", world, ["secret-token", "42"]).await else {
+        return;
+    };
+    // Three posts, two uploads and a comment.
+    let world = world.lock().unwrap();
+    let journal = world.journal();
+    assert_eq!(journal.len(), 6, "{journal:#?}");
 }

@@ -1,5 +1,5 @@
-//! The weighted length of texts against X's own library twitter-text (npm), which its conformance
-//! data are checked against. Needs node and `npm install twitter-text@3.1.0` in the folder that
+//! The weighted length of texts against the public conformance data of X's library twitter-text, which
+//! are in no package and so lie in `twitter_text/`; and against the library itself (npm). Needs node and `npm install twitter-text@3.1.0` in the folder that
 //! `CARILLON_TWITTER_TEXT` names; skips without them, unless `CARILLON_REQUIRE_REAL_PARTS=1`.
 
 use std::io::Write as _;
@@ -44,6 +44,8 @@ const PIECES: &[&str] = &[
     "https://www.youtube.com/playlist?list=PL0ZPu8XSRTB7wZzn0mLHMvyzVFeRxbWn-",
     "http://bit.ly/dJpywL",
     "http://example.com/\u{420}\u{443}\u{441}\u{441}\u{43a}\u{438}\u{435}",
+    "http://foobar.\u{67e}\u{627}\u{6a9}\u{633}\u{62a}\u{627}\u{646}/",
+    "http://\u{43f}\u{440}\u{435}\u{437}\u{438}\u{434}\u{435}\u{43d}\u{442}.\u{440}\u{444}",
     "http://en.wikipedia.org/wiki/Primer_(film)",
     "http://test_underscore.twitter.com",
     "foo.co.jp",
@@ -89,6 +91,24 @@ fn texts() -> Vec<String> {
         (0..2 + n % 7).map(|_| [piece(), gap()].concat()).collect::<String>()
     });
     single.chain(pairs).chain(mixed).filter(|text| !text.is_empty()).collect()
+}
+
+#[test]
+fn texts_weigh_what_the_conformance_data_say() {
+    let data: serde_json::Value =
+        serde_json::from_str(include_str!("twitter_text/validate.json")).unwrap();
+    let cases = data["cases"].as_array().unwrap();
+    let wrong: Vec<_> = cases
+        .iter()
+        .filter_map(|case| {
+            let text = case["text"].as_str().unwrap();
+            let ours = Counter::Weighted { url: 23 }.count(text);
+            let theirs = case["weightedLength"].as_u64().unwrap();
+            (u64::try_from(ours).unwrap() != theirs).then_some((text, ours, theirs))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(cases.len(), 24);
 }
 
 #[test]

@@ -21,10 +21,11 @@ use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Workspace};
 use carillon::store::rows::{
-    AlertMark, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
-    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal,
-    Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    Administers, AlertMark, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent,
+    ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged,
+    KeyHash, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry,
+    Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage,
+    WrappedKey,
 };
 
 use crate::connections;
@@ -103,6 +104,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&connections::apps()).since(1, &connections::apps()[..1]),
         Golden::scoped(&connections::connections()),
         Golden::scoped(&connections::grants()),
+        Golden::global(&[Administers { since: at(41) }]),
         Golden::global(&alert_marks()),
     ]
 }

@@ -28,6 +28,25 @@ pub fn png(width: u32, height: u32) -> Vec<u8> {
     encoded(width, height, ImageFormat::Png)
 }
 
+/// One empty page, with an index of the older form.
+pub fn pdf() -> Vec<u8> {
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 100] >>",
+    ];
+    let mut text = "%PDF-1.4\n".to_owned();
+    let mut index = "0000000000 65535 f \n".to_owned();
+    for (i, object) in objects.iter().enumerate() {
+        index += &format!("{:010} 00000 n \n", text.len());
+        text += &format!("{} 0 obj\n{object}\nendobj\n", i + 1);
+    }
+    let at = text.len();
+    let size = objects.len() + 1;
+    text += &format!("xref\n0 {size}\n{index}trailer\n<< /Size {size} /Root 1 0 R >>\n");
+    (text + &format!("startxref\n{at}\n%%EOF\n")).into_bytes()
+}
+
 /// Three pictures, a tenth of a second each.
 pub fn gif(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -12,10 +12,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::build::bucket;
+use super::build::{bucket, versions};
 use super::runtime;
 use crate::base::{Clock, Timestamp};
 use crate::config::Config;
+use crate::networks::Version;
 
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,6 +79,7 @@ pub fn doctor(config: &Config, status: Option<&Value>, clock: &dyn Clock) -> Vec
     found.push(time(&data.join("carillon.redb"), clock.now()));
     found.push(address(config.server.listen, status));
     found.push(public_url(config));
+    found.extend(versions_end(config, clock.now()));
     found.extend(status.map(held));
     found.extend(status.map(late));
     found
@@ -165,6 +167,29 @@ fn public_url(config: &Config) -> Finding {
     } else {
         ok(check, url.to_string())
     }
+}
+
+/// Networks whose calls name a version, each with its end.
+fn versions_end(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let found = |(version, set): (&'static Version, &str)| {
+        let check = "network version";
+        let (title, ending) = (version.network, version.ending(set)?);
+        let by = if ending.is_known { "until" } else { "at least until" };
+        let seen = format!("{title} takes {set} {by} {}", ending.on);
+        let remedy = || {
+            format!(
+                "update Carillon, or set {} to a newer one; after that day nothing goes out \
+                     to {title}",
+                version.setting()
+            )
+        };
+        Some(match ending.days_left(now) {
+            0 => fail(check, format!("{title} took {set} until {}", ending.on), remedy()),
+            _ if ending.is_near(now) => warn(check, seen, remedy()),
+            _ => ok(check, seen),
+        })
+    };
+    versions(config).into_iter().filter_map(found).collect()
 }
 
 fn is_public(ip: IpAddr) -> bool {
@@ -334,6 +359,21 @@ mod tests {
         std::fs::rename(old, backups.join("carillon-20261201T110000Z-0123456789abcdef.age"))
             .unwrap();
         assert_eq!(look(&set).0, Level::Ok);
+    }
+
+    #[test]
+    fn the_end_of_a_network_s_version_is_told_before_it_comes() {
+        let data = tempfile::tempdir().unwrap();
+        let look = |version: &str, day: &str| {
+            let clock = ManualClock::at(Timestamp::parse(&format!("{day}T12:00:00Z")).unwrap());
+            let config = config(data.path(), &[("networks.linkedin.version", version)]);
+            let found = doctor(&config, None, &clock);
+            level(&found, "network version")
+        };
+        assert_eq!(look("202603", "2027-01-14"), Level::Ok);
+        assert_eq!(look("202603", "2027-01-15"), Level::Warn);
+        assert_eq!(look("202603", "2027-03-16"), Level::Fail);
+        assert_eq!(look("202607", "2027-03-16"), Level::Ok);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
         let Some(post) = view.get::<Post>(&scope, &delivery.post)? else { return Ok(None) };
         let Some(found) = Found::read(view, &scope, delivery.channel)? else { return Ok(None) };
         let Some(network) = networks::named(&delivery.network) else { return Ok(None) };
-        let policy = policy(view, &scope, &found.channel, &timing)?;
+        let policy = policy(view, &scope, (&found.channel, &delivery.flow), &timing)?;
         let pauses = Pauses::read(view, &scope)?;
         let level = pauses.hold_back(view, &scope, delivery.channel, &delivery.network)?;
         let blocker = lane_blocker(view, &scope, &delivery, &policy)?;

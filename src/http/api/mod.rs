@@ -24,6 +24,7 @@ pub(super) use v1::media::uploads::write::STRETCH;
 fn operations() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(document::empty())
         .routes(routes!(v1::networks::list::list_networks))
+        .merge(apps())
         .routes(routes!(v1::workspaces::list::list_workspaces))
         .routes(routes!(
             v1::workspaces::show::show_workspace,
@@ -88,6 +89,19 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::keys::list::list_keys, v1::keys::create::create_key))
         .routes(routes!(v1::keys::revoke::revoke_key))
         .merge(people())
+}
+
+/// This installation as an application of networks.
+fn apps() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(v1::apps::list::list_apps))
+        .routes(routes!(
+            v1::apps::show::show_app,
+            v1::apps::set::set_app,
+            v1::apps::remove::remove_app
+        ))
+        .routes(routes!(v1::apps::rotate::rotate_app))
+        .routes(routes!(v1::apps::test::test_app))
 }
 
 /// People, and how they come in.

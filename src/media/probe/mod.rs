@@ -5,6 +5,7 @@ mod exif;
 mod gif;
 mod jpeg;
 mod mp4;
+mod pdf;
 mod png;
 mod source;
 mod webp;
@@ -56,6 +57,8 @@ pub(super) fn probe(file: &File, bytes: u64, bounds: &Bounds) -> Result<Probed, 
         MediaKind::Gif => gif::read(&mut source)?,
         MediaKind::Webp => webp::read(&mut source)?,
         kind @ (MediaKind::Mp4 | MediaKind::Mov) => mp4::read(&mut source, kind)?,
+        // It has no picture of a size.
+        MediaKind::Pdf => return pdf::read(&mut source),
     };
     let Shape { width, height, frames, .. } = probed.shape;
     if width == 0 || height == 0 {
@@ -83,6 +86,8 @@ fn sniff(source: &mut Source<'_>) -> Result<MediaKind, Fault> {
         Ok(MediaKind::Gif)
     } else if start.starts_with(b"RIFF") && start.get(8..12) == Some(b"WEBP") {
         Ok(MediaKind::Webp)
+    } else if start.starts_with(pdf::SIGNATURE) {
+        Ok(MediaKind::Pdf)
     } else if start.get(4..8) == Some(b"ftyp") {
         brand(start.get(8..12).unwrap_or_default())
     } else {

@@ -90,11 +90,12 @@ impl Network for Bluesky {
             parts_max: limits::PARTS_PER_POST,
             media_max: media::IMAGES,
             media: media::rules(),
+            later: None,
             options: OPTIONS,
         }
     }
 
-    fn proof(&self, _: &Facts) -> Proof {
+    fn proof(&self, _: &Facts, _: usize) -> Proof {
         Proof { key_memory: Some(KEY_MEMORY), read_back: Some(ReadBack::Record) }
     }
 

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::super::call::unanswered;
-use super::super::{Call, CallError, Failure, failure};
+use super::super::{Call, CallError, Failure, Told, failure};
 use super::{API, VERSION, errors, token};
 use crate::domain::publish::Outcome;
 use crate::outbound::{Request, Response};
@@ -74,7 +74,12 @@ pub(super) fn untried(call: &Call<'_>, response: &Response) -> Outcome {
         200..=299 => {
             Outcome::Transient(failure("unreadable_answer", &failed.detail, failed.status))
         }
-        429 => Outcome::RateLimited { until: super::midnight(call.now), failure: failed },
+        // networks.md 2.5: LinkedIn itself does not say when; something in front of it may.
+        429 => {
+            let told = Told::by(&response.headers, call.now).reset;
+            let until = told.unwrap_or_else(|| super::midnight(call.now));
+            Outcome::RateLimited { until, failure: failed }
+        }
         408 | 500.. => Outcome::Transient(failed),
         _ if matches!(failed.code.as_str(), "token_not_active_yet" | "media_not_ready") => {
             Outcome::Transient(failed)

@@ -1,5 +1,5 @@
-//! Media before the post that shows them (networks.md 2.4): images one by one, a video in parts
-//! whose tags are kept. One call at a time, and its result is noted before the next, so that a
+//! Media before the post that shows them (networks.md 2.4): images one by one, a document, a video in
+//! parts whose tags are kept. One call at a time, and its result is noted before the next, so that a
 //! crash or a retry uploads nothing twice. Must not send the token to a foreign host.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use url::Url;
 
 use super::super::call::unanswered;
 use super::super::{Call, CallError, Media, PartCall, Prepared, failure};
-use super::{API, api, author};
+use super::{API, DOCUMENT_TITLE, api, author};
 use crate::base::Timestamp;
 use crate::domain::media::{MediaKind, MediaRules};
 use crate::domain::publish::Outcome;
@@ -20,22 +20,33 @@ use crate::outbound::{Request, Response};
 
 /// Of one post.
 pub(super) const IMAGES: usize = 20;
+/// Characters of what stands above a document.
+pub(super) const TITLE: usize = 200;
 /// An address to upload to is good for a day; so much of what is there may be forgotten.
 const LIFE: Duration = Duration::from_hours(23);
-/// Between two looks at a video that is worked on.
+/// Between two looks at a video or document that is worked on.
 const LOOK: Duration = Duration::from_secs(5);
 /// A video comes in so many parts at most, so that its note stays small.
 const PARTS: usize = 64;
 
 pub(super) fn rules() -> MediaRules {
     MediaRules {
-        kinds: vec![MediaKind::Jpeg, MediaKind::Png, MediaKind::Gif, MediaKind::Mp4],
+        kinds: vec![
+            MediaKind::Jpeg,
+            MediaKind::Png,
+            MediaKind::Gif,
+            MediaKind::Mp4,
+            MediaKind::Pdf,
+        ],
         image_bytes: Some(5 * 1024 * 1024),
         image_pixels: Some(36_152_319),
         video_bytes: Some(200 * 1024 * 1024),
         video_seconds: Some(30 * 60),
+        // networks.md 2.5; it has at most 300 pages, which are not counted here.
+        document_bytes: Some(100 * 1024 * 1024),
         alt_chars: Some(4_086),
         video_alone: true,
+        document_alone: true,
         ..MediaRules::NONE
     }
 }
@@ -56,7 +67,7 @@ struct Upload {
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Stage {
-    /// An image whose bytes go there.
+    /// An image or a document whose bytes go there.
     Image {
         to: String,
     },
@@ -100,8 +111,12 @@ pub(super) fn content(part: &PartCall<'_>, now: Timestamp) -> Option<Value> {
     let uploads: Vec<Upload> = Ticket::read(part, now).uploads.into_iter().flatten().collect();
     let one = |(media, upload): (&Media, &Upload)| {
         let mut shown = json!({ "id": upload.urn });
-        // A video has no words of this kind.
-        if !media.asset.alt.is_empty() && !media.kind().is_video() {
+        if media.kind().is_document() {
+            let title = part.text_option(DOCUMENT_TITLE).unwrap_or(&media.asset.alt).trim();
+            let title: String = title.chars().take(TITLE).collect();
+            shown["title"] = json!(if title.is_empty() { "Document" } else { &title });
+        } else if !media.asset.alt.is_empty() && !media.kind().is_video() {
+            // A video has no words of this kind.
             shown["altText"] = json!(media.asset.alt);
         }
         shown
@@ -138,7 +153,7 @@ pub(super) async fn prepare(call: &Call<'_>, part: &PartCall<'_>) -> Prepared {
 
 async fn go_on(call: &Call<'_>, media: &Media, upload: Upload) -> Stepped {
     match upload.stage.clone() {
-        Stage::Image { to } => image(call, media, upload, &to).await,
+        Stage::Image { to } => whole(call, media, upload, &to).await,
         Stage::Video { token, parts, tags } => match parts.get(tags.len()) {
             Some(next) => piece(call, media, upload, (&token, &parts, tags, next)).await,
             None => finish(call, upload, (&token, &tags)).await,
@@ -181,11 +196,12 @@ async fn begin(call: &Call<'_>, media: &Media) -> Stepped {
     let owner = author(call).ok_or_else(|| api::unasked(CallError::Missing("account")))?;
     let at = call.now.as_millis();
     if !media.kind().is_video() {
+        let kind = if media.kind().is_document() { "document" } else { "image" };
         let body = json!({ "initializeUploadRequest": { "owner": owner } });
-        let answer = asked(call, "/rest/images?action=initializeUpload", &body).await?;
+        let answer = asked(call, &format!("/rest/{kind}s?action=initializeUpload"), &body).await?;
         let value = &answer["value"];
         let to = value["uploadUrl"].as_str().ok_or_else(|| unreadable("no address"))?.to_owned();
-        let upload = Upload { urn: urn(&value["image"], "image")?, at, stage: Stage::Image { to } };
+        let upload = Upload { urn: urn(&value[kind], kind)?, at, stage: Stage::Image { to } };
         return Ok((upload, call.now));
     }
     let body = json!({ "initializeUploadRequest": {
@@ -243,10 +259,13 @@ fn upload_to(call: &Call<'_>, to: &str, media: &Media) -> Result<Request, Outcom
     Ok(request)
 }
 
-async fn image(call: &Call<'_>, media: &Media, upload: Upload, to: &str) -> Stepped {
+async fn whole(call: &Call<'_>, media: &Media, upload: Upload, to: &str) -> Stepped {
     let mut request = upload_to(call, to, media)?;
     request.body = media.body();
     tried(call, request).await?;
+    if media.kind().is_document() {
+        return Ok((Upload { stage: Stage::Processing, ..upload }, call.now.plus(LOOK)));
+    }
     Ok((Upload { stage: Stage::Ready, ..upload }, call.now))
 }
 
@@ -279,7 +298,8 @@ async fn finish(call: &Call<'_>, upload: Upload, (token, tags): (&str, &[String]
 }
 
 async fn look(call: &Call<'_>, upload: Upload) -> Stepped {
-    let path = format!("/rest/videos/{}", api::encoded(&upload.urn));
+    let kinds = if upload.urn.starts_with("urn:li:document:") { "documents" } else { "videos" };
+    let path = format!("/rest/{kinds}/{}", api::encoded(&upload.urn));
     let request = api::request(call, Method::GET, &path, None).map_err(api::unasked)?;
     let answer = match api::ask(call, request).await {
         Ok(answer) => answer,
@@ -297,6 +317,6 @@ async fn look(call: &Call<'_>, upload: Upload) -> Stepped {
             Err(Outcome::Refused(failure("media_processing_failed", &said, Some(200))))
         }
         Some(_) => Ok((Upload { stage: Stage::Processing, ..upload }, call.now.plus(LOOK))),
-        None => Err(unreadable("no state of the video")),
+        None => Err(unreadable("no state of the file")),
     }
 }

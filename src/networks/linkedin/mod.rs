@@ -2,6 +2,7 @@
 //! the same words again after the ten minutes in which LinkedIn would tell that they are out.
 
 mod api;
+mod comments;
 mod errors;
 mod media;
 mod read_back;
@@ -48,6 +49,7 @@ const VERSION: Version = Version {
 static OAUTH: Oauth = Oauth {
     authorize: (&WEB, "/oauth/v2/authorization"),
     token: (&WEB, "/oauth/v2/accessToken"),
+    revoke: Some((&WEB, "/oauth/v2/revoke")),
     pkce: false,
     proves: Proves::InBody,
     publish: &["openid", "profile", "w_member_social"],
@@ -73,6 +75,7 @@ const VISIBILITY: &str = "visibility";
 const ARTICLE_URL: &str = "article_url";
 const ARTICLE_TITLE: &str = "article_title";
 const ARTICLE_DESCRIPTION: &str = "article_description";
+const DOCUMENT_TITLE: &str = "document_title";
 
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -91,6 +94,12 @@ const OPTIONS: &[OptionSpec] = &[
         name: ARTICLE_DESCRIPTION,
         about: "the article's words below its title",
         takes: Takes::Text(4_000),
+    },
+    OptionSpec {
+        name: DOCUMENT_TITLE,
+        about: "what stands above a document; what it shows for those who do not see it, when not \
+                given. The name of its file is told to nobody",
+        takes: Takes::Text(media::TITLE),
     },
 ];
 
@@ -138,18 +147,21 @@ impl Network for LinkedIn {
             text_max: 3_000,
             text_bytes_max: None,
             counter: Counter::LittleText,
-            parts_max: 1,
+            parts_max: comments::PARTS,
             media_max: media::IMAGES,
             media: media::rules(),
+            later: Some(comments::limits()),
             options: OPTIONS,
         }
     }
 
     /// The duplicate that names its post is as good as a key, for as long as LinkedIn looks for
-    /// duplicates. After that, only an organization's posts can be listed.
-    fn proof(&self, facts: &Facts) -> Proof {
+    /// duplicates. After that, only an organization's posts can be listed. Nobody has said that it
+    /// looks for those of comments.
+    fn proof(&self, facts: &Facts, part: usize) -> Proof {
         let page = facts.get(KIND).is_some_and(|kind| kind == ORGANIZATION);
-        Proof { key_memory: Some(KEY_MEMORY), read_back: page.then_some(ReadBack::Listing) }
+        let key_memory = (part == 0).then_some(KEY_MEMORY);
+        Proof { key_memory, read_back: page.then_some(ReadBack::Listing) }
     }
 
     async fn connect(&self, call: &Call<'_>, grant: Grant<'_>) -> Result<Connected, CallError> {
@@ -173,6 +185,9 @@ impl Network for LinkedIn {
     }
 
     async fn prepare(&self, call: &Call<'_>, part: &PartCall<'_>) -> Prepared {
+        if part.index > 0 {
+            return Prepared::Ready;
+        }
         // Without words nothing would tell a second post from the first (networks.md 2.7).
         if part.draft.text.trim().is_empty() {
             let why = "LinkedIn tells a repeated post by its words, so each needs some";
@@ -186,6 +201,9 @@ impl Network for LinkedIn {
     }
 
     async fn commit(&self, call: &Call<'_>, part: &PartCall<'_>) -> Outcome {
+        if part.index > 0 {
+            return comments::commit(call, part).await;
+        }
         let Some(author) = author(call) else {
             return Outcome::Refused(failure("missing", "account", None));
         };
@@ -201,6 +219,9 @@ impl Network for LinkedIn {
     }
 
     async fn read_back(&self, call: &Call<'_>, part: &PartCall<'_>, armed: Timestamp) -> Reading {
+        if part.index > 0 {
+            return comments::read_back(call, part, armed).await;
+        }
         read_back::read_back(call, part, armed).await
     }
 }

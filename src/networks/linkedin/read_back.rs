@@ -14,7 +14,7 @@ use crate::domain::publish::{Reading, Source};
 
 const PAGE: usize = 50;
 /// How far LinkedIn's clock may be from ours.
-const SKEW: Duration = Duration::from_mins(10);
+pub(super) const SKEW: Duration = Duration::from_mins(10);
 
 pub(super) async fn read_back(call: &Call<'_>, part: &PartCall<'_>, armed: Timestamp) -> Reading {
     let page = match ask(call).await {
@@ -57,6 +57,11 @@ async fn ask(call: &Call<'_>) -> Result<Value, CallError> {
     let mut request = api::request(call, Method::GET, &path, None)?;
     request.headers.insert("x-restli-method", http::HeaderValue::from_static("FINDER"));
     api::ask(call, request).await
+}
+
+/// Words as they are compared: how they are broken into lines does not count.
+pub(super) fn words(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 /// Words without what LinkedIn writes in its own way: hashtags come back as

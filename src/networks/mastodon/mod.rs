@@ -90,13 +90,14 @@ impl Network for Mastodon {
             parts_max: 50,
             media_max: fact(MAX_MEDIA, 4),
             media: media_rules(facts),
+            later: None,
             options: OPTIONS,
         }
     }
 
     /// Two widely used servers of this API ignore the key, so it counts only where the server was
     /// seen to be Mastodon.
-    fn proof(&self, facts: &Facts) -> Proof {
+    fn proof(&self, facts: &Facts, _: usize) -> Proof {
         let key_memory = is_mastodon(facts).then_some(KEY_MEMORY);
         Proof { key_memory, read_back: Some(ReadBack::Listing) }
     }
@@ -161,11 +162,11 @@ fn media_rules(facts: &Facts) -> MediaRules {
         Some(facts.get(name).and_then(|value| value.parse().ok()).unwrap_or(default))
     };
     let kinds = facts.get(MEDIA_TYPES).map(|types| {
-        let kinds: Vec<_> = types.split(',').filter_map(MediaKind::from_mime).collect();
-        kinds
+        let kinds = types.split(',').filter_map(MediaKind::from_mime);
+        kinds.filter(|kind| !kind.is_document()).collect::<Vec<_>>()
     });
     MediaRules {
-        kinds: kinds.unwrap_or_else(|| MediaKind::ALL.to_vec()),
+        kinds: kinds.unwrap_or(MediaRules::whatever_is_seen().kinds),
         image_bytes: fact(IMAGE_BYTES, 16 * 1024 * 1024),
         image_pixels: fact(IMAGE_PIXELS, 33_177_600),
         video_bytes: fact(VIDEO_BYTES, 99 * 1024 * 1024),

@@ -38,6 +38,7 @@ const WEB: Host = Host { network: "x", name: "web", url: "https://x.com" };
 static OAUTH: Oauth = Oauth {
     authorize: (&WEB, "/i/oauth2/authorize"),
     token: (&API, "/2/oauth2/token"),
+    revoke: Some((&API, "/2/oauth2/revoke")),
     pkce: true,
     proves: Proves::ByBasic,
     publish: &["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"],
@@ -108,12 +109,13 @@ impl Network for X {
             parts_max: 25,
             media_max: media::IMAGES,
             media: media::rules(),
+            later: None,
             options: OPTIONS,
         }
     }
 
     /// There is no key: the account's own timeline is all the evidence.
-    fn proof(&self, _: &Facts) -> Proof {
+    fn proof(&self, _: &Facts, _: usize) -> Proof {
         Proof { key_memory: None, read_back: Some(ReadBack::Listing) }
     }
 

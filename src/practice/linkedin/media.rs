@@ -1,7 +1,8 @@
-//! Uploads: images in one piece, videos in parts with tags (networks.md 2.4, 2.8). Must not look
+//! Uploads: images and documents in one piece, videos in parts with tags (networks.md 2.4, 2.8). Must not look
 //! into the bytes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -14,9 +15,36 @@ pub(super) struct Media {
     owner: String,
     /// Of each part: how long it is to be, and the tag once it is there.
     parts: Vec<(usize, Option<String>)>,
-    video: bool,
+    kind: Kind,
     /// When it may be shown; `None` while something of it is missing.
     ready_at: Option<Timestamp>,
+}
+
+/// What it is; the word stands in its URN.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Image,
+    Document,
+    Video,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Document => "document",
+            Self::Video => "video",
+        }
+    }
+
+    /// networks.md 2.5.
+    fn most(self) -> usize {
+        match self {
+            Self::Image => 8 * 1024 * 1024,
+            Self::Document => 100 * 1024 * 1024,
+            Self::Video => 500 * 1024 * 1024,
+        }
+    }
 }
 
 fn bad(code: &'static str, why: &str) -> Refusal {
@@ -34,17 +62,18 @@ impl Server {
         format!("{}/upload/{kind}/{id}/{part}", self.settings.base_url)
     }
 
-    pub(super) fn begin_image(&mut self, request: &Request, token: &str) -> Outcome {
+    pub(super) fn begin_whole(&mut self, request: &Request, token: &str, kind: Kind) -> Outcome {
         let body = body(request)?;
         only(&body, &["initializeUploadRequest"])?;
         only(&body["initializeUploadRequest"], &["owner"])?;
         let owner = self.owner_of(&body, token)?;
         let id = self.next();
-        let urn = format!("urn:li:image:C{id}");
-        let media = Media { owner, parts: vec![(0, None)], video: false, ready_at: None };
+        let word = kind.word();
+        let urn = format!("urn:li:{word}:C{id}");
+        let media = Media { owner, parts: vec![(0, None)], kind, ready_at: None };
         self.media.insert(urn.clone(), media);
-        let to = self.address("image", id, 0);
-        Ok(Answer::json(200, &json!({ "value": { "uploadUrl": to, "image": urn } })))
+        let to = self.address(word, id, 0);
+        Ok(Answer::json(200, &json!({ "value": { "uploadUrl": to, word: urn } })))
     }
 
     pub(super) fn begin_video(&mut self, request: &Request, token: &str) -> Outcome {
@@ -55,7 +84,7 @@ impl Server {
         let owner = self.owner_of(&body, token)?;
         let bytes = body["initializeUploadRequest"]["fileSizeBytes"].as_u64().unwrap_or(0);
         let bytes = usize::try_from(bytes).unwrap_or(0);
-        if bytes == 0 || bytes > 500 * 1024 * 1024 {
+        if bytes == 0 || bytes > Kind::Video.most() {
             return Err(bad("INVALID_FILE_SIZE", "fileSizeBytes"));
         }
         let id = self.next();
@@ -72,7 +101,8 @@ impl Server {
         };
         let instructions: Vec<Value> = ranges.iter().enumerate().map(instruction).collect();
         let parts = ranges.iter().map(|(first, last)| (last + 1 - first, None)).collect();
-        self.media.insert(urn.clone(), Media { owner, parts, video: true, ready_at: None });
+        let kind = Kind::Video;
+        self.media.insert(urn.clone(), Media { owner, parts, kind, ready_at: None });
         // networks.md 2.8 (5): the token may be empty.
         let value = json!({
             "video": urn, "uploadToken": "", "uploadInstructions": instructions,
@@ -88,27 +118,32 @@ impl Server {
     ) -> Outcome {
         // networks.md 2.9: an image takes the token, a part of a video takes none.
         match (kind, request.header("authorization")) {
-            ("image", Some(_)) => drop(self.token(m.now, request)?),
+            ("image" | "document", Some(_)) => drop(self.token(m.now, request)?),
             ("video", None) => {}
             _ => return Err(Refusal::new(401, 65_600, "wrong authorization of an upload")),
         }
         let urn = format!("urn:li:{kind}:C{id}");
         let gone = || Refusal::new(404, 0, "no such upload");
         let number: usize = part.parse().map_err(|_| gone())?;
+        let processing = self.settings.video_processing;
         let media = self.media.get_mut(&urn).ok_or_else(gone)?;
+        let of = media.kind;
         let (expected, tag) = media.parts.get_mut(number).ok_or_else(gone)?;
         let bytes = request.body.len();
-        if bytes == 0 || (media.video && bytes != *expected) {
+        if bytes == 0 || bytes > of.most() || (of == Kind::Video && bytes != *expected) {
             return Err(bad("INVALID_RANGE", "not the bytes of this part"));
         }
         let new = format!("tag-{id}-{number}-{bytes}");
         *tag = Some(new.clone());
         let owner = media.owner.clone();
-        if !media.video {
-            media.ready_at = Some(m.now);
-            m.note(&owner, Effect::MediaUploaded { id: urn, mime: "image".to_owned(), bytes });
+        if of != Kind::Video {
+            // networks.md 2.4 (3): a document has the states of a video.
+            let worked_on = if of == Kind::Document { processing } else { Duration::ZERO };
+            media.ready_at = Some(m.now.plus(worked_on));
+            m.note(&owner, Effect::MediaUploaded { id: urn, mime: of.word().to_owned(), bytes });
         }
-        let mut answer = Answer::json(if kind == "image" { 201 } else { 200 }, &Value::Null);
+        let status = if of == Kind::Video { 200 } else { 201 };
+        let mut answer = Answer::json(status, &Value::Null);
         answer.body = bytes::Bytes::new();
         Ok(answer.with("etag", &format!("\"{new}\"")))
     }
@@ -151,7 +186,7 @@ impl Server {
     }
 
     /// networks.md 2.8 (6): a member's token may not look.
-    pub(super) fn video(&self, m: &Moment<'_>, urn: &str, token: &str) -> Outcome {
+    pub(super) fn state(&self, m: &Moment<'_>, urn: &str, token: &str) -> Outcome {
         let media = self.media.get(urn).ok_or_else(Refusal::denied)?;
         if media.owner.starts_with("urn:li:person:") {
             return Err(Refusal::denied());
@@ -180,7 +215,9 @@ impl Server {
         let media = self.media.get(urn).filter(|media| media.owner == author);
         let media = media.ok_or_else(|| bad("INVALID_URN", "no such media of this author"))?;
         match media.ready_at {
-            Some(ready) if now >= ready && media.video && self.settings.video_fails => {
+            Some(ready)
+                if now >= ready && media.kind != Kind::Image && self.settings.video_fails =>
+            {
                 Err(bad("MEDIA_ASSET_PROCESSING_FAILED", urn))
             }
             Some(ready) if now >= ready => Ok(()),

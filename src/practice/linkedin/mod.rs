@@ -1,6 +1,7 @@
 //! A server that speaks LinkedIn's versioned API as strictly as its documents, and a little more.
 //! Facts: networks.md 2, each trap with its line. Must not hold the clock; the moment is passed in.
 
+mod comments;
 mod media;
 mod posts;
 
@@ -11,7 +12,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use self::media::Media;
+use self::comments::Comment;
+use self::media::{Kind, Media};
 use self::posts::Post;
 use super::journal::Moment;
 use super::oauth::{Authority, Person, Rules};
@@ -28,7 +30,7 @@ pub struct Settings {
     pub versions: (u32, u32),
     /// networks.md 2.9: how long the same words are refused.
     pub duplicate_window: Duration,
-    /// networks.md 2.8 (6): how long a video is worked on.
+    /// networks.md 2.8 (6): how long a video, or a document, is worked on.
     pub video_processing: Duration,
     pub video_fails: bool,
     /// networks.md 2.8 (7): how long a new token is called revoked.
@@ -81,6 +83,8 @@ pub struct Server {
     /// By URN.
     posts: BTreeMap<String, Post>,
     media: BTreeMap<String, Media>,
+    /// Oldest first.
+    comments: Vec<Comment>,
     /// Posts of an author on a day.
     counts: BTreeMap<(String, u64), u32>,
     next: u64,
@@ -154,11 +158,13 @@ pub(super) fn rate_limited() -> Answer {
 pub(super) fn kind_of_call(request: &Request) -> Matcher {
     let segments = segments(&request.path);
     match (request.method.as_str(), segments.as_slice()) {
-        ("POST", ["rest", "posts"]) => Matcher::Write,
+        ("POST", ["rest", "posts"] | ["rest", "socialActions", _, "comments"]) => Matcher::Write,
         ("GET", ["v2", "userinfo"] | ["rest", "organizations", _]) => Matcher::Verify,
-        ("GET", ["rest", "posts"]) => Matcher::Listing,
-        ("POST", ["rest", "images" | "videos"]) | ("PUT", ["upload", ..]) => Matcher::Upload,
-        ("GET", ["rest", "videos" | "images", _]) => Matcher::Processing,
+        ("GET", ["rest", "posts"] | ["rest", "socialActions", _, "comments"]) => Matcher::Listing,
+        ("POST", ["rest", "images" | "documents" | "videos"]) | ("PUT", ["upload", ..]) => {
+            Matcher::Upload
+        }
+        ("GET", ["rest", "videos" | "documents" | "images", _]) => Matcher::Processing,
         (_, ["oauth", ..]) => Matcher::Token,
         _ => Matcher::Other,
     }
@@ -189,6 +195,7 @@ impl Server {
             tokens: BTreeMap::new(),
             posts: BTreeMap::new(),
             media: BTreeMap::new(),
+            comments: Vec::new(),
             counts: BTreeMap::new(),
             next: 7_000_000_000_000_000_000,
         }
@@ -289,10 +296,23 @@ impl Server {
             ("GET", ["rest", "organizations", id], _) => self.organization(&token, id),
             ("POST", ["rest", "posts"], "") => self.create(m, request, &token),
             ("GET", ["rest", "posts"], _) => self.list(m, request, &token),
-            ("POST", ["rest", "images"], "initializeUpload") => self.begin_image(request, &token),
+            ("POST", ["rest", "socialActions", post, "comments"], "") => {
+                self.comment(m, request, (&urn_of(post)?, &token))
+            }
+            ("GET", ["rest", "socialActions", post, "comments"], _) => {
+                self.comments(m, request, (&urn_of(post)?, &token))
+            }
+            ("POST", ["rest", "images"], "initializeUpload") => {
+                self.begin_whole(request, &token, Kind::Image)
+            }
+            ("POST", ["rest", "documents"], "initializeUpload") => {
+                self.begin_whole(request, &token, Kind::Document)
+            }
             ("POST", ["rest", "videos"], "initializeUpload") => self.begin_video(request, &token),
             ("POST", ["rest", "videos"], "finalizeUpload") => self.finalize(m, request, &token),
-            ("GET", ["rest", "videos", urn], _) => self.video(m, &urn_of(urn)?, &token),
+            ("GET", ["rest", "videos" | "documents", urn], _) => {
+                self.state(m, &urn_of(urn)?, &token)
+            }
             ("GET", ["rest", "images", _], _) => Err(Refusal::denied()),
             _ => Err(Refusal::new(404, 0, "No root resource defined for this path")),
         }
@@ -399,11 +419,24 @@ impl Server {
             in_reply_to_url: None,
             media: Vec::new(),
         };
+        let comments = self.comments.iter().map(|comment| Shown {
+            id: comment.urn(),
+            account: comment.actor.clone(),
+            created_at: comment.at,
+            edited: false,
+            text: comment.text.clone(),
+            spoiler_text: String::new(),
+            visibility: "public".to_owned(),
+            url: format!("https://www.linkedin.com/feed/update/{}", comment.post),
+            in_reply_to_id: Some(comment.post.clone()),
+            in_reply_to_url: None,
+            media: Vec::new(),
+        });
         ShownInstance {
             host: self.host.clone(),
             title: "Practice LinkedIn".to_owned(),
             base_url: self.settings.base_url.clone(),
-            statuses: self.posts.iter().rev().map(shown).collect(),
+            statuses: comments.rev().chain(self.posts.iter().rev().map(shown)).collect(),
         }
     }
 }

@@ -143,7 +143,12 @@ impl Server {
         }
         if let Some(media) = kinds.get("media") {
             only(media, &["id", "title", "altText"])?;
-            return self.attachable(now, (media["id"].as_str().unwrap_or_default(), author));
+            let id = media["id"].as_str().unwrap_or_default();
+            // What people see of a document before they open it.
+            if id.starts_with("urn:li:document:") && !media["title"].is_string() {
+                return Err(bad("a document needs a title"));
+            }
+            return self.attachable(now, (id, author));
         }
         if let Some(several) = kinds.get("multiImage") {
             let images = several["images"].as_array().ok_or_else(|| bad("no images"))?;
@@ -189,7 +194,7 @@ impl Server {
     }
 
     /// networks.md 2.5: by day, UTC.
-    fn count(&mut self, now: Timestamp, author: &str) -> Result<(), Refusal> {
+    pub(super) fn count(&mut self, now: Timestamp, author: &str) -> Result<(), Refusal> {
         let day = now.as_millis() / DAY_MS;
         let count = self.counts.entry((author.to_owned(), day)).or_default();
         if *count >= self.settings.posts_per_day {

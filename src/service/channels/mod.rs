@@ -3,6 +3,7 @@
 mod change;
 mod connect;
 mod remove;
+mod withdraw;
 
 use url::Url;
 

@@ -1,4 +1,5 @@
-//! Removing a channel: what waits for it is cancelled, what it did stays on record.
+//! Removing a channel: what waits for it is cancelled, what it did stays on record, and what its
+//! account has granted is given back.
 
 use std::time::Duration;
 
@@ -25,10 +26,12 @@ impl Services {
     ) -> Result<Done<usize>, Problem> {
         let (services, now) = (self.clone(), self.now());
         let moment = Moment { now, epoch: self.store.epoch(), dice: self.rng.next_u64() };
-        self.store
+        let (scope, correlation) = (access.scope, access.correlation);
+        let removed = self
+            .store
             .write(move |tx| {
                 if recall(tx, &access, now)?.is_some() {
-                    return Ok(Done { value: 0, replayed: true });
+                    return Ok((Done { value: 0, replayed: true }, None));
                 }
                 let mut channel = must(tx, &access.scope, id)?;
                 let span = Span::first(1).under(&id);
@@ -36,6 +39,7 @@ impl Services {
                     return no(Problem::new(Code::DeliveryInFlight));
                 }
                 let cancelled = cancel_waiting(tx, &services, &access, id, moment)?;
+                let sealed = tx.get::<SealedCredential>(&access.scope, &id)?;
                 channel.state = ChannelState::Removed { since: now };
                 channel.revision += 1;
                 tx.put(&access.scope, &id, &channel)?;
@@ -46,10 +50,15 @@ impl Services {
                 remember(tx, &access, now, &id.to_string())?;
                 let event = access.event(&services, "channel.removed", &id.to_string());
                 tx.append_event(&access.scope, event)?;
-                Ok(Done { value: cancelled, replayed: false })
+                let left = sealed.map(|sealed| (channel, sealed));
+                Ok((Done { value: cancelled, replayed: false }, left))
             })
-            .await
-            .map_err(refused)
+            .await;
+        let (done, left) = removed.map_err(refused)?;
+        if let Some(left) = left.filter(|_| !self.store.is_rehearsal()) {
+            self.withdraw(scope, left, correlation).await;
+        }
+        Ok(done)
     }
 }
 

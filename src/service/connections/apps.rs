@@ -1,5 +1,5 @@
 //! This installation as an application of the networks that ask for one: set, tested, rotated and
-//! removed while it runs. The secret goes in and never out.
+//! removed while it runs, by an administrator. The secret goes in and never out.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,10 @@ use utoipa::ToSchema;
 
 use super::super::channels::{Asking, told};
 use super::super::shown::Page;
-use super::super::{Services, no, refused, trouble};
-use crate::base::{Code, CorrelationId, Problem, Secret, Timestamp, Wrong, limits};
+use super::super::{Administrator, Services, no, refused, trouble};
+use crate::base::{Code, Problem, Secret, Timestamp, Wrong, limits};
 use crate::domain::connection::{App, Heard};
 use crate::networks::{self, Call, CallError, Facts, Network, Oauth};
-use crate::store::Operator;
 
 /// An application, as people see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -104,7 +103,7 @@ impl Services {
     }
 
     /// Every network that asks for an application, with what is set.
-    pub async fn apps(&self, _: Operator) -> Result<Page<AppShown>, Problem> {
+    pub async fn apps(&self, _: &Administrator) -> Result<Page<AppShown>, Problem> {
         let mut items = Vec::new();
         for network in networks::REGISTRY {
             if let Some(oauth) = network.oauth() {
@@ -115,7 +114,7 @@ impl Services {
         Ok(Page { items, next: None })
     }
 
-    pub async fn app(&self, _: Operator, network: &str) -> Result<AppShown, Problem> {
+    pub async fn app(&self, _: &Administrator, network: &str) -> Result<AppShown, Problem> {
         let (network, oauth) = by_consent("network", network)?;
         let app = self.app_row(network.word()).await?;
         Ok(self.app_shown(network.word(), oauth, app.as_ref()))
@@ -125,7 +124,7 @@ impl Services {
     /// another one must be connected again when their tokens end.
     pub async fn set_app(
         &self,
-        _: Operator,
+        by: Administrator,
         network: &str,
         new: NewApp,
     ) -> Result<AppShown, Problem> {
@@ -134,12 +133,17 @@ impl Services {
         plain("client_id", &new.client_id)?;
         plain("client_secret", new.client_secret.reveal())?;
         let known = [oauth.more, oauth.insights].concat();
-        if new.without.iter().any(|scope| !known.contains(&scope.as_str())) {
+        let (max, actual) = (limits::APP_SCOPES, new.without.len());
+        if actual > max {
+            return Err(Problem::field("without", Wrong::TooLong { max, actual, unit: "items" }));
+        }
+        let unknown = new.without.iter().position(|scope| !known.contains(&scope.as_str()));
+        if let Some(at) = unknown {
             let allowed = known.join(", ");
-            return Err(Problem::field("without", Wrong::NotOneOf { allowed }));
+            return Err(Problem::field(format!("without[{at}]"), Wrong::NotOneOf { allowed }));
         }
         let (client_id, without) = (new.client_id, new.without);
-        let app = move |old: Option<App>, set_at| {
+        let rest = move |old: Option<App>, set_at| {
             Ok(App {
                 revision: old.map_or(0, |old| old.revision),
                 client_id: client_id.clone(),
@@ -150,14 +154,14 @@ impl Services {
                 heard: None,
             })
         };
-        let app = self.put_app(word, app, new.client_secret).await?;
+        let app = self.put_app((by, "app.set"), word, rest, new.client_secret).await?;
         Ok(self.app_shown(word, oauth, Some(&app)))
     }
 
     /// Gives an application another secret; everything else stays.
     pub async fn rotate_app(
         &self,
-        _: Operator,
+        by: Administrator,
         network: &str,
         secret: Secret<String>,
     ) -> Result<AppShown, Problem> {
@@ -168,19 +172,21 @@ impl Services {
             Some(old) => Ok(App { rotated_at: Some(now), heard: None, ..old }),
             None => Err(missing(word)),
         };
-        let app = self.put_app(word, keep, secret).await?;
+        let app = self.put_app((by, "app.rotated"), word, keep, secret).await?;
         Ok(self.app_shown(word, oauth, Some(&app)))
     }
 
     /// Writes what becomes of the one before, with this secret and the next revision.
     async fn put_app(
         &self,
+        (by, kind): (Administrator, &'static str),
         word: &'static str,
         rest: impl Fn(Option<App>, Timestamp) -> Result<App, Problem> + Send + 'static,
         secret: Secret<String>,
     ) -> Result<App, Problem> {
         let sealed = self.vault.seal(self.rng.as_ref(), &place(word), secret.reveal().as_bytes());
         let (sealed, now) = (sealed.map_err(|error| unusable(&error))?, self.now());
+        let (services, actor) = (self.clone(), by.actor().word());
         let written = self.store.write(move |tx| {
             let key = word.to_owned();
             let old = tx.view().get_global::<App>(&key)?;
@@ -191,43 +197,45 @@ impl Services {
             app.revision += 1;
             app.secret.clone_from(&sealed);
             tx.put_global(&key, &app)?;
+            services.note_change(tx, &by, kind, &[("network", word)])?;
             Ok(app)
         });
         let app = written.await.map_err(refused)?;
-        tracing::info!(network = word, client_id = app.client_id, "an application was set");
+        tracing::info!(network = word, client_id = app.client_id, actor, "an application was set");
         Ok(app)
     }
 
     /// Forgets an application. Channels stay connected until their tokens end.
-    pub async fn remove_app(&self, _: Operator, network: &str) -> Result<AppShown, Problem> {
+    pub async fn remove_app(&self, by: Administrator, network: &str) -> Result<AppShown, Problem> {
         let (network, oauth) = by_consent("network", network)?;
         let word = network.word();
+        let (services, actor) = (self.clone(), by.actor().word());
         let removed = self.store.write(move |tx| {
             let key = word.to_owned();
             if tx.view().get_global::<App>(&key)?.is_none() {
                 return no(missing(word));
             }
             tx.delete_global::<App>(&key);
-            Ok(())
+            Ok(services.note_change(tx, &by, "app.removed", &[("network", word)])?)
         });
         removed.await.map_err(refused)?;
-        tracing::info!(network = word, "an application was removed");
+        tracing::info!(network = word, actor, "an application was removed");
         Ok(self.app_shown(word, oauth, None))
     }
 
     /// Asks the network whether it knows the application.
-    pub async fn test_app(
-        &self,
-        _: Operator,
-        network: &str,
-        correlation: CorrelationId,
-    ) -> Result<AppShown, Problem> {
+    pub async fn test_app(&self, by: &Administrator, network: &str) -> Result<AppShown, Problem> {
         let (network, oauth) = by_consent("network", network)?;
         let word = network.word();
         let row = self.app_row(word).await?.ok_or_else(|| missing(word))?;
         let (app, facts) = (self.open_app(word, &row)?, Facts::new());
-        let asking =
-            Asking { instance: None, credential: None, account: None, facts: &facts, correlation };
+        let asking = Asking {
+            instance: None,
+            credential: None,
+            account: None,
+            facts: &facts,
+            correlation: by.correlation(),
+        };
         match oauth.test(&Call { app: Some(&app), ..self.call(&asking) }).await {
             Ok(()) => {
                 let heard = Some(self.app_heard(word, row.revision, true).await?);
@@ -266,6 +274,14 @@ impl Services {
     async fn app_row(&self, network: &str) -> Result<Option<App>, Problem> {
         let key = network.to_owned();
         self.store.read(move |view| view.get_global::<App>(&key)).await.map_err(trouble)
+    }
+
+    /// The networks that do not know their application any more.
+    pub(in crate::service) async fn apps_refused(&self) -> Result<Vec<String>, Problem> {
+        let rows = self.store.read(|view| view.scan_global::<App>(None, limits::PAGE_MAX)).await;
+        let refused = |app: &App| app.heard.is_some_and(|heard| !heard.known);
+        let rows = rows.map_err(trouble)?.into_iter().filter(|(_, app)| refused(app));
+        Ok(rows.map(|(word, _)| word).collect())
     }
 
     /// The networks that have an application.

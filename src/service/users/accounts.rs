@@ -10,7 +10,7 @@ use crate::domain::user::{Proofs, Session, User, check_password};
 use crate::domain::workspace::{Workspace, check_name};
 use crate::service::workspaces::Founding;
 use crate::service::{Services, members, no, refused};
-use crate::store::rows::Email;
+use crate::store::rows::{Administers, Email};
 use crate::store::{Error, Scope, Span, Tx, View, WriteError};
 
 /// What a new user says of themselves.
@@ -34,8 +34,9 @@ pub(super) struct Making {
     pub user: User,
     proofs: Proofs,
     founding: Founding,
-    /// They own what operators made and nobody belongs to, instead of a new workspace.
-    pub adopts: bool,
+    /// They may change what is the whole installation's; and own what operators made and nobody
+    /// belongs to, instead of a new workspace.
+    pub administers: bool,
 }
 
 /// Workspaces that are looked at for those without members.
@@ -78,7 +79,7 @@ impl Services {
         let user = User { id, revision: 1, email, name, created_at: now, disabled_at: None };
         let proofs =
             Proofs { password, password_at: now, authenticator: None, recovery: Vec::new() };
-        Ok(Making { user, proofs, founding, adopts: false })
+        Ok(Making { user, proofs, founding, administers: false })
     }
 
     /// Opens the first session of a user who was just made.
@@ -181,7 +182,10 @@ impl Making {
         tx.put_global(&user.id, user)?;
         tx.put_global(&user.email, &Email { user: user.id })?;
         tx.put_global(&user.id, &self.proofs)?;
-        let homes = if self.adopts { ownerless(&tx.view())? } else { Vec::new() };
+        if self.administers {
+            tx.put_global(&user.id, &Administers { since: user.created_at })?;
+        }
+        let homes = if self.administers { ownerless(&tx.view())? } else { Vec::new() };
         let mut homes: Vec<Scope> = homes.into_iter().map(|(scope, _)| scope).collect();
         if homes.is_empty() {
             homes.push(self.founding.found(tx, by, correlation)?.0);

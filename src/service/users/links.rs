@@ -115,7 +115,7 @@ impl Services {
         }
         let email = checked_email("email", email)?;
         let mut making = self.making(&email, new, workspace).await?;
-        making.adopts = true;
+        making.administers = true;
         let (session, opened) = self.first_session(&making, visitor);
         let (token, now, correlation) = (token_hash(token), self.now(), visitor.correlation);
         let written = self.store.write(move |tx| {

@@ -2,6 +2,7 @@
 //! they may do in a workspace, `members` and `access` know.
 
 mod accounts;
+mod administrators;
 mod authenticator;
 mod door;
 mod invitations;
@@ -28,6 +29,7 @@ use passwords::Passwords;
 use throttle::Throttle;
 
 pub use accounts::{AccountChange, NewUser};
+pub use administrators::Administrator;
 pub use authenticator::Enrolment;
 pub use door::door_stands_open;
 pub use invitations::{Accepted, NewInvitation};

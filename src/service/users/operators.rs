@@ -24,7 +24,7 @@ fn found(tx: &Tx<'_>, email: &str) -> Result<(User, Proofs), WriteError<Problem>
 
 impl Services {
     /// Makes a user. Without a password they set one by the link in the answer. With `admin` they
-    /// own the workspaces that nobody belongs to.
+    /// administer the installation, and own the workspaces that nobody belongs to.
     pub async fn create_user(
         &self,
         operator: Operator,
@@ -35,7 +35,7 @@ impl Services {
     ) -> Result<(UserShown, Option<LinkShown>), Problem> {
         let email = checked_email("email", email)?;
         let mut making = self.making(&email, &new, None).await?;
-        making.adopts = admin;
+        making.administers = admin;
         let (link, hash) = self.new_link("reset");
         let (now, actor) = (self.now(), operator.actor());
         let expires_at = now.plus(RESET_LIFE);
@@ -140,7 +140,7 @@ impl Services {
         .await
     }
 
-    async fn change_user<T: Send + 'static>(
+    pub(super) async fn change_user<T: Send + 'static>(
         &self,
         operator: Operator,
         email: &str,

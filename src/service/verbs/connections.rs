@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use super::super::{NewApp, NewConnection, words};
+use super::super::{Administrator, NewApp, NewConnection, words};
 use super::run::{Answer, Caller, Words, shown};
 use crate::base::{Code, Problem, Secret, WorkspaceId, Wrong};
 use crate::domain::access::{Entrust, Manage};
 
 impl Caller<'_> {
     pub(super) async fn app(&self, verb: &str, words: &Words<'_>) -> Answer {
-        let (services, operator) = (self.services, self.operator);
+        let services = self.services;
+        let by = Administrator::of_operator(self.operator, self.correlation);
         if verb == "list" {
-            return shown(services.apps(operator).await?);
+            return shown(services.apps(&by).await?);
         }
         let network = words.word("network")?;
         let secret = || -> Result<Secret<String>, Problem> {
@@ -24,12 +25,12 @@ impl Caller<'_> {
                 let without = words.many("without")?.into_iter().map(str::to_owned).collect();
                 let client_id = words.word("client-id")?.trim().to_owned();
                 let new = NewApp { client_id, client_secret: secret()?, without };
-                shown(services.set_app(operator, network, new).await?)
+                shown(services.set_app(by, network, new).await?)
             }
-            "rotate" => shown(services.rotate_app(operator, network, secret()?).await?),
-            "remove" => shown(services.remove_app(operator, network).await?),
-            "test" => shown(services.test_app(operator, network, self.correlation).await?),
-            _ => shown(services.app(operator, network).await?),
+            "rotate" => shown(services.rotate_app(by, network, secret()?).await?),
+            "remove" => shown(services.remove_app(by, network).await?),
+            "test" => shown(services.test_app(&by, network).await?),
+            _ => shown(services.app(&by, network).await?),
         }
     }
 

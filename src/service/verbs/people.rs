@@ -14,12 +14,19 @@ impl Caller<'_> {
             let limit = words::page_limit(words.maybe("limit")?)?;
             return shown(services.users(operator, words.maybe("cursor")?, limit).await?);
         }
+        if verb == "administrators" {
+            return shown(services.administrators(operator).await?);
+        }
         let email = words.word("email")?;
         match verb {
             "create" => self.create_user(email, words).await,
             "disable" | "enable" => {
                 let disable = verb == "disable";
                 shown(services.disable_user(operator, email, disable, correlation).await?)
+            }
+            "promote" | "demote" => {
+                let promote = verb == "promote";
+                shown(services.promote_user(operator, email, promote, correlation).await?)
             }
             "reset-link" => shown(services.reset_link(operator, email).await?),
             "reset-totp" => shown(services.reset_totp(operator, email, correlation).await?),

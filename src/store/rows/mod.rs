@@ -35,5 +35,5 @@ pub use posts::CalendarEntry;
 pub use staged::Staged;
 pub use tallies::Judged;
 pub use timers::{Timer, TimerKey, TimerKind};
-pub use users::{Email, Link, SessionToken};
+pub use users::{Administers, Email, Link, SessionToken};
 pub use workspaces::{Slug, WrappedKey};

@@ -77,6 +77,20 @@ impl Row for Link {
 
 impl Global for Link {}
 
+/// The user may change what is the whole installation's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Administers {
+    pub since: Timestamp,
+}
+
+impl Row for Administers {
+    type Key = UserId;
+    const TABLE: Table = Table::Administrators;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Administers {}
+
 impl Row for Invitation {
     type Key = InvitationId;
     const TABLE: Table = Table::Invitations;

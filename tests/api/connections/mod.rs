@@ -1,8 +1,10 @@
 //! Accounts that are connected on the network's own page, against a practice X in process: from the
 //! application to a channel, by a session and by a link; all that can go wrong; and the tokens.
 
+mod apps;
 mod refusals;
 mod tokens;
+mod withdrawn;
 
 use std::collections::BTreeSet;
 
@@ -332,30 +334,37 @@ async fn verbs_make_links_list_them_and_take_them_back() {
     assert_eq!(Browser::new(&house).get(&link).await.status, 404);
 }
 
-#[tokio::test]
-async fn one_consent_can_cover_a_member_and_organizations() {
-    let house = House::new().await;
+/// Connects a member of LinkedIn and one of their organizations by one consent: the page that asked,
+/// and the connection.
+async fn at_linkedin(house: &House) -> (super::harness::Answer, Value) {
     let app = json!({ "network": "linkedin", "client-id": APP.0, "client-secret": APP.1 });
     house.verb(("app", "set"), None, app).await;
     house.verb(("app", "test"), None, json!({ "network": "linkedin" })).await;
-    let (id, link) = new_link(&house, &json!({ "network": "linkedin", "name": "Unused" })).await;
-    let mut browser = Browser::new(&house);
+    let (id, link) = new_link(house, &json!({ "network": "linkedin", "name": "Unused" })).await;
+    let mut browser = Browser::new(house);
     let to = Url::parse(&sent_to(&browser.post(&link, "").await)).unwrap();
     let (path, query) = (to.path().to_owned(), to.query().unwrap().to_owned());
     let agreed = format!("{query}&username=ann");
-    let agreed = ask_at(&house, LINKEDIN, Method::POST, (&path, "", &agreed));
+    let agreed = ask_at(house, LINKEDIN, Method::POST, (&path, "", &agreed));
     let back = Url::parse(agreed.headers["location"].to_str().unwrap()).unwrap();
     let came = browser.get(&format!("{}?{}", back.path(), back.query().unwrap())).await;
     let page = came.header("location").to_owned();
     let asked = browser.get(&page).await;
+    let picks = "account=urn:li:person:m-ann&account=urn:li:organization:72";
+    assert_eq!(browser.post(&page, picks).await.status, 303);
+    let shown = house.get(&format!("/connections/{id}")).await.json();
+    (asked, shown)
+}
+
+#[tokio::test]
+async fn one_consent_can_cover_a_member_and_organizations() {
+    let house = House::new().await;
+    let (asked, shown) = at_linkedin(&house).await;
     check(&asked);
     for word in ["Which accounts for Acme?", "Company 71", "Company 72", "organization", "member"] {
         assert!(asked.text().contains(word), "{word}: {}", asked.text());
     }
     assert!(!asked.text().contains("999"), "one with a role that does not post is not offered");
-    let picks = "account=urn:li:person:m-ann&account=urn:li:organization:72";
-    assert_eq!(browser.post(&page, picks).await.status, 303);
-    let shown = house.get(&format!("/connections/{id}")).await.json();
     assert_eq!(shown["channels"].as_array().unwrap().len(), 2, "{shown}");
     for (channel, handle) in shown["channels"].as_array().unwrap().iter().zip(["ann", "Company 72"])
     {

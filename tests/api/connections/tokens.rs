@@ -15,12 +15,12 @@ use super::super::users::text;
 use super::{connected, go, kinds, new_link, set_app};
 
 /// Calls to the token endpoint so far.
-fn trades(house: &House) -> usize {
+pub fn trades(house: &House) -> usize {
     let world = house.world.lock().unwrap();
     world.requests().filter(|request| request.path == "/2/oauth2/token").count()
 }
 
-fn fault(house: &House, on: Matcher, act: Act) {
+pub fn fault(house: &House, on: Matcher, act: Act) {
     house.world.lock().unwrap().add_fault(Fault { on, host: None, times: 1, act });
 }
 

@@ -60,7 +60,9 @@ impl Fixture {
             return token.clone();
         }
         self.people += 1;
-        let person = Person::new(&self.house, &format!("{}@example.org", self.people)).await;
+        let email = format!("{}@example.org", self.people);
+        let person = Person::new(&self.house, &email).await;
+        self.house.verb(("user", "promote"), None, json!({ "email": email })).await;
         self.person.insert(person.token).clone()
     }
 
@@ -108,6 +110,14 @@ impl Fixture {
                 json!({ "email": "ben@example.org", "role": "editor", "channels": channels })
             }
             "change_security" => json!({ "totp_required": false }),
+            "set_app" => json!({
+                "client_id": "a", "client_secret": "b", "without": ["r_member_postAnalytics"],
+            }),
+            "rotate_app" => {
+                let app = json!({ "network": "linkedin", "client-id": "a", "client-secret": "b" });
+                self.house.verb(("app", "set"), None, app).await;
+                json!({ "client_secret": "b" })
+            }
             _ => return None,
         })
     }
@@ -169,11 +179,14 @@ impl Fixture {
             .replace("{post}", &self.post)
             .replace("{asset}", &self.asset)
             .replace("{user}", MEMBER)
+            .replace("{network}", "linkedin")
             .replace("{external}", "a-1");
         if path.contains("{delivery}") {
             path = path.replace("{delivery}", &self.held().await);
         }
-        let own = ["/api/v1/me", "/api/v1/sessions/"].iter().any(|start| path.starts_with(start));
+        let own = ["/api/v1/me", "/api/v1/sessions/", "/api/v1/apps/"]
+            .iter()
+            .any(|start| path.starts_with(start));
         let token = if own { Some(self.person().await) } else { None };
         let call = self.house.bare(method.clone(), &path);
         match token {

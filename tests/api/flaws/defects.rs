@@ -19,7 +19,7 @@ pub const DEFECTS: &[Flaw] = &[
         "one worker published one job three times",
         &[
             "engine::model::read_back_after_the_quiet_period_is_sound",
-            "engine::faults::every_fault_ends_as_the_specification_says_where_anybody_has_a_server",
+            "engine::faults::every_fault_ends_as_the_specification_says_at_mastodon",
             "crash::storm::kills_at_any_moment_lose_and_double_nothing",
             "store::files::one_process_at_a_time",
             "cli::verbs::a_second_server_on_the_same_data_is_refused",
@@ -28,7 +28,7 @@ pub const DEFECTS: &[Flaw] = &[
     held(
         "retries were fetched and never run",
         &[
-            "engine::faults::every_fault_ends_as_the_specification_says_where_anybody_has_a_server",
+            "engine::faults::every_fault_ends_as_the_specification_says_at_mastodon",
             "crash::faults::every_fault_over_real_connections_ends_as_specified",
         ],
     ),
@@ -54,7 +54,7 @@ pub const DEFECTS: &[Flaw] = &[
         "publish now claimed success",
         &[
             "api::flaws::defects::publish_now_claims_nothing",
-            "engine::faults::every_fault_ends_as_the_specification_says_where_anybody_has_a_server",
+            "engine::faults::every_fault_ends_as_the_specification_says_at_mastodon",
         ],
     ),
     held(

@@ -43,6 +43,8 @@ pub struct Actor {
     pub grant: Option<ChannelGrant>,
     /// How well it is known who they are.
     pub proof: Proof,
+    /// They administer the installation, too.
+    pub administers: bool,
 }
 
 impl Actor {
@@ -51,7 +53,7 @@ impl Actor {
             Is::Embedded(_) => Proof::Vouched,
             _ => Proof::Own,
         };
-        Self { name, bearer: bearer.into(), is, grant: None, proof }
+        Self { name, bearer: bearer.into(), is, grant: None, proof, administers: false }
     }
 }
 
@@ -93,7 +95,9 @@ pub async fn all(house: &House, host: &str, neighbour: &str, feed: &str) -> Vec<
     // Those who proved who they are too long ago for some of it.
     let stale = member(house, ("stale owner", Role::Owner), (Grants::All, false)).await;
     cast.push(Actor { proof: Proof::Entered, ..stale });
+    cast.push(Actor { proof: Proof::Entered, ..administrator(house, "stale administrator").await });
     house.clock.advance(Duration::from_mins(11));
+    cast.push(administrator(house, "administrator").await);
     keys(house, neighbour, feed, &mut cast).await;
     people(house, feed, &mut cast).await;
     pages(house, host, &mut cast).await;
@@ -205,6 +209,13 @@ async fn person(house: &House, name: &str) -> (UserId, String) {
     assert_eq!(opened.status, 201, "{}", opened.text());
     let opened: Value = opened.json();
     (text(&opened["user"], "id").parse().unwrap(), text(&opened, "token"))
+}
+
+/// A person who administers the installation, and is nobody here.
+async fn administrator(house: &House, name: &'static str) -> Actor {
+    let (_, token) = person(house, name).await;
+    house.verb(("user", "promote"), None, json!({ "email": mail(name) })).await;
+    Actor { administers: true, ..Actor::new(name, token, Is::Stranger(Kind::Person)) }
 }
 
 /// A person who is a member of the house's workspace.

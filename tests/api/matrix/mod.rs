@@ -265,6 +265,7 @@ fn want(row: &Row, actor: &Actor, about: About) -> Want {
         (Who::Metrics | Who::Caller, Is::Key(scope)) => enough(scope),
         (Who::Metrics, _) => false,
         (Who::Caller, _) => true,
+        (Who::Administrator, _) => actor.administers && actor.proof >= row.proof,
         (Who::Person, Is::Key(_) | Is::Stranger(Kind::Key)) => false,
         (Who::Person, _) => true,
         (Who::Member(_), Is::Stranger(_)) => return Want::Status(404),
@@ -315,6 +316,7 @@ impl Street {
         let workspace =
             if about == About::Elsewhere { &self.neighbour } else { &self.house.workspace };
         let mut path = row.address.replace("{workspace}", workspace);
+        path = path.replace("{network}", "linkedin");
         if let Some(noun) = row.noun() {
             path = path.replace(&format!("{{{noun}}}"), id);
         }

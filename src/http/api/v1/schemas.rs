@@ -34,6 +34,11 @@ pub fn consent() -> Schema {
     one_of(words).description(Some(about)).into()
 }
 
+pub fn without() -> Schema {
+    let about = "Scopes that the network does not let it ask for.";
+    list(text(100), limits::APP_SCOPES).description(Some(about)).into()
+}
+
 pub fn refreshed() -> Schema {
     let about = "Ids of channels; without them, all whose time has come.";
     let id = text(36).format(Some(SchemaFormat::Custom("uuid".to_owned())));
