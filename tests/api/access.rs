@@ -44,7 +44,13 @@ fn needs(operation: &str) -> Needs {
         | "renew_recovery_codes"
         | "transfer_workspace"
         | "delete_workspace"
-        | "restore_workspace" => return Needs::Person,
+        | "restore_workspace"
+        | "list_apps"
+        | "show_app"
+        | "set_app"
+        | "remove_app"
+        | "rotate_app"
+        | "test_app" => return Needs::Person,
         "show_security" | "list_workspaces" | "show_workspace" | "list_channels"
         | "show_channel" | "list_posts" | "show_post" | "list_deliveries" | "show_delivery"
         | "list_assets" | "show_asset" | "read_asset" | "read_thumbnail" | "list_activity"
@@ -81,6 +87,7 @@ async fn calls(house: &House) -> Vec<(String, Call<'_>)> {
             "{session}",
             "{invitation}",
             "{external}",
+            "{network}",
         ] {
             path = path.replace(word, MISSING);
         }

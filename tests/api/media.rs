@@ -123,7 +123,7 @@ async fn what_is_not_a_picture_is_refused_with_a_word_and_a_remedy() {
     for (name, mime, bytes, code) in [
         ("a.png", "image/png", &b""[..], "empty_file"),
         ("a.png", "image/png", b"<svg onload=alert(1)>", "not_media"),
-        ("a.png", "image/png", b"%PDF-1.7", "not_media"),
+        ("a.png", "image/png", b"%PDF-1.7", "broken_file"),
         ("a.mp4", "video/mp4", b"#EXTM3U\nhttp://127.0.0.1/", "not_media"),
         ("a.png", "image/png", &pic[..pic.len() - 1], "broken_file"),
         ("a.jpg", "image/jpeg", &jpg[..jpg.len() / 2], "broken_file"),
