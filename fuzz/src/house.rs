@@ -104,6 +104,7 @@ fn services(folder: &Path) -> Services {
         backups: Arc::default(),
         looked: Arc::default(),
         circuits: Arc::default(),
+        echoes: Arc::default(),
         hosts: Arc::default(),
         people: Arc::default(),
         jobs: carillon::service::Jobs::default(),

@@ -12,7 +12,7 @@ use carillon::domain::plan::Entitlement;
 use carillon::domain::post::Post;
 use carillon::domain::tally::Tally;
 use carillon::domain::user::{DoorRule, Invitation, Proofs, Session, User};
-use carillon::domain::workspace::{Closing, Workspace};
+use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AlertMark, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent,
     ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged,
@@ -88,6 +88,7 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<Connection>(),
         row::<Grant>(),
         row::<Administers>(),
+        row::<Erasure>(),
         row::<AlertMark>(),
     ]
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rule::{between, nets, up_to};
+use super::rule::{between, header, names, nets, up_to};
 use super::section::section;
 use super::value::{mins, secs};
 use crate::base::limits;
@@ -24,6 +24,13 @@ section! {
         /// Addresses, or blocks such as 10.0.0.0/8, whose connections are not counted so: many
         /// people come from each when a reverse proxy is there.
         proxies: Vec<String> = limits::PROXIES.map(str::to_owned).into(), nets(), Restart;
+        /// Hosts, without ports, that this server is asked for by, beside that of `server.public_url`;
+        /// a request for another is refused with 421. While neither is set, any will do. Probes, the
+        /// admin socket, and this machine by its own names are always answered.
+        hosts: Vec<String> = Vec::new(), names(), Restart;
+        /// A header in which `proxies` say from which country a request comes, such as CF-IPCountry.
+        /// Then keys and people who make keys or change channels from a new one are told of.
+        country_header: Option<String> = None, header(), Restart;
         /// Requests that are answered at a time, health and metrics not counted; one more is
         /// refused with 503.
         requests: usize = 512, between(1, 65_536), Restart;

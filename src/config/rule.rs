@@ -88,6 +88,27 @@ pub(super) fn hosts() -> Rule<Vec<String>> {
     })
 }
 
+/// What a request can name in its `Host`, without a port.
+pub(super) fn names() -> Rule<Vec<String>> {
+    let must = "hosts such as `social.example.org`, without a scheme or a port";
+    Rule::new(must.to_owned(), |entries: &Vec<String>| {
+        let known = |entry: &String| {
+            let odd = |c: char| c.is_ascii_uppercase() || c == '*' || c.is_whitespace();
+            url::Host::parse(entry).is_ok_and(|host| host.to_string() == *entry)
+                && !entry.contains(odd)
+        };
+        entries.iter().all(known)
+    })
+}
+
+/// The name of a header.
+pub(super) fn header() -> Rule<Option<String>> {
+    let must = "the name of a header, such as CF-IPCountry";
+    Rule::new(must.to_owned(), |name: &Option<String>| {
+        name.as_ref().is_none_or(|name| name.parse::<http::HeaderName>().is_ok())
+    })
+}
+
 /// Such as 202607.
 pub(super) fn year_and_month() -> Rule<String> {
     let must = "six digits, a year and a month";

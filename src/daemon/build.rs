@@ -84,6 +84,7 @@ pub(super) fn open(
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        echoes: Arc::default(),
         hosts: Arc::new(hosts),
         people: Arc::default(),
         looked: Arc::default(),

@@ -187,6 +187,8 @@ fn face(
         connections: config.http.connections,
         connections_per_address: config.http.connections_per_address,
         proxies: config.http.proxies.iter().filter_map(|net| net.parse().ok()).collect(),
+        names: names(config),
+        country: config.http.country_header.as_ref().and_then(|name| name.parse().ok()),
         requests: config.http.requests,
         key_rate: config.http.key_rate,
         stop_wait: HTTP_STOP_WAIT,
@@ -199,6 +201,12 @@ fn face(
         readiness: Box::new(readiness),
         consoles,
     }
+}
+
+/// What the server may be asked for by.
+fn names(config: &Config) -> http::Names {
+    let public = config.server.public_url.as_ref().and_then(url::Url::host_str);
+    http::Names::new(config.http.hosts.iter().map(String::as_str).chain(public))
 }
 
 impl Running {

@@ -22,6 +22,8 @@ pub enum Act {
     Tell,
     /// And the key that did it is revoked.
     RevokeKey,
+    /// And, where a workspace asks for it, the channels that a key wrote to are paused.
+    PauseChannels,
 }
 
 /// One rule.
@@ -33,6 +35,8 @@ pub struct Rule {
     pub kinds: &'static [&'static str],
     /// Only events that say so in their data.
     pub only: Option<(&'static str, &'static str)>,
+    /// Only when one of this kind came before, within the window.
+    pub after: Option<&'static str>,
     pub by: By,
     pub count: u64,
     /// At most an hour.
@@ -43,6 +47,17 @@ pub struct Rule {
 const TEN: Duration = Duration::from_mins(10);
 const HOUR: Duration = Duration::from_hours(1);
 
+/// What whoever stole a key or a session does first, so as to stay.
+const DOORS: &[&str] = &[
+    "key.created",
+    "channel.added",
+    "channel.changed",
+    "channel.reconnected",
+    "channel.removed",
+    "invitation.created",
+    "member.changed",
+];
+
 const fn rule(
     word: &'static str,
     kinds: &'static [&'static str],
@@ -50,7 +65,7 @@ const fn rule(
     (count, window): (u64, Duration),
     act: Act,
 ) -> Rule {
-    Rule { word, kinds, only: None, by, count, window, act }
+    Rule { word, kinds, only: None, after: None, by, count, window, act }
 }
 
 /// Every rule. reliability-security.md B8, as far as there is something to count.
@@ -59,6 +74,10 @@ pub const RULES: &[Rule] = &[
     rule("denials", &["access.denied"], By::Actor, (20, TEN), Act::Tell),
     // Said once for each account whose sign-in began to be slowed down.
     rule("sign_ins", &["sign_in.throttled"], By::Subject, (1, TEN), Act::Tell),
+    // Told of each account that a network tried which tried twenty; it waits, see `service::users`.
+    rule("spray", &["sign_in.sprayed"], By::Subject, (1, TEN), Act::Tell),
+    // And of one that was tried from ten networks.
+    rule("sign_ins_from_many", &["sign_in.gathered"], By::Subject, (1, TEN), Act::Tell),
     rule("session_reused", &["session.reused"], By::Subject, (1, TEN), Act::Tell),
     rule("second_factor_off", &["user.totp_disabled"], By::Subject, (1, TEN), Act::Tell),
     Rule {
@@ -73,9 +92,20 @@ pub const RULES: &[Rule] = &[
         Act::Tell,
     ),
     rule("mass_export", &["event.exported", "workspace.exported"], By::Actor, (5, HOUR), Act::Tell),
-    rule("burst", &["post.created"], By::Actor, (21, Duration::from_mins(1)), Act::Tell),
+    rule("burst", &["post.created"], By::Actor, (21, Duration::from_mins(1)), Act::PauseChannels),
+    // Told of each workspace that has a text which four others have, too.
+    rule("same_text", &["post.echoed"], By::Subject, (1, HOUR), Act::Tell),
     // Told when a key comes from another network than lately: from five within an hour.
     rule("key_places", &["access.new_place"], By::Actor, (4, HOUR), Act::Tell),
+    Rule {
+        after: Some("access.new_country"),
+        ..rule("new_country", DOORS, By::Actor, (1, HOUR), Act::Tell)
+    },
+    // Whoever adds one decides where posts go.
+    Rule {
+        only: Some(("network", "webhook")),
+        ..rule("webhook_added", &["channel.added"], By::Subject, (1, TEN), Act::Tell)
+    },
     rule("keys", &["key.created"], By::Actor, (5, TEN), Act::Tell),
     // An account that was to be connected by one browser, and another brought the answer.
     Rule {
@@ -94,6 +124,15 @@ impl Rule {
         if self.only.is_some_and(|(name, value)| event.data.get(name).is_none_or(|v| v != value)) {
             return None;
         }
+        self.whom(event)
+    }
+
+    /// For whom this event is the one that others must come after; `None` when it is not.
+    pub fn begins(&self, event: &Event) -> Option<String> {
+        self.whom(event).filter(|_| self.after == Some(event.kind.as_str()))
+    }
+
+    fn whom(&self, event: &Event) -> Option<String> {
         match (self.by, &event.actor) {
             // The program, and who may do everything, do much at once.
             (By::Actor, Actor::System | Actor::Operator { .. }) => None,
@@ -115,7 +154,7 @@ pub fn times(event: &Event) -> u64 {
 
 /// Whether any rule counts it.
 pub fn is_counted(event: &Event) -> bool {
-    RULES.iter().any(|rule| rule.counts(event).is_some())
+    RULES.iter().any(|rule| rule.counts(event).is_some() || rule.begins(event).is_some())
 }
 
 #[cfg(test)]
@@ -146,6 +185,16 @@ mod tests {
             assert!((1..=MINUTES).contains(&minutes) && rule.count > 0, "{}", rule.word);
             assert!(rule.kinds.iter().all(|kind| !kind.starts_with(PREFIX)), "{}", rule.word);
         }
+    }
+
+    #[test]
+    fn what_must_come_after_another_is_counted_for_the_same() {
+        let key = Actor::Key(KeyId::from_bytes([7; 16]));
+        let rule = RULES.iter().find(|rule| rule.word == "new_country").unwrap();
+        let (first, then) = (event("access.new_country", key.clone()), event("key.created", key));
+        assert_eq!(rule.begins(&first), rule.counts(&then));
+        assert!(rule.begins(&first).is_some() && is_counted(&first));
+        assert_eq!((rule.begins(&then), rule.counts(&first)), (None, None));
     }
 
     #[test]

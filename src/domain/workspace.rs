@@ -1,5 +1,6 @@
 //! Workspaces: the tenants. Must not grow fields that belong to members, plans or channels.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,20 @@ pub struct Closing {
     pub at: Timestamp,
     pub by: Actor,
     pub erased_at: Timestamp,
+}
+
+/// What is on record of a workspace that was erased, or is being: numbers and times, nothing of anybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    pub deleted_at: Timestamp,
+    /// `None` as long as something is left.
+    pub erased_at: Option<Timestamp>,
+    /// How many rows went, by table.
+    pub rows: BTreeMap<String, u64>,
+    /// The last event before the one that says that it is erased, with its hash.
+    pub events: Option<(u64, [u8; 32])>,
+    /// The installation's signature of the certificate; empty until it is made.
+    pub signature: Vec<u8>,
 }
 
 /// How long a workspace that was deleted can be had back.

@@ -44,15 +44,20 @@ pub(super) async fn around(
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(asked.clone());
 
+    let ours = face.settings.names.know(&request);
     let span = tracing::info_span!("request", correlation_id = %correlation);
     let limit = if is_long(route.as_ref(), &request) {
         face.settings.upload_timeout
     } else {
         face.settings.request_timeout
     };
-    let mut response =
-        bounded(&face, request, limit, async |request| next.run(request).instrument(span).await)
-            .await;
+    let mut response = bounded(&face, request, limit, async |request| {
+        if !ours {
+            return Refusal(Problem::new(Code::Misdirected)).into_response();
+        }
+        next.run(request).instrument(span).await
+    })
+    .await;
     if let (404, Some(route)) = (response.status().as_u16(), &route) {
         foreign::look(&face, route.as_str(), &path, &asked).await;
     }

@@ -19,7 +19,7 @@ use utoipa::openapi::{ObjectBuilder, Required, SchemaFormat, Type};
 
 use super::around::Asked;
 use super::problem::Refusal;
-use super::visitor::address;
+use super::visitor::{address, country};
 use super::{Face, Shared, json};
 use crate::base::{Code, CorrelationId, Id, Kind, Problem, WorkspaceId, Wrong, kind, limits};
 use crate::domain::access::Right;
@@ -44,8 +44,9 @@ impl FromRequestParts<Shared> for Caller {
         if note(parts, principal.bearer())? {
             count(face, principal.bearer())?;
             if comes_from_elsewhere(parts, face, principal.bearer()) {
-                face.services.note_place(&principal, correlation).await?;
+                face.services.note_place(&principal, None, correlation).await?;
             }
+            look_where_from(parts, face, &principal).await?;
         }
         Ok(Self { principal, correlation })
     }
@@ -70,6 +71,20 @@ fn comes_from_elsewhere(parts: &Parts, face: &Face, bearer: Bearer) -> bool {
     let Bearer::Key(key) = bearer else { return false };
     let now = face.services.clock.monotonic();
     address(parts, face).is_some_and(|ip| face.limits.networks.is_another(key, ip, now))
+}
+
+/// Notes that somebody comes from a country that they never came from, where a proxy of ours says so.
+pub(super) async fn look_where_from(
+    parts: &Parts,
+    face: &Face,
+    principal: &Principal,
+) -> Result<(), Problem> {
+    let Some(country) = country(parts, face) else { return Ok(()) };
+    if !face.limits.countries.is_another(principal.bearer(), country) {
+        return Ok(());
+    }
+    let word = str::from_utf8(&country).ok();
+    face.services.note_place(principal, word, asked(parts)?.correlation).await
 }
 
 /// Somebody who may do what right `R` allows in the workspace that the address names. A request

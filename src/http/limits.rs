@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Settings;
-use super::places::Places;
+use super::places::{Countries, Places};
 use crate::base::Net;
 use crate::service::Bearer;
 
@@ -22,6 +22,7 @@ pub struct Limits {
     looks: Mutex<Keys>,
     streams: Streams,
     pub(super) networks: Places,
+    pub(super) countries: Countries,
 }
 
 /// Live streams, by the word of who reads them.
@@ -69,7 +70,7 @@ impl Limits {
         let (all, each) = (settings.streams, settings.streams_each);
         let streams = Streams { open: Arc::default(), all, each };
         let (keys, looks, networks) = (Mutex::default(), Mutex::default(), Places::default());
-        Self { places, step, keys, looks, streams, networks }
+        Self { places, step, keys, looks, streams, networks, countries: Countries::default() }
     }
 
     /// A place for one live stream of `who`; the bound that is reached when there is none.

@@ -17,6 +17,7 @@ mod json;
 mod leftover;
 mod limits;
 mod live;
+mod names;
 mod places;
 mod problem;
 mod public;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use http::HeaderName;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::base::{Net, limits as bounds};
@@ -36,6 +38,7 @@ use crate::service::Services;
 
 pub use admin::{Consoles, Line, PROTOCOL, ask_admin, fetch_admin, open_console, send_admin};
 pub use limits::Limits;
+pub use names::Names;
 pub use server::{Listener, Peer, Server};
 
 /// What the faces need; made once.
@@ -73,6 +76,10 @@ pub struct Settings {
     /// Of one address, unless it is one of `proxies`; one more is sent away.
     pub connections_per_address: usize,
     pub proxies: Arc<[Net]>,
+    /// What the server may be asked for by.
+    pub names: Names,
+    /// Where a proxy of `proxies` says from which country somebody comes.
+    pub country: Option<HeaderName>,
     /// Answered at a time; one more is refused. Probes and operators are not counted.
     pub requests: usize,
     /// A second, of one key; 0 for no limit.
@@ -95,6 +102,8 @@ impl Default for Settings {
             connections: 1_024,
             connections_per_address: 64,
             proxies: bounds::PROXIES.iter().filter_map(|net| net.parse().ok()).collect(),
+            names: Names::default(),
+            country: None,
             requests: 512,
             key_rate: 1_000,
             streams: bounds::STREAMS,

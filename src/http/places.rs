@@ -1,5 +1,6 @@
-//! From which networks each key was used lately: one that comes from many at once has been passed on.
-//! Only in memory, and no address leaves it. Must not refuse anybody.
+//! From which networks each key was used lately: one that comes from many at once has been passed on; and from
+//! which countries whoever asks came until now, where a proxy of ours says so. Only in memory, and no
+//! address leaves it. Must not refuse anybody.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::KeyId;
+use crate::service::Bearer;
 
 /// A network that was not used for so long is forgotten.
 const LATELY: Duration = Duration::from_hours(1);
@@ -42,6 +44,29 @@ impl Places {
     }
 }
 
+/// Two letters, ISO 3166.
+pub(super) type Country = [u8; 2];
+
+/// The countries of everybody who asks, until the next start.
+#[derive(Default)]
+pub(super) struct Countries(Mutex<BTreeMap<Bearer, Vec<Country>>>);
+
+impl Countries {
+    /// Notes where somebody comes from; whether they always came from elsewhere until now.
+    pub fn is_another(&self, who: Bearer, country: Country) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEYS && !known.contains_key(&who) {
+            known.clear();
+        }
+        let countries = known.entry(who).or_default();
+        if countries.contains(&country) || countries.len() >= MOST {
+            return false;
+        }
+        countries.push(country);
+        countries.len() > 1
+    }
+}
+
 /// What one household or office comes from: a /24, or a /48.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
@@ -69,6 +94,21 @@ mod tests {
         assert!(comes(1, "192.0.2.1", 100 * minute) && !comes(1, "203.0.113.1", 101 * minute));
         let many = (0..100).filter(|n| comes(3, &format!("10.0.{n}.1"), minute)).count();
         assert_eq!(many, MOST - 1);
+    }
+
+    #[test]
+    fn a_country_is_new_once_and_the_first_is_home() {
+        let countries = Countries::default();
+        let of = |n| Bearer::Key(KeyId::from_bytes([n; 16]));
+        assert!(!countries.is_another(of(1), *b"DE") && !countries.is_another(of(2), *b"FR"));
+        assert!(countries.is_another(of(1), *b"FR") && !countries.is_another(of(1), *b"FR"));
+        assert!(!countries.is_another(of(1), *b"DE"));
+        for n in 0..10_000_u32 {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&n.to_be_bytes());
+            countries.is_another(Bearer::Key(KeyId::from_bytes(bytes)), *b"DE");
+        }
+        assert!(countries.0.lock().unwrap().len() <= KEYS);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use http::header::{HeaderName, USER_AGENT};
 use http::request::Parts;
 
 use super::extract::{Caller, Correlation, bearer};
+use super::places::Country;
 use super::problem::Refusal;
 use super::{Face, Peer, Shared};
 use crate::base::{Code, Net, Problem};
@@ -36,6 +37,20 @@ impl FromRequestParts<Shared> for Visit {
 pub(super) fn address(parts: &Parts, face: &Face) -> Option<IpAddr> {
     let Some(Peer::Tcp(peer)) = parts.extensions.get::<Peer>() else { return None };
     Some(first_stranger(peer.ip(), &parts.headers, &face.settings.proxies))
+}
+
+/// From which country a request comes, if a setting names the header for it and a proxy of ours sent it.
+pub(super) fn country(parts: &Parts, face: &Face) -> Option<Country> {
+    let name = face.settings.country.as_ref()?;
+    let Some(Peer::Tcp(peer)) = parts.extensions.get::<Peer>() else { return None };
+    face.settings.proxies.iter().find(|net| net.contains(peer.ip()))?;
+    let mut values = parts.headers.get_all(name).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    // Proxies say XX, or T1, where they do not know.
+    let country =
+        Country::try_from(value.as_bytes()).ok()?.map(|letter| letter.to_ascii_uppercase());
+    let known = country.iter().all(u8::is_ascii_uppercase) && country != *b"XX";
+    known.then_some(country)
 }
 
 /// Of the chain that proxies wrote down, the address that the last of them that is ours saw.

@@ -220,11 +220,6 @@ impl Principal {
         }
     }
 
-    /// Whether it is a key with this scope.
-    pub fn allows(&self, scope: KeyScope) -> bool {
-        matches!(&self.0, Who::Key { key, .. } if key.allows(scope))
-    }
-
     pub fn actor(&self) -> Actor {
         match self.bearer() {
             Bearer::Key(key) => Actor::Key(key),
@@ -344,6 +339,16 @@ impl Services {
             .filter(|(_, key)| key.is_live(now))
             .map(|(scope, key)| Principal(Who::Key { scope, key: Box::new(key) }))
             .ok_or_else(|| Problem::new(Code::Unauthenticated))
+    }
+
+    /// Whether it is a key for metrics, of a workspace that is still there.
+    pub fn may_read_metrics(&self, principal: &Principal) -> Result<(), Problem> {
+        let scope = match &principal.0 {
+            Who::Key { scope, key } if key.allows(KeyScope::Metrics) => scope,
+            _ => return Err(forbidden(("scope", KeyScope::Metrics.word()))),
+        };
+        let closed = self.store.read_now(|view| is_closed(view, scope)).map_err(trouble)?;
+        if closed { Err(Problem::new(Code::Unauthenticated)) } else { Ok(()) }
     }
 
     /// The access of whoever asks to `workspace`, as it is at this moment: who was suspended or

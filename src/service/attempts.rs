@@ -111,10 +111,11 @@ impl Services {
 
 impl Services {
     /// A key was used from another network than those that it came from lately; which they are is not
-    /// kept.
+    /// kept. Or somebody came from a country that they never came from.
     pub async fn note_place(
         &self,
         principal: &Principal,
+        country: Option<&str>,
         correlation: CorrelationId,
     ) -> Result<(), Problem> {
         let Some(home) = self.store.read_now(|view| principal.home(view)).map_err(trouble)? else {
@@ -125,8 +126,9 @@ impl Services {
             at: self.now(),
             subject: actor.word(),
             actor,
-            kind: "access.new_place".to_owned(),
-            data: BTreeMap::new(),
+            kind: if country.is_some() { "access.new_country" } else { "access.new_place" }
+                .to_owned(),
+            data: country.map(|it| ("country".to_owned(), it.to_owned())).into_iter().collect(),
             correlation,
         };
         let noted = self.store.write(move |tx| Ok(tx.append_event(&home, event.clone())?));

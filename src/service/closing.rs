@@ -3,14 +3,15 @@
 //! became of it and names people and things by id.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::idempotency::{recall, remember};
 use super::shown::{self, WorkspaceShown};
-use super::{Access, Done, Services, no, not_found, refused, trouble};
-use crate::base::{CorrelationId, Problem, Timestamp, WorkspaceId, limits};
+use super::{Access, Done, Services, certificates, no, not_found, refused, trouble};
+use crate::base::{CorrelationId, Problem, Timestamp, limits};
 use crate::domain::access::{Close, Member};
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
@@ -24,14 +25,17 @@ use crate::store::rows::{
     OrphanKey, Slug, TimerKey, Upload, WrappedKey,
 };
 use crate::store::{CATALOGUE, Class, Error, Global, Scope, Span, Table, Tx, View, WriteError};
+use crate::vault::Vault;
 
 /// Rows of one transaction: others take their turn in between.
 const STEP: usize = 200;
 /// What stays: the record of events. The others here go last, together.
 const LAST: [Table; 3] = [Table::Events, Table::Workspaces, Table::Closings];
 
-/// Removes the next few rows of a kind, and what leads to them; how many.
-type Step = fn(&mut Tx<'_>, &Scope, Timestamp) -> Result<usize, Error>;
+/// Rows that went, by table.
+type Gone = Vec<(Table, usize)>;
+/// Removes the next few rows of a kind, and what leads to them.
+type Step = fn(&mut Tx<'_>, &Scope, Timestamp) -> Result<Gone, Error>;
 
 /// A workspace that was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -150,21 +154,41 @@ impl Services {
         }
         let steps: [Step; 6] = [deliveries, objects, assets, channels, members, invitations];
         for step in steps {
-            while self.steps(move |tx| step(tx, &scope, now)).await? == STEP {}
+            self.repeat(scope, move |tx| step(tx, &scope, now)).await?;
         }
         let workspace = scope.workspace();
-        self.ways(|row: &KeyHash| row.workspace, workspace, |_, _| {}).await?;
-        self.ways(|row: &HostedWorkspace| row.workspace, workspace, |_, _| {}).await?;
+        self.ways(move |row: &KeyHash| row.workspace == workspace, |_, _| {}).await?;
+        self.ways(move |row: &HostedWorkspace| row.workspace == workspace, |_, _| {}).await?;
         let tokens =
             |tx: &mut Tx<'_>, row: &EmbedSession| tx.delete_global::<EmbedToken>(&row.token);
-        self.ways(|row: &EmbedSession| row.workspace, workspace, tokens).await?;
+        self.ways(move |row: &EmbedSession| row.workspace == workspace, tokens).await?;
         let scoped = CATALOGUE.iter().filter(|row| row.class == Class::Scoped);
         for table in scoped.map(|row| row.table).filter(|table| !LAST.contains(table)) {
-            while self.steps(move |tx| tx.erase(&scope, table, STEP)).await? == STEP {}
+            let erase = move |tx: &mut Tx<'_>| Ok(vec![(table, tx.erase(&scope, table, STEP)?)]);
+            self.repeat(scope, erase).await?;
         }
-        let correlation = CorrelationId::new(self.rng.as_ref());
-        self.steps(move |tx| finish(tx, &scope, now, correlation)).await?;
+        let (correlation, vault) = (CorrelationId::new(self.rng.as_ref()), Arc::clone(&self.vault));
+        self.steps(move |tx| finish(tx, &scope, &vault, (now, correlation))).await?;
         Ok(true)
+    }
+
+    /// Does a step until it finds less than it could, and counts what went in the same transactions.
+    async fn repeat(
+        &self,
+        scope: Scope,
+        step: impl Fn(&mut Tx<'_>) -> Result<Gone, Error> + Clone + Send + 'static,
+    ) -> Result<(), Problem> {
+        loop {
+            let step = step.clone();
+            let gone = self.steps(move |tx| {
+                let gone = step(tx)?;
+                certificates::count(tx, scope.workspace(), &gone)?;
+                Ok(gone)
+            });
+            if gone.await?.iter().all(|(_, rows)| *rows < STEP) {
+                return Ok(());
+            }
+        }
     }
 
     async fn steps<T: Send + 'static>(
@@ -175,11 +199,10 @@ impl Services {
         written.await.map_err(refused)
     }
 
-    /// Removes the rows of a table of the installation that lead into the workspace.
-    async fn ways<R>(
+    /// Removes the rows of a table of the installation that are `meant`.
+    pub(super) async fn ways<R>(
         &self,
-        leads_to: fn(&R) -> WorkspaceId,
-        workspace: WorkspaceId,
+        meant: impl Fn(&R) -> bool,
         with: fn(&mut Tx<'_>, &R),
     ) -> Result<(), Problem>
     where
@@ -194,7 +217,7 @@ impl Services {
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(last.clone());
             let mut found = page;
-            found.retain(|(_, row)| leads_to(row) == workspace);
+            found.retain(|(_, row)| meant(row));
             if !found.is_empty() {
                 let remove = move |tx: &mut Tx<'_>| {
                     for (key, row) in &found {
@@ -211,15 +234,20 @@ impl Services {
 
 /// Destroys the key, unless it is not time or something of it may be out.
 fn begin(tx: &mut Tx<'_>, scope: &Scope, now: Timestamp) -> Result<bool, Error> {
-    let due = tx.get::<Closing>(scope, &())?.is_some_and(|closing| closing.erased_at <= now);
-    if !due || !tx.view().scan::<Inflight>(scope, &Span::first(1))?.is_empty() {
+    let closing = tx.get::<Closing>(scope, &())?.filter(|closing| closing.erased_at <= now);
+    let Some(closing) = closing else { return Ok(false) };
+    if !tx.view().scan::<Inflight>(scope, &Span::first(1))?.is_empty() {
         return Ok(false);
     }
-    tx.delete::<WrappedKey>(scope, &());
+    certificates::open(tx, scope.workspace(), closing.at)?;
+    if tx.get::<WrappedKey>(scope, &())?.is_some() {
+        tx.delete::<WrappedKey>(scope, &());
+        certificates::count(tx, scope.workspace(), &[(Table::WorkspaceKeys, 1)])?;
+    }
     Ok(true)
 }
 
-fn deliveries(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<usize, Error> {
+fn deliveries(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<Gone, Error> {
     let rows = tx.view().scan::<Delivery>(scope, &Span::first(STEP))?;
     for (id, row) in &rows {
         if let Some(due) = row.flow.wake {
@@ -227,20 +255,20 @@ fn deliveries(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<usize, Err
         }
         tx.delete::<Delivery>(scope, id);
     }
-    Ok(rows.len())
+    Ok(vec![(Table::Deliveries, rows.len())])
 }
 
 /// The bytes of media follow as those of any object that nothing needs.
-fn objects(tx: &mut Tx<'_>, scope: &Scope, now: Timestamp) -> Result<usize, Error> {
+fn objects(tx: &mut Tx<'_>, scope: &Scope, now: Timestamp) -> Result<Gone, Error> {
     let rows = tx.view().scan::<ObjectUse>(scope, &Span::first(STEP))?;
     for (key, _) in &rows {
         tx.put_orphan(&OrphanKey { due: now, scope: *scope, object: key.0 })?;
         tx.delete::<ObjectUse>(scope, key);
     }
-    Ok(rows.len())
+    Ok(vec![(Table::ObjectUses, rows.len())])
 }
 
-fn assets(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<usize, Error> {
+fn assets(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<Gone, Error> {
     let uploads = tx.view().scan::<Upload>(scope, &Span::first(STEP))?;
     for (id, _) in &uploads {
         tx.delete_global::<AssetHome>(id);
@@ -251,54 +279,56 @@ fn assets(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<usize, Error> 
         tx.delete_global::<AssetHome>(id);
         tx.delete::<Asset>(scope, id);
     }
-    Ok(rows.len().max(uploads.len()))
+    Ok(vec![(Table::Uploads, uploads.len()), (Table::Assets, rows.len())])
 }
 
-fn channels(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<usize, Error> {
+fn channels(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<Gone, Error> {
     let rows = tx.view().scan::<Channel>(scope, &Span::first(STEP))?;
     for (id, _) in &rows {
         tx.delete_global::<Feed>(id);
         tx.delete::<Channel>(scope, id);
     }
-    Ok(rows.len())
+    Ok(vec![(Table::Channels, rows.len())])
 }
 
-fn members(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<usize, Error> {
+fn members(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<Gone, Error> {
     let rows = tx.view().scan::<Member>(scope, &Span::first(STEP))?;
     for (id, _) in &rows {
         tx.delete_global::<Membership>(&(*id, scope.workspace()));
         tx.delete::<Member>(scope, id);
     }
-    Ok(rows.len())
+    Ok(vec![(Table::Members, rows.len())])
 }
 
-fn invitations(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<usize, Error> {
+fn invitations(tx: &mut Tx<'_>, scope: &Scope, _: Timestamp) -> Result<Gone, Error> {
     let rows = tx.view().scan::<Invitation>(scope, &Span::first(STEP))?;
     for (id, row) in &rows {
         tx.delete_global::<Link>(&row.token);
         tx.delete::<Invitation>(scope, id);
     }
-    Ok(rows.len())
+    Ok(vec![(Table::Invitations, rows.len())])
 }
 
 /// Its name goes last, and what became of it is on record.
 fn finish(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    at: Timestamp,
-    correlation: CorrelationId,
+    vault: &Vault,
+    (at, correlation): (Timestamp, CorrelationId),
 ) -> Result<(), Error> {
     if let Some(workspace) = tx.get::<Workspace>(scope, &())? {
         tx.delete_global::<Slug>(&workspace.slug);
+        certificates::count(tx, workspace.id, &[(Table::Workspaces, 1)])?;
     }
     tx.delete::<Workspace>(scope, &());
     tx.delete::<Closing>(scope, &());
+    let certificate = certificates::seal(tx, scope, vault, at)?;
     let event = Event {
         at,
         actor: Actor::System,
         kind: "workspace.erased".to_owned(),
         subject: scope.workspace().to_string(),
-        data: BTreeMap::new(),
+        data: BTreeMap::from([("certificate".to_owned(), certificate)]),
         correlation,
     };
     tx.append_event(scope, event)

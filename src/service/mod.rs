@@ -5,6 +5,7 @@ mod access;
 mod alerts;
 mod attempts;
 mod backups;
+mod certificates;
 mod channels;
 mod closing;
 mod connections;
@@ -12,6 +13,7 @@ mod controls;
 mod costs;
 mod credentials;
 mod deliveries;
+mod echoes;
 mod events;
 mod feeds;
 mod grants;
@@ -64,6 +66,7 @@ pub use backups::{
     MediaMode, Restored, Writer as BackupWriter, hold_restored, list_backups_in, read_archive,
     read_backup, read_backup_from, verify_backup,
 };
+pub use certificates::{Certificate, CertificateShown, ErasureShown};
 pub use channels::{Brought, ChannelChange, Grace};
 pub use closing::DeletedShown;
 pub use connections::{
@@ -73,6 +76,7 @@ pub use connections::{
 pub use controls::{Controls, Reloaded};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
+pub use echoes::Echoes;
 pub use events::{
     ActivityShown, Checked, EventExport, EventFilter, EventShown, ExportFormat, HeadShown,
     NotAnExport, check_export,
@@ -99,7 +103,7 @@ pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition}
 pub use users::{
     Accepted, AccountChange, Administrator, Cost, Credentials, Enrolment, InvitationShown,
     LinkLeads, LinkShown, NewInvitation, NewUser, Opened, People, RecoveryCodes, SESSION_PREFIX,
-    SecurityShown, SessionShown, SignedIn, UserShown, Visitor,
+    SecurityChange, SecurityShown, SessionShown, SignedIn, UserShown, Visitor,
 };
 pub use verbs::{
     Arg, ArgKind, Download, VERBS, Verb, download as download_verb, noun_named, run as run_verb,
@@ -144,6 +148,8 @@ pub struct Services {
     pub renewals: Arc<Renewals>,
     /// Servers and accounts that get no posts for a while.
     pub circuits: Arc<Circuits>,
+    /// Texts that several workspaces have lately.
+    pub echoes: Arc<Echoes>,
     /// Where the hosts of networks are.
     pub hosts: Arc<crate::networks::Hosts>,
     /// People who come to sign in.

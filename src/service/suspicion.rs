@@ -1,14 +1,17 @@
 //! The rules of suspicion, applied: events are read by cursor and counted, and what was reached is
 //! an event of its own, with what was done about it. Must not judge the same event twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Services, refused, trouble};
-use crate::base::{Problem, Timestamp};
+use crate::base::{KeyId, Problem, Timestamp};
 use crate::domain::access::Key;
+use crate::domain::channel::Channel;
 use crate::domain::event::{Actor, Event};
+use crate::domain::post::Post;
 use crate::domain::suspicion::{Act, PREFIX, RULES, Rule, is_counted, times};
 use crate::domain::tally::Tally;
+use crate::domain::user::DoorRule;
 use crate::store::rows::{ChainedEvent, Judged};
 use crate::store::{Error, Scope, Span, Tx, View};
 
@@ -17,6 +20,8 @@ const STEP: usize = 200;
 /// So many that no rule counts are passed over before that is written down: after a crash they are
 /// passed over again.
 const UNSAVED: u64 = 1_000;
+/// Events that are looked through for what a key wrote.
+const LATELY: usize = 1_000;
 
 impl Services {
     /// Judges what happened in a workspace since event number `from`, and says how far it came.
@@ -82,6 +87,12 @@ fn step(tx: &mut Tx<'_>, scope: &Scope, from: u64, now: Timestamp) -> Result<u64
     for (sequence, row) in rows {
         to = sequence;
         for rule in RULES {
+            if let Some(who) = rule.begins(&row.event) {
+                let key = before(rule, &who);
+                let mut tally = tx.get::<Tally>(scope, &key)?.unwrap_or_default();
+                tally.add(row.event.at, times(&row.event));
+                tx.put(scope, &key, &tally)?;
+            }
             if let Some(who) = rule.counts(&row.event) {
                 count(tx, scope, (rule, &who), &row.event, now)?;
             }
@@ -91,6 +102,11 @@ fn step(tx: &mut Tx<'_>, scope: &Scope, from: u64, now: Timestamp) -> Result<u64
     Ok(to)
 }
 
+/// Under which name it is counted what must come before.
+fn before(rule: &Rule, who: &str) -> String {
+    format!("{PREFIX}{}.after/{who}", rule.word)
+}
+
 fn count(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -98,6 +114,12 @@ fn count(
     event: &Event,
     now: Timestamp,
 ) -> Result<(), Error> {
+    if rule.after.is_some() {
+        let first = tx.get::<Tally>(scope, &before(rule, who))?.unwrap_or_default();
+        if first.within(event.at, rule.window) == 0 {
+            return Ok(());
+        }
+    }
     let key = format!("{PREFIX}{}/{who}", rule.word);
     let mut tally = tx.get::<Tally>(scope, &key)?.unwrap_or_default();
     tally.add(event.at, times(event));
@@ -109,8 +131,10 @@ fn count(
             ("count".to_owned(), count.to_string()),
             ("minutes".to_owned(), (rule.window.as_secs() / 60).to_string()),
         ]);
-        if act(tx, scope, rule, event, now)? {
-            data.insert("act".to_owned(), "key_revoked".to_owned());
+        // Or what was done when the event was written.
+        let done = act(tx, scope, rule, event, now)?.map(str::to_owned);
+        if let Some(done) = done.or_else(|| event.data.get("act").cloned()) {
+            data.insert("act".to_owned(), done);
         }
         let (kind, subject) = (rule.kind(), who.to_owned());
         let correlation = event.correlation;
@@ -120,28 +144,82 @@ fn count(
     tx.put(scope, &key, &tally)
 }
 
-/// Whether something was done.
+/// What was done, if anything.
 fn act(
     tx: &mut Tx<'_>,
     scope: &Scope,
     rule: &Rule,
     event: &Event,
     now: Timestamp,
-) -> Result<bool, Error> {
-    let (Act::RevokeKey, Actor::Key(id)) = (rule.act, &event.actor) else { return Ok(false) };
-    let Some(mut key) = tx.get::<Key>(scope, id)?.filter(|key| key.revoked_at.is_none()) else {
-        return Ok(false);
+) -> Result<Option<&'static str>, Error> {
+    let Actor::Key(id) = &event.actor else { return Ok(None) };
+    match rule.act {
+        Act::Tell => Ok(None),
+        Act::RevokeKey => revoke(tx, scope, (rule, *id), event, now),
+        Act::PauseChannels => pause(tx, scope, rule, event, now),
+    }
+}
+
+/// What the program did itself, and by which rule.
+fn own(rule: &Rule, kind: &str, subject: String, of: &Event, at: Timestamp) -> Event {
+    Event {
+        at,
+        actor: Actor::System,
+        kind: kind.to_owned(),
+        subject,
+        data: BTreeMap::from([("reason".to_owned(), rule.kind())]),
+        correlation: of.correlation,
+    }
+}
+
+fn revoke(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    (rule, id): (&Rule, KeyId),
+    event: &Event,
+    now: Timestamp,
+) -> Result<Option<&'static str>, Error> {
+    let Some(mut key) = tx.get::<Key>(scope, &id)?.filter(|key| key.revoked_at.is_none()) else {
+        return Ok(None);
     };
     key.revoked_at = Some(now);
-    tx.put(scope, id, &key)?;
-    let revoked = Event {
-        at: now,
-        actor: Actor::System,
-        kind: "key.revoked".to_owned(),
-        subject: id.to_string(),
-        data: BTreeMap::from([("reason".to_owned(), rule.kind())]),
-        correlation: event.correlation,
+    tx.put(scope, &id, &key)?;
+    tx.append_event(scope, own(rule, "key.revoked", id.to_string(), event, now))?;
+    Ok(Some("key_revoked"))
+}
+
+/// Pauses the channels that the key has written to lately, if the workspace asks for it: what it wrote waits
+/// there until a person resumes them, and nothing of it is lost.
+fn pause(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    rule: &Rule,
+    event: &Event,
+    now: Timestamp,
+) -> Result<Option<&'static str>, Error> {
+    if !tx.get::<DoorRule>(scope, &())?.is_some_and(|door| door.pause_bursts) {
+        return Ok(None);
+    }
+    let lately = tx.view().scan::<ChainedEvent>(scope, &Span::last(LATELY))?;
+    let of_it = |row: &Event| {
+        let near = event.at.since(row.at) < rule.window || row.at >= event.at;
+        near && row.actor == event.actor && rule.counts(row).is_some()
     };
-    tx.append_event(scope, revoked)?;
-    Ok(true)
+    let mut channels = BTreeSet::new();
+    for (_, row) in lately.iter().filter(|(_, row)| of_it(&row.event)) {
+        let Ok(id) = row.event.subject.parse() else { continue };
+        let post = tx.get::<Post>(scope, &id)?;
+        channels.extend(post.into_iter().flat_map(|post| post.targets).map(|to| to.channel));
+    }
+    let mut paused = None;
+    for id in channels {
+        if let Some(mut channel) = tx.get::<Channel>(scope, &id)?.filter(|it| !it.paused) {
+            channel.paused = true;
+            channel.revision += 1;
+            tx.put(scope, &id, &channel)?;
+            tx.append_event(scope, own(rule, "channel.paused", id.to_string(), event, now))?;
+            paused = Some("channels_paused");
+        }
+    }
+    Ok(paused)
 }

@@ -422,6 +422,7 @@ fn boot(
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        echoes: Arc::default(),
         hosts: Arc::default(),
         people: Arc::default(),
         looked: Arc::default(),

@@ -14,7 +14,7 @@ use crate::domain::plan::Entitlement;
 use crate::domain::post::Post;
 use crate::domain::tally::Tally;
 use crate::domain::user;
-use crate::domain::workspace::{Closing, Workspace};
+use crate::domain::workspace::{Closing, Erasure, Workspace};
 
 use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
@@ -85,6 +85,7 @@ pub enum Table {
     Connections,
     Grants,
     Administrators,
+    Erasures,
     AlertMarks,
 }
 
@@ -194,6 +195,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<Connection>("connections", Scoped, "accounts that are being connected, in order of making"),
     row::<Grant>("grants", Scoped, "channel -> what its account has granted, and until when"),
     row::<users::Administers>("administrators", Global, "users who may change what is the whole installation's"),
+    row::<Erasure>("erasures", Global, "workspace that was erased -> when, and how much"),
     row::<installation::AlertMark>("alert_marks", Global, "alert -> who acknowledged or silenced it"),
 ];
 
@@ -231,6 +233,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Administrators as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Erasures as usize + 1);
     }
 }

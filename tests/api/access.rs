@@ -37,6 +37,7 @@ fn needs(operation: &str) -> Needs {
         | "prove_session"
         | "show_me"
         | "change_me"
+        | "erase_me"
         | "change_password"
         | "begin_totp"
         | "confirm_totp"

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use carillon::base::{Clock as _, WorkspaceId};
 use carillon::domain::publish::{Event, Outcome, Receipt, Source};
+use carillon::domain::workspace::Erasure;
 use carillon::media::{self, Blobs};
 use carillon::store::{Chains, Table};
 use http::Method;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::harness::{House, INSTANCE, TOKEN};
 use super::stream::{Came, Stream};
@@ -204,7 +206,8 @@ async fn when_its_day_is_over_it_is_erased_and_nothing_else_is() {
     house.services.remove_orphans().await.unwrap();
 
     let left = rows_of(&house, &workspace);
-    let other: Vec<_> = left.iter().filter(|row| row.0 != Table::Events).collect();
+    let record = [Table::Events, Table::Erasures];
+    let other: Vec<_> = left.iter().filter(|row| !record.contains(&row.0)).collect();
     assert!(other.is_empty(), "only its record is left: {other:?}");
     let canary = |bytes: &[u8]| bytes.windows(6).any(|part| part.eq_ignore_ascii_case(b"canary"));
     assert!(!left.iter().any(|(_, _, value)| canary(value)), "by id only");
@@ -214,9 +217,10 @@ async fn when_its_day_is_over_it_is_erased_and_nothing_else_is() {
     }
     let verdicts = chains.finish();
     assert!(verdicts.len() == 1 && verdicts[0].1.is_ok(), "the chain is whole: {verdicts:?}");
-    let last = &left.last().unwrap().2;
+    let last = &left.iter().rfind(|row| row.0 == Table::Events).unwrap().2;
     assert!(last.windows(16).any(|part| part == b"workspace.erased"), "and says what became of it");
     assert_eq!(files(folder.path()), kept_files, "its files are gone");
+    certified(&house, &workspace, last).await;
     assert!(stays(rows_of(&house, &neighbour)) == kept, "nothing of the neighbour's is");
 
     for call in
@@ -227,4 +231,39 @@ async fn when_its_day_is_over_it_is_erased_and_nothing_else_is() {
     let again = page(&house, &host).await;
     assert_eq!(again["workspace_created"], true, "{again}");
     assert_ne!(again["workspace"], json!(workspace));
+}
+
+/// The operator's certificate says what was erased, is in the record of events, and shows changes.
+async fn certified(house: &House, workspace: &str, last_event: &[u8]) {
+    let show = json!({ "workspace": workspace });
+    let shown = house.verb(("erasure", "show"), None, show.clone()).await;
+    assert_eq!((&shown["sound"], &shown["media_left"]), (&json!(true), &json!(0)), "{shown}");
+    let certificate = &shown["certificate"];
+    assert_eq!(certificate["workspace"], *workspace);
+    for (table, rows) in [("posts", 2), ("channels", 2), ("assets", 1), ("uploads", 1)] {
+        assert_eq!(certificate["rows"][table], rows, "{shown}");
+    }
+    for table in ["workspace_keys", "credentials", "keys", "members", "invitations", "workspaces"] {
+        assert!(certificate["rows"][table].as_u64() > Some(0), "{table}: {shown}");
+    }
+    let json = serde_json::to_vec(certificate).unwrap();
+    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&json));
+    assert_eq!(shown["sha256"], *hash);
+    let told = last_event.windows(hash.len()).any(|part| part == hash.as_bytes());
+    assert!(told, "the chain of events has it");
+    let all = shown.to_string().to_lowercase();
+    for personal in ["canary", "owner@", "example", "acme", "crm"] {
+        assert!(!all.contains(personal), "{personal} in {shown}");
+    }
+    let listed = house.verb(("erasure", "list"), None, json!({})).await;
+    assert_eq!(listed["items"][0]["workspace"], *workspace);
+    // One that somebody touched is not sound.
+    let id: WorkspaceId = workspace.parse().unwrap();
+    let changed = house.services.store.write::<_, (), _>(move |tx| {
+        let mut row = tx.view().get_global::<Erasure>(&id)?.unwrap();
+        row.rows.insert("posts".to_owned(), 1);
+        Ok(tx.put_global(&id, &row)?)
+    });
+    changed.await.unwrap();
+    assert_eq!(house.verb(("erasure", "show"), None, show).await["sound"], false);
 }

@@ -129,10 +129,20 @@ impl House {
 
     /// Runs a verb as an operator.
     pub async fn verb(&self, named: (&str, &str), workspace: Option<&str>, args: Value) -> Value {
+        self.try_verb(named, workspace, args).await.unwrap()
+    }
+
+    /// The same for a verb that may be refused.
+    pub async fn try_verb(
+        &self,
+        named: (&str, &str),
+        workspace: Option<&str>,
+        args: Value,
+    ) -> Result<Value, Problem> {
         let args: Map<String, Value> = serde_json::from_value(args).unwrap();
         let correlation = CorrelationId::new(self.services.rng.as_ref());
         let operator = Operator::new(1_000);
-        run_verb(&self.services, operator, named, workspace, &args, correlation).await.unwrap()
+        run_verb(&self.services, operator, named, workspace, &args, correlation).await
     }
 
     /// Somebody with an account and nothing else.
@@ -223,7 +233,7 @@ impl House {
         self.scope_of(&self.key)
     }
 
-    fn scope_of(&self, key: &str) -> Scope {
+    pub fn scope_of(&self, key: &str) -> Scope {
         let hash: [u8; 32] = Sha256::digest(key).into();
         let found = self.services.store.read_now(|view| Scope::by_key_hash(view, &hash));
         found.unwrap().unwrap().0
@@ -358,6 +368,7 @@ fn services(
         catching_up: carillon::base::Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        echoes: Arc::default(),
         hosts: Arc::new(hosts),
         people: Arc::new(People::new(Cost { memory_kib: 8, passes: 1 })),
         looked: Arc::default(),

@@ -5,12 +5,14 @@
 
 mod access;
 mod acknowledge;
+mod browser;
 mod bucket;
 mod closing;
 mod conditional;
 mod connections;
 mod document;
 mod embed;
+mod erasure;
 mod events;
 mod fields;
 mod flaws;
@@ -30,6 +32,7 @@ mod problems;
 mod public;
 mod schemathesis;
 mod socket;
+mod strangers;
 mod stream;
 mod suspicion;
 mod uploads;

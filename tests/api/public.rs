@@ -223,6 +223,12 @@ async fn metrics_are_for_this_machine_and_for_keys() {
         (refused.said().as_str(), &refused.json()["params"]),
         ("403 forbidden", &json!({ "scope": "metrics" }))
     );
+    // That of a workspace that was deleted opens nothing, and does again when it is had back.
+    for (verb, status) in [("delete", 401), ("restore", 200)] {
+        house.verb(("workspace", verb), Some(&house.workspace), json!({})).await;
+        let header = Some(("authorization", bearer.as_str()));
+        assert_eq!(ask(tcp("127.0.0.1:9"), header).await.status, status, "{verb}");
+    }
 }
 
 #[tokio::test]

@@ -231,3 +231,96 @@ async fn a_key_that_is_used_in_many_places_is_told() {
     let told = format!("{:?}", house.events());
     assert!(!told.contains("198.51."), "no address is kept");
 }
+
+/// A workspace that asks for it has the channels of a burst paused; what was written waits there.
+#[tokio::test]
+async fn the_channels_of_a_burst_are_paused_where_that_is_asked_for() {
+    let house = House::new().await;
+    let (feed, other) = (house.new_feed().await, house.new_feed().await);
+    let ours = house.scope();
+    let burst = async || {
+        house.clock.advance(Duration::from_mins(2));
+        let at = json!({ "at": "2026-12-01T09:00", "zone": "UTC" });
+        for _ in 0..21 {
+            house.new_post(&feed, at.clone()).await;
+        }
+        house.services.judge(ours, None).await.unwrap();
+    };
+    let paused = async |channel: &str| house.get(&format!("/channels/{channel}")).await.json();
+    burst().await;
+    assert_eq!(own(&house, "suspicious.").len(), 1);
+    assert_eq!(paused(&feed).await["paused"], false, "nobody asked for more than to be told");
+    let rules = json!({ "bursts": "pause" });
+    let rules = house.verb(("workspace", "security"), Some(&house.workspace), rules).await;
+    assert_eq!(rules, json!({ "totp_required": false, "pause_bursts": true }));
+    // A person may write as much as they like, and no other channel is touched.
+    burst().await;
+    assert_eq!(own(&house, "suspicious.burst")[1].data["act"], "channels_paused");
+    let channel = paused(&feed).await;
+    assert_eq!(
+        (&channel["paused"], &paused(&other).await["paused"]),
+        (&json!(true), &json!(false))
+    );
+    let told = own(&house, "channel.paused");
+    assert_eq!((told.len(), &told[0].subject, told[0].actor.word()), (1, &feed, "system".into()));
+    assert_eq!(told[0].data["reason"], "suspicious.burst");
+    let waits = house.get("/deliveries?state=scheduled").await.json();
+    assert_eq!(waits["items"][0]["reason"], "paused", "{}", waits["items"][0]);
+    // Who looked at it lets it go on.
+    let resumed = json!({ "paused": false });
+    assert_eq!(house.patch(&format!("/channels/{feed}"), &resumed).await.status, 200);
+    house.services.judge(ours, Some(0)).await.unwrap();
+    assert_eq!(paused(&feed).await["paused"], false);
+}
+
+#[tokio::test]
+async fn one_text_in_five_workspaces_is_told_in_each() {
+    let house = House::new().await;
+    let mut keys = vec![house.key.clone()];
+    let write = async |key: &str, workspace: &str, text: &str| {
+        let call = |path: &str| {
+            let path = format!("/api/v1/workspaces/{workspace}{path}");
+            house.bare(Method::POST, &path).key(key)
+        };
+        let feed = json!({ "network": "feed", "name": "News" });
+        let feed = call("/channels").json(&feed).send().await.json()["id"].clone();
+        let schedule = json!({ "at": "2026-12-01T09:00", "zone": "UTC" });
+        let post = json!({ "parts": [{ "text": text }], "channels": [feed], "schedule": schedule });
+        assert_eq!(call("/posts").json(&post).send().await.status, 201);
+    };
+    let text = ["Buy  now, and buy much of it!", "buy now, and BUY much\nof it!"];
+    write(&house.key, &house.workspace, text[0]).await;
+    for n in 0..4 {
+        let workspace = house.new_workspace(&format!("W{n}")).await;
+        let key = house.new_key(&workspace, &["admin"]).await;
+        assert!(house.events_of(&keys[0]).iter().all(|event| event.kind != "post.echoed"), "{n}");
+        write(&key, &workspace, "Good morning!").await;
+        write(&key, &workspace, text[n % 2]).await;
+        keys.push(key);
+    }
+    for key in &keys {
+        let hash: [u8; 32] = Sha256::digest(key).into();
+        let scope = house.services.store.read_now(|view| Scope::by_key_hash(view, &hash));
+        house.services.judge(scope.unwrap().unwrap().0, None).await.unwrap();
+        let told: Vec<_> = house.events_of(key).into_iter().map(|event| event.kind).collect();
+        let count = |kind: &str| told.iter().filter(|it| *it == kind).count();
+        assert_eq!((count("post.echoed"), count("suspicious.same_text")), (1, 1), "{told:?}");
+    }
+    // It names a post of one's own, and nobody else.
+    let told = own(&house, "post.echoed");
+    assert_eq!(house.get(&format!("/posts/{}", told[0].subject)).await.status, 200);
+    assert_eq!(told[0].data, [("workspaces".to_owned(), "5".to_owned())].into());
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_added_is_told() {
+    let house = House::new().await;
+    house.new_feed().await;
+    let hook = json!({ "network": "webhook", "name": "Site", "url": "https://hook.example/x" });
+    let made = house.post("/channels", &hook).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    house.services.judge(house.scope(), None).await.unwrap();
+    let raised = own(&house, "suspicious.");
+    assert_eq!((raised.len(), raised[0].kind.as_str()), (1, "suspicious.webhook_added"));
+    assert_eq!(raised[0].subject, made.json()["id"].as_str().unwrap());
+}

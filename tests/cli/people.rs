@@ -123,9 +123,28 @@ fn no_secret_of_a_person_is_in_a_file() {
     assert!(log.iter().all(|line| marks.iter().all(|mark| !line.contains(mark))), "{log:?}");
 }
 
+/// The status of an answer to somebody who calls the server so.
+fn called(server: &Server, name: &str, path: &str) -> String {
+    use std::io::Read as _;
+    let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
 #[test]
-fn somebody_is_invited_for_some_channels_only() {
-    let server = Server::start(&[]);
+fn somebody_is_invited_for_some_channels_only_and_erased() {
+    let server = Server::start(&["--public-url", "https://social.test/carillon"]);
+    for (name, path, status) in [
+        ("social.test", "/sign-in", "200"),
+        ("localhost", "/sign-in", "200"),
+        ("evil.test", "/sign-in", "421"),
+        ("evil.test", "/health/live", "200"),
+    ] {
+        assert_eq!(called(&server, name, path), status, "{name} {path}");
+    }
     server.json(&["workspace", "create", "Acme"]);
     let feed = ["channel", "add", "-w", "acme", "--network", "feed", "--name", "News"];
     let feed = server.json(&feed)["id"].as_str().unwrap().to_owned();
@@ -143,4 +162,13 @@ fn somebody_is_invited_for_some_channels_only() {
     let owner = ["invitation", "create", "c@example.org", "--role", "owner", "-w", "acme"];
     let (exit, said) = server.fails(&[&owner[..], &["--channel", &grant]].concat());
     assert!(exit == 2 && said.contains("channel"), "{said}");
+
+    // He asks to be forgotten: his own workspace goes first.
+    let (exit, said) = server.fails(&["user", "erase", "ben@example.org"]);
+    assert!(exit == 5 && said.contains("last_owner"), "{said}");
+    server.json(&["workspace", "delete", "-w", "ben"]);
+    server.json(&["user", "erase", "ben@example.org"]);
+    assert_eq!(server.fails(&["user", "show", "ben@example.org"]).0, 3);
+    assert_eq!(server.json(&["member", "list", "-w", "acme"])["items"], json!([]));
+    assert_eq!(server.json(&["erasure", "list"])["items"], json!([]), "not before its day");
 }

@@ -96,6 +96,7 @@ fn services(clock: Arc<dyn Clock>) -> Services {
         catching_up: Live::default(),
         renewals: Arc::default(),
         circuits: Arc::default(),
+        echoes: Arc::default(),
         hosts: Arc::default(),
         people: Arc::default(),
         looked: Arc::default(),

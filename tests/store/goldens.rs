@@ -19,7 +19,7 @@ use carillon::domain::rate::{Purpose, RateLimit, RateLimits};
 use carillon::domain::schedule::Schedule;
 use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
-use carillon::domain::workspace::{Closing, Workspace};
+use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AlertMark, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent,
     ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged,
@@ -87,7 +87,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[SessionToken { user: id(27), session: id(30) }]),
         Golden::global(&people::links()),
         Golden::scoped(&people::invitations()),
-        Golden::scoped(&[true, false].map(|totp_required| DoorRule { totp_required })),
+        Golden::scoped(&door_rules(true)).since(1, &door_rules(false)),
         Golden::global(&hosts::hosts()),
         Golden::global(&[HostKey { host: id(41) }]),
         Golden::global(&[HostedUser { user: id(27) }]),
@@ -97,14 +97,12 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&tallies()),
         Golden::scoped(&[Judged { sequence: u64::MAX }]),
         Golden::scoped(&[Closing { at: at(1), by: Actor::System, erased_at: at(2) }]),
-        Golden::scoped(&[
-            Spent::default(),
-            Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) },
-        ]),
+        Golden::scoped(&spent()),
         Golden::global(&connections::apps()).since(1, &connections::apps()[..1]),
         Golden::scoped(&connections::connections()),
         Golden::scoped(&connections::grants()),
         Golden::global(&[Administers { since: at(41) }]),
+        Golden::global(&erasures()),
         Golden::global(&alert_marks()),
     ]
 }
@@ -118,6 +116,25 @@ fn alert_marks() -> Vec<AlertMark> {
 fn pauses(why: Option<&str>) -> Vec<Pause> {
     let by = |by| Pause { since: at(1), by, why: why.map(str::to_owned) };
     actors().map(by).into()
+}
+
+fn spent() -> [Spent; 2] {
+    [Spent::default(), Spent { posts: 1, with_link: 2, micros: Micros(u64::MAX) }]
+}
+
+fn erasures() -> [Erasure; 2] {
+    let done = Erasure {
+        deleted_at: at(1),
+        erased_at: Some(at(2)),
+        rows: [("posts".to_owned(), 300)].into(),
+        events: Some((7, [0xab; 32])),
+        signature: bytes(),
+    };
+    [Erasure { deleted_at: at(1), ..Erasure::default() }, done]
+}
+
+fn door_rules(pause_bursts: bool) -> [DoorRule; 2] {
+    [true, false].map(|totp_required| DoorRule { totp_required, pause_bursts })
 }
 
 fn tallies() -> [Tally; 2] {

@@ -25,12 +25,26 @@ pub struct User {
     pub id: UserId,
     /// Grows with every change; the `ETag`.
     pub revision: u64,
-    /// As [`email`] made it; unique.
+    /// As [`email`] made it; unique. Empty once they are erased.
     pub email: String,
     pub name: String,
     pub created_at: Timestamp,
     /// Since when they cannot sign in, and no session of theirs is good for anything.
     pub disabled_at: Option<Timestamp>,
+}
+
+impl User {
+    /// What is left of somebody who was erased: an id, and since when it is nobody's.
+    #[must_use]
+    pub fn erased(self, now: Timestamp) -> Self {
+        let (email, name) = (String::new(), "(erased)".to_owned());
+        let disabled_at = self.disabled_at.or(Some(now));
+        Self { revision: self.revision + 1, email, name, disabled_at, ..self }
+    }
+
+    pub fn is_erased(&self) -> bool {
+        self.email.is_empty()
+    }
 }
 
 /// What proves that it is them.
@@ -171,11 +185,13 @@ pub const SET_UP_LIFE: Duration = Duration::from_mins(30);
 pub const INVITATION_LIFE: Duration = Duration::from_hours(72);
 pub const RESET_LIFE: Duration = Duration::from_hours(24);
 
-/// What a workspace asks of whoever enters it.
+/// What a workspace asks of whoever enters it, and what it has done against thieves of keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoorRule {
     /// People without an authenticator are not let in.
     pub totp_required: bool,
+    /// A key that writes very many posts at once has their channels paused.
+    pub pause_bursts: bool,
 }
 
 /// An e-mail address in the one form in which it is kept and compared: trimmed, in lower case.

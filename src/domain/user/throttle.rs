@@ -6,6 +6,8 @@ use std::time::Duration;
 /// A failure is forgotten after this long without another.
 const FORGET: Duration = Duration::from_hours(1);
 const LONGEST: Duration = Duration::from_mins(15);
+/// Failures beyond the free ones with which one more waits the longest, even if one was none.
+const HELD: u32 = 12;
 
 /// How many failures are free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,13 @@ impl Bucket {
         self.until = now.saturating_add(rule.wait(self.failures)).min(self.until);
     }
 
+    /// The next attempt waits as long as any, and so does each after it that fails.
+    pub fn hold(&mut self, rule: Rule, now: Duration) {
+        self.failures = self.failures.max(rule.free.saturating_add(HELD));
+        self.last = now;
+        self.until = now.saturating_add(LONGEST);
+    }
+
     /// It was the right person.
     pub fn clear(&mut self) {
         *self = Self::default();
@@ -103,6 +112,19 @@ mod tests {
         assert_eq!(waits, expected);
         // Nobody can be kept out for longer than the longest wait, nor by attempts that wait.
         assert_eq!(bucket.wait(now), None);
+    }
+
+    #[test]
+    fn who_is_held_waits_the_longest_at_once_and_no_longer() {
+        let mut bucket = Bucket::default();
+        bucket.hold(Rule::ADDRESS, S(100));
+        assert_eq!(bucket.wait(S(100)), Some(Wait(LONGEST)));
+        // Who comes in from there does not let the others in.
+        bucket.undo(Rule::ADDRESS, S(101));
+        assert_eq!(bucket.wait(S(101)), Some(Wait(S(899))));
+        assert_eq!(bucket.wait(S(1_000)), None);
+        bucket.begin(Rule::ADDRESS, S(1_000));
+        assert_eq!(bucket.wait(S(1_000)), Some(Wait(LONGEST)));
     }
 
     #[test]

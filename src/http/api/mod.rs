@@ -114,7 +114,7 @@ fn people() -> OpenApiRouter<Shared> {
         ))
         .routes(routes!(v1::sessions::end::end_session))
         .routes(routes!(v1::sessions::prove::prove_session))
-        .routes(routes!(v1::me::show::show_me, v1::me::change::change_me))
+        .routes(routes!(v1::me::show::show_me, v1::me::change::change_me, v1::me::erase::erase_me))
         .routes(routes!(v1::me::password::change_password))
         .routes(routes!(
             v1::me::begin_totp::begin_totp,

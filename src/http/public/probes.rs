@@ -1,18 +1,18 @@
 //! Health for anybody, metrics for those who may. Must not say why something is not ready.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use http::header::{CONTENT_TYPE, HOST, HeaderMap};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, StatusCode};
 use serde_json::json;
 
 use crate::base::{Code, Problem};
-use crate::domain::access::Scope;
 use crate::http::extract::bearer;
+use crate::http::names::names_this_machine;
 use crate::http::problem::Refusal;
 use crate::http::{Peer, Readiness, Shared};
 
@@ -46,9 +46,7 @@ async fn metrics(
 ) -> Result<Response, Refusal> {
     if let Some(secret) = bearer(&headers) {
         let principal = face.services.authenticate(secret, None).await?;
-        if !principal.allows(Scope::Metrics) {
-            return Err(Problem::new(Code::Forbidden).with("scope", Scope::Metrics.word()).into());
-        }
+        face.services.may_read_metrics(&principal)?;
     } else if !peer.is_some_and(|Extension(peer)| is_local(peer, &headers)) {
         return Err(Problem::new(Code::Unauthenticated).into());
     }
@@ -73,15 +71,6 @@ fn is_local(peer: Peer, headers: &HeaderMap) -> bool {
                 && headers.get(HOST).is_some_and(names_this_machine)
         }
     }
-}
-
-/// Whether the caller asked for this machine by a name that only it can mean; a proxy that adds no
-/// header of its own still passes on the public one.
-fn names_this_machine(host: &HeaderValue) -> bool {
-    let host = host.to_str().unwrap_or_default();
-    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-    let name = name.map_or(host, |(name, _)| name).trim_matches(['[', ']']);
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 fn is_loopback(address: SocketAddr) -> bool {

@@ -10,9 +10,10 @@ use http::request::Parts;
 use super::page::{Failure, see};
 use super::sign_in::{ACCOUNT, sign_in_for};
 use crate::base::Code;
+use crate::http::extract::look_where_from;
 use crate::http::visitor::Visit;
 use crate::http::{Face, Shared};
-use crate::service::{Opened, SignedIn, Visitor};
+use crate::service::{Opened, Principal, SignedIn, Visitor};
 
 const SESSION: &str = "carillon_session";
 const DEVICE: &str = "carillon_device";
@@ -96,6 +97,11 @@ impl FromRequestParts<Shared> for Guest {
                 Err(problem) => return Err(problem.into()),
             },
         };
+        if let Some(who) = &who {
+            let (user, session) = (who.user.id, who.session.id);
+            let principal = Principal::of_user(user, session, who.session.proved_at);
+            look_where_from(parts, face, &principal).await?;
+        }
         let connecting = value(&parts.headers, &full_name(face, CONNECTING)).map(str::to_owned);
         Ok(Self { who, visitor, device, connecting })
     }

@@ -14,7 +14,7 @@ use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
 use crate::domain::user::User;
 use crate::store::rows::Membership;
-use crate::store::{Error, Scope, Span, Tx, WriteError};
+use crate::store::{Error, Scope, Span, Tx, View, WriteError};
 
 pub(super) use shown::grants;
 pub use shown::{KeyShown, MemberShown};
@@ -78,7 +78,7 @@ impl Services {
             if recall(tx, &access, now)?.is_some() {
                 return done(tx, &access, user, true);
             }
-            if tx.view().get_global::<User>(&user)?.is_none() {
+            if tx.view().get_global::<User>(&user)?.is_none_or(|user| user.is_erased()) {
                 return no(Problem::field("user", Wrong::NotFound));
             }
             allowed(acting(tx, &access)?, &[role])?;
@@ -179,7 +179,6 @@ impl Services {
                 Deed::Change(change) => Some(changed(tx, &access.scope, &before, change, now)?),
                 Deed::Remove | Deed::Leave => None,
             };
-            let rules = |member: &Member| member.is_active() && member.role == Role::Owner;
             if rules(&before) && !after.as_ref().is_some_and(rules) {
                 not_the_last(tx, &access.scope, user)?;
             }
@@ -229,11 +228,22 @@ pub(super) fn confirmed<R: Right>(access: &Access<R>, role: Role) -> Result<(), 
 
 /// Refuses to be without anybody who may do everything.
 fn not_the_last(tx: &Tx<'_>, scope: &Scope, user: UserId) -> Result<(), WriteError<Problem>> {
-    let members = tx.view().scan::<Member>(scope, &Span::first(limits::SCAN_MAX))?;
-    let other = |(id, member): &(UserId, Member)| {
-        *id != user && member.role == Role::Owner && member.is_active()
-    };
-    if members.iter().any(other) { Ok(()) } else { no(Problem::new(Code::LastOwner)) }
+    if others_own(&tx.view(), scope, user)? { Ok(()) } else { no(Problem::new(Code::LastOwner)) }
+}
+
+fn rules(member: &Member) -> bool {
+    member.is_active() && member.role == Role::Owner
+}
+
+fn others_own(view: &View<'_>, scope: &Scope, user: UserId) -> Result<bool, Error> {
+    let members = view.scan::<Member>(scope, &Span::first(limits::SCAN_MAX))?;
+    Ok(members.iter().any(|(id, member)| *id != user && rules(member)))
+}
+
+/// Whether without them nobody might do everything there.
+pub(super) fn is_last_owner(view: &View<'_>, scope: &Scope, user: UserId) -> Result<bool, Error> {
+    let own = view.get::<Member>(scope, &user)?.is_some_and(|member| rules(&member));
+    Ok(own && !others_own(view, scope, user)?)
 }
 
 fn changed(

@@ -34,8 +34,9 @@ impl Services {
             Err(problem) => return self.repeated(access, problem).await,
         };
         let (services, glance) = (self.clone(), self.glance());
-        let dice = self.rng.next_u64();
-        self.store
+        let (dice, scope) = (self.rng.next_u64(), access.scope);
+        let done = self
+            .store
             .write(move |tx| {
                 if let Some(id) = recall(tx, &access, now)? {
                     return replay(tx, &access, &id, &glance);
@@ -72,7 +73,9 @@ impl Services {
                 Ok(Done { value: with_warnings(value, &warnings), replayed: false })
             })
             .await
-            .map_err(refused)
+            .map_err(refused)?;
+        self.listen_for_echoes(scope, &done.value).await;
+        Ok(done)
     }
 
     /// The new time, and ids for every channel that the post will have, with as many parts as it

@@ -107,7 +107,7 @@ impl Services {
         shown: PostShown,
         glance: Glance,
     ) -> Result<Done<PostShown>, Problem> {
-        let services = self.clone();
+        let (services, scope) = (self.clone(), access.scope);
         let earlier = self
             .store
             .write(move |tx| {
@@ -121,7 +121,11 @@ impl Services {
             })
             .await
             .map_err(refused)?;
-        Ok(earlier.unwrap_or(Done { value: shown, replayed: false }))
+        if let Some(earlier) = earlier {
+            return Ok(earlier);
+        }
+        self.listen_for_echoes(scope, &shown).await;
+        Ok(Done { value: shown, replayed: false })
     }
 
     fn compose(&self, access: &Access<Write>, new: NewPost) -> Result<Post, Problem> {

@@ -1,4 +1,5 @@
-//! What a workspace asks of people at its door: a second factor. Must not ask keys; they have none.
+//! What a workspace asks of people at its door: a second factor; and what is done about keys that write very
+//! much at once. Must not ask keys for a factor; they have none.
 
 use super::{SecurityShown, person};
 use crate::base::{Problem, UserId};
@@ -6,6 +7,13 @@ use crate::domain::access::{Manage, Read};
 use crate::domain::user::DoorRule;
 use crate::service::{Access, Services, no, refused, trouble};
 use crate::store::{Error, Scope, View};
+
+/// What changes of it; `None` leaves it as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SecurityChange {
+    pub totp_required: Option<bool>,
+    pub pause_bursts: Option<bool>,
+}
 
 /// Whether a person may go in, as far as this is concerned.
 pub fn door_stands_open(view: &View<'_>, scope: &Scope, user: UserId) -> Result<bool, Error> {
@@ -18,35 +26,47 @@ impl Services {
         let scope = access.scope;
         let rule = self.store.read(move |view| view.get::<DoorRule>(&scope, &())).await;
         let rule = rule.map_err(trouble)?.unwrap_or_default();
-        Ok(SecurityShown { totp_required: rule.totp_required })
+        Ok(shown(rule))
     }
 
-    /// Asks every member for an authenticator, or no longer does. Whoever asks for it must have one,
-    /// so that they do not lock themselves out.
+    /// Changes what is given. Whoever asks every member for an authenticator must have one, so that they
+    /// do not lock themselves out.
     pub async fn change_security(
         &self,
         access: Access<Manage>,
-        totp_required: bool,
+        change: SecurityChange,
     ) -> Result<SecurityShown, Problem> {
         let services = self.clone();
         let written = self.store.write(move |tx| {
             let scope = access.scope;
-            if totp_required
+            if change.totp_required == Some(true)
                 && let crate::domain::event::Actor::User(user) = &access.actor
                 && !person(&tx.view(), *user)?.is_some_and(|(_, proofs)| proofs.has_totp())
             {
                 return no(Problem::new(crate::base::Code::TotpNeeded));
             }
             let before = tx.get::<DoorRule>(&scope, &())?.unwrap_or_default();
-            if before.totp_required != totp_required {
-                tx.put(&scope, &(), &DoorRule { totp_required })?;
+            let after = DoorRule {
+                totp_required: change.totp_required.unwrap_or(before.totp_required),
+                pause_bursts: change.pause_bursts.unwrap_or(before.pause_bursts),
+            };
+            if before != after {
+                tx.put(&scope, &(), &after)?;
                 let subject = scope.workspace().to_string();
                 let mut event = access.event(&services, "workspace.security_changed", &subject);
-                event.data.insert("totp_required".to_owned(), totp_required.to_string());
+                for (name, value) in
+                    [("totp_required", after.totp_required), ("pause_bursts", after.pause_bursts)]
+                {
+                    event.data.insert(name.to_owned(), value.to_string());
+                }
                 tx.append_event(&scope, event)?;
             }
-            Ok(SecurityShown { totp_required })
+            Ok(shown(after))
         });
         written.await.map_err(refused)
     }
+}
+
+fn shown(rule: DoorRule) -> SecurityShown {
+    SecurityShown { totp_required: rule.totp_required, pause_bursts: rule.pause_bursts }
 }

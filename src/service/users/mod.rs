@@ -5,6 +5,7 @@ mod accounts;
 mod administrators;
 mod authenticator;
 mod door;
+mod erasure;
 mod invitations;
 mod links;
 mod operators;
@@ -12,6 +13,7 @@ mod passwords;
 mod seen;
 mod sessions;
 mod sign_in;
+mod spread;
 mod throttle;
 
 use std::net::IpAddr;
@@ -26,12 +28,13 @@ use crate::domain::user::{Proofs, Session, User};
 use crate::store::rows::Email;
 use crate::store::{Error, Scope, Tx, View};
 use passwords::Passwords;
+use spread::Spread;
 use throttle::Throttle;
 
 pub use accounts::{AccountChange, NewUser};
 pub use administrators::Administrator;
 pub use authenticator::Enrolment;
-pub use door::door_stands_open;
+pub use door::{SecurityChange, door_stands_open};
 pub use invitations::{Accepted, NewInvitation};
 pub use links::LinkLeads;
 pub(super) use links::{keep as keep_link, take as take_link};
@@ -51,11 +54,12 @@ const TOLD: usize = 50;
 pub struct People {
     pub passwords: Passwords,
     throttle: Throttle,
+    spread: Spread,
 }
 
 impl People {
     pub fn new(cost: Cost) -> Self {
-        Self { passwords: Passwords::new(cost), throttle: Throttle::default() }
+        Self { passwords: Passwords::new(cost), ..Self::default() }
     }
 }
 

@@ -98,6 +98,8 @@ pub struct LinkShown {
 pub struct SecurityShown {
     /// Whoever has no authenticator is answered with 403 `totp_needed`.
     pub totp_required: bool,
+    /// Whether channels are paused when a key writes more than twenty posts within a minute.
+    pub pause_bursts: bool,
 }
 
 fn reveal<S: serde::Serializer>(secret: &Secret<String>, s: S) -> Result<S::Ok, S::Error> {

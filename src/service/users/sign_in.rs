@@ -5,7 +5,8 @@ use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
 use super::sessions::{begin, rotate};
-use super::throttle::Attempt;
+use super::spread::{ACCOUNTS, NETWORKS};
+use super::throttle::{Attempt, account_hash, net};
 use super::{News, Opened, SignedIn, Visitor, new_token, person, person_of, token_hash};
 use crate::base::{Code, Problem, Secret, UserId};
 use crate::domain::event::Actor;
@@ -24,6 +25,9 @@ pub struct Credentials {
 }
 
 const DEVICE: &str = "known device 1";
+/// What is done about them, for events.
+const SPRAYED: &[(&str, &str)] = &[("act", "network_waits")];
+const GATHERED: &[(&str, &str)] = &[("act", "account_waits")];
 
 fn wrong() -> Problem {
     Problem::new(Code::SignInRefused)
@@ -60,9 +64,17 @@ impl Services {
             given.device.as_deref().and_then(|mark| self.known_device(mark, user.id, proofs))
         });
         let throttle = &self.people.throttle;
-        let attempt = throttle.begin(&account, visitor.address, device, self.clock.monotonic())?;
-        if let Some((user, _)) = found.as_ref().filter(|_| attempt.first_wait) {
-            self.tell_of(user.id, "sign_in.throttled", visitor).await?;
+        let id = found.as_ref().map(|(user, _)| user.id);
+        let begun = throttle.begin(&account, visitor.address, device, self.clock.monotonic());
+        let attempt = match begun {
+            Ok(attempt) => attempt,
+            Err(problem) => {
+                self.note_failure(&account, id, visitor).await?;
+                return Err(problem);
+            }
+        };
+        if let Some(id) = id.filter(|_| attempt.first_wait) {
+            self.tell_of(id, "sign_in.throttled", &[], visitor).await?;
         }
         let stored = found.as_ref().and_then(|(_, proofs)| proofs.password.as_deref());
         let verdict = match self.people.passwords.check(&given.password, stored).await {
@@ -73,7 +85,10 @@ impl Services {
             }
         };
         let found = found.filter(|(user, _)| verdict.right && user.disabled_at.is_none());
-        let Some((user, proofs)) = found else { return Err(wrong()) };
+        let Some((user, proofs)) = found else {
+            self.note_failure(&account, id, visitor).await?;
+            return Err(wrong());
+        };
         if proofs.has_totp() && given.code.is_none() {
             attempt.undo();
             return Err(Problem::new(Code::CodeNeeded));
@@ -140,15 +155,41 @@ impl Services {
         Ok(if proofs.recovery.len() < left { By::Recovery } else { By::Totp })
     }
 
+    /// A failure, or an attempt that has to wait, is looked at beside the others of ten minutes: a network
+    /// that tries many accounts has to wait from then on, and whose accounts they are is told.
+    async fn note_failure(
+        &self,
+        account: &str,
+        user: Option<UserId>,
+        visitor: &Visitor,
+    ) -> Result<(), Problem> {
+        let Some(network) = visitor.address.map(net) else { return Ok(()) };
+        let now = self.clock.monotonic();
+        let found = self.people.spread.note(network, (account_hash(account), user), now);
+        if let Some(users) = found.sprayed {
+            self.people.throttle.hold(network, now);
+            tracing::warn!(%network, accounts = ACCOUNTS, "one network tries many accounts; it waits");
+            for user in users {
+                self.tell_of(user, "sign_in.sprayed", SPRAYED, visitor).await?;
+            }
+        }
+        if let Some(user) = user.filter(|_| found.gathered) {
+            tracing::warn!(%user, networks = NETWORKS, "one account is tried from many networks");
+            self.tell_of(user, "sign_in.gathered", GATHERED, visitor).await?;
+        }
+        Ok(())
+    }
+
     async fn tell_of(
         &self,
         user: UserId,
         kind: &'static str,
+        data: &'static [(&'static str, &'static str)],
         visitor: &Visitor,
     ) -> Result<(), Problem> {
         let (services, correlation) = (self.clone(), visitor.correlation);
         let told = self.store.write(move |tx| {
-            let news = News { kind, actor: Actor::System, data: &[], correlation };
+            let news = News { kind, actor: Actor::System, data, correlation };
             Ok(services.tell(tx, user, &news)?)
         });
         told.await.map_err(refused)

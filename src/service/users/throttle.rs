@@ -1,5 +1,6 @@
 //! Attempts to sign in, counted by account, by address and by known device. In memory: a restart
-//! forgives. Must not keep who tried what.
+//! forgives, which gives whoever waits for one six attempts more at an account and thirty-one from an
+//! address, and a count on disk would let strangers write to it. Must not keep who tried what.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -48,6 +49,11 @@ impl Throttle {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets whoever comes from a network wait as long as anybody does; known devices do not.
+    pub fn hold(&self, network: IpAddr, now: Duration) {
+        self.lock().entry(Whose::Address(network)).or_default().hold(Rule::ADDRESS, now);
+    }
+
     /// Begins an attempt, or says how long it has to wait. `device` is the mark of one that the
     /// account was used on: it is counted for itself, so that nobody can hold up its owner.
     pub fn begin(
@@ -62,7 +68,7 @@ impl Throttle {
             whose.push(Whose::Device(mark));
         } else {
             whose.extend(address.map(|address| Whose::Address(net(address))));
-            whose.push(Whose::Account(half(Sha256::digest(account).into())));
+            whose.push(Whose::Account(account_hash(account)));
         }
         let mut buckets = self.lock();
         let waits = whose.iter().filter_map(|one| buckets.get(one)?.wait(now));
@@ -123,14 +129,16 @@ impl Attempt<'_> {
 }
 
 /// Who has one address has its neighbours: a /24, or a /64 in IPv6.
-fn net(ip: IpAddr) -> IpAddr {
+pub(super) fn net(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() >> 8 << 8).into(),
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
     }
 }
 
-fn half(hash: [u8; 32]) -> [u8; 16] {
+/// Half the SHA-256 of what was given as the e-mail.
+pub(super) fn account_hash(account: &str) -> [u8; 16] {
+    let hash: [u8; 32] = Sha256::digest(account).into();
     let mut half = [0; 16];
     half.copy_from_slice(&hash[..16]);
     half

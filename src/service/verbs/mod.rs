@@ -71,6 +71,7 @@ const PAGE: &[Arg] = &[
     arg("limit", Optional, "rows of the page, at most 200"),
     arg("cursor", Optional, "where the page before ended"),
 ];
+const ERASED: &[Arg] = &[arg("limit", Optional, "rows of the page, at most 200")];
 const HOST: &[&str] = &["id", "name", "origins", "created_at", "revoked_at"];
 const PLAN: &[Arg] = &[
     arg("plan", Word, "free, starter, pro or enterprise; default for that of the installation"),
@@ -195,8 +196,9 @@ pub const VERBS: &[Verb] = &[
     verb(("member", "suspend", "admin"), "Give a member nothing at all for a while", PERSON, MEMBER),
     verb(("member", "restore", "admin"), "Take the suspension back", PERSON, MEMBER),
     verb(("member", "remove", "admin"), "End a membership; what they wrote stays", PERSON, MEMBER),
-    verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator", &[
-        arg("totp", Required, "required or optional"),
+    verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator, and what is done about bursts", &[
+        arg("totp", Optional, "required or optional"),
+        arg("bursts", Optional, "pause: channels that a key writes over twenty posts to within a minute are paused; or tell"),
     ], &[]),
     verb(("host", "create", ""), "Let a product embed Carillon for its own people; its key is shown once", &[
         arg("name", Word, "which product"),
@@ -222,6 +224,11 @@ pub const VERBS: &[Verb] = &[
     verb(("user", "reset-totp", ""), "Take off an authenticator that they have lost", &[EMAIL], USER),
     verb(("user", "sessions", ""), "Where they are signed in", &[EMAIL], &["id", "used_at", "ends_at", "address", "agent"]),
     verb(("user", "sign-out", ""), "End all their sessions", &[EMAIL], &[]),
+    verb(("user", "erase", ""), "Erase a person for good: account, name and e-mail; what they did stays under an id", &[EMAIL], &["id", "erased"]),
+    verb(("erasure", "list", ""), "Workspaces that were erased, or are being", ERASED, &["workspace", "deleted_at", "erased_at", "media_left"]),
+    verb(("erasure", "show", ""), "The certificate of one: what was erased, and when", &[
+        arg("workspace", Word, "the id that it had"),
+    ], &[]),
     verb(("invitation", "create", "admin"), "Invite somebody; the link is shown once", &[
         arg("email", Word, "their e-mail"),
         arg("role", Required, "owner, admin, editor or viewer"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::{NewInvitation, NewUser, words};
+use super::super::{NewInvitation, NewUser, SecurityChange, words};
 use super::run::{Answer, Caller, Words, shown};
 use crate::base::{Problem, Secret, WorkspaceId, Wrong};
 use crate::domain::access::{Close, Manage};
@@ -23,6 +23,10 @@ impl Caller<'_> {
             "disable" | "enable" => {
                 let disable = verb == "disable";
                 shown(services.disable_user(operator, email, disable, correlation).await?)
+            }
+            "erase" => {
+                let id = services.erase_user(operator, email, correlation).await?;
+                Ok(json!({ "id": id, "erased": true }))
             }
             "promote" | "demote" => {
                 let promote = verb == "promote";
@@ -90,16 +94,30 @@ impl Caller<'_> {
         shown(self.services.restore_workspace(access).await?.value)
     }
 
+    pub(super) async fn erasure(&self, verb: &str, words: &Words<'_>) -> Answer {
+        let (services, operator) = (self.services, self.operator);
+        if verb == "list" {
+            let limit = words::page_limit(words.maybe("limit")?)?;
+            return shown(services.erasures(operator, limit).await?);
+        }
+        shown(services.erasure(operator, words.id("workspace")?).await?)
+    }
+
     pub(super) async fn security(&self, workspace: WorkspaceId, words: &Words<'_>) -> Answer {
-        let required = match words.word("totp")? {
-            "required" => true,
-            "optional" => false,
-            _ => {
-                let allowed = "required, optional".to_owned();
-                return Err(Problem::field("totp", Wrong::NotOneOf { allowed }));
-            }
+        let change = SecurityChange {
+            totp_required: either(words, "totp", ["required", "optional"])?,
+            pause_bursts: either(words, "bursts", ["pause", "tell"])?,
         };
         let access = self.enter::<Manage>(workspace).await?;
-        shown(self.services.change_security(access, required).await?)
+        shown(self.services.change_security(access, change).await?)
+    }
+}
+
+/// Whether it is the first of two words; `None` when none was given.
+fn either(words: &Words<'_>, name: &str, two: [&str; 2]) -> Result<Option<bool>, Problem> {
+    match words.maybe(name)? {
+        None => Ok(None),
+        Some(word) if two.contains(&word) => Ok(Some(word == two[0])),
+        Some(_) => Err(Problem::field(name, Wrong::NotOneOf { allowed: two.join(", ") })),
     }
 }

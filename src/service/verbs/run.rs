@@ -204,6 +204,7 @@ impl Caller<'_> {
             ("setup-link", _) => shown(services.setup_link(operator).await?),
             ("user", _) => self.user(verb, words).await,
             ("host", _) => self.host(verb, words).await,
+            ("erasure", _) => self.erasure(verb, words).await,
             ("app", _) => self.app(verb, words).await,
             ("config", _) => shown((services.controls.reload)()?),
             ("log", _) => {

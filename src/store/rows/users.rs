@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{InvitationId, SessionId, Timestamp, UserId};
 use crate::domain::user::{DoorRule, Invitation, LinkTo, Proofs, Session, User};
-use crate::store::record::{Global, Row, Scoped};
+use crate::store::record::{DecodeError, Global, Row, Scoped, decode_body};
 use crate::store::schema::Table;
 
 impl Row for User {
@@ -102,7 +102,17 @@ impl Scoped for Invitation {}
 impl Row for DoorRule {
     type Key = ();
     const TABLE: Table = Table::DoorRules;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self, DecodeError> {
+        match version {
+            1 => {
+                let totp_required = decode_body::<bool>(body)?;
+                Ok(Self { totp_required, pause_bursts: false })
+            }
+            other => Err(DecodeError::UnknownVersion(other)),
+        }
+    }
 }
 
 impl Scoped for DoorRule {}

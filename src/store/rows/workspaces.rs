@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::WorkspaceId;
-use crate::domain::workspace::{Closing, Workspace};
+use crate::domain::workspace::{Closing, Erasure, Workspace};
 use crate::store::record::{Global, Row, Scoped};
 use crate::store::schema::Table;
 
@@ -50,3 +50,12 @@ impl Row for Closing {
 }
 
 impl Scoped for Closing {}
+
+impl Row for Erasure {
+    /// The id that the workspace had.
+    type Key = WorkspaceId;
+    const TABLE: Table = Table::Erasures;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Erasure {}

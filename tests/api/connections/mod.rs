@@ -21,7 +21,7 @@ use super::users::pages::{Browser, check, fields};
 use super::users::{ANN, account, text, token_of};
 
 /// Sets the application that the practice X knows.
-async fn set_app(house: &House) {
+pub async fn set_app(house: &House) {
     let args = json!({ "network": "x", "client-id": APP.0, "client-secret": APP.1 });
     house.verb(("app", "set"), None, args).await;
 }
@@ -54,7 +54,7 @@ fn ask_at(
 }
 
 /// What somebody does on the page of X; the path by which they come back.
-fn at_x(house: &House, authorize_url: &str, answer: &str) -> String {
+pub fn at_x(house: &House, authorize_url: &str, answer: &str) -> String {
     let url = Url::parse(authorize_url).unwrap();
     assert_eq!((url.host_str(), url.path()), (Some(X), "/i/oauth2/authorize"));
     let query = url.query().unwrap();
@@ -69,7 +69,7 @@ fn at_x(house: &House, authorize_url: &str, answer: &str) -> String {
 }
 
 /// Where a page sends the browser on to.
-fn sent_to(page: &super::harness::Answer) -> String {
+pub fn sent_to(page: &super::harness::Answer) -> String {
     assert_eq!(page.status, 200, "{}", page.text());
     let to = page.header("refresh").strip_prefix("0; url=").unwrap().to_owned();
     let link = to.replace('&', "&#38;");
@@ -78,7 +78,7 @@ fn sent_to(page: &super::harness::Answer) -> String {
 }
 
 /// A link for a new account, or to connect one again.
-async fn new_link(house: &House, body: &Value) -> (String, String) {
+pub async fn new_link(house: &House, body: &Value) -> (String, String) {
     let made = house.post("/connections", body).await;
     assert_eq!(made.status, 201, "{}", made.text());
     let made = made.json();
@@ -87,7 +87,7 @@ async fn new_link(house: &House, body: &Value) -> (String, String) {
 }
 
 /// Goes from a link to the page of X, and back with this answer; where that leads.
-async fn go(house: &House, browser: &mut Browser<'_>, link: &str, answer: &str) -> String {
+pub async fn go(house: &House, browser: &mut Browser<'_>, link: &str, answer: &str) -> String {
     let page = browser.get(link).await;
     check(&page);
     let away = browser.post(link, "").await;

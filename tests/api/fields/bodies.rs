@@ -109,7 +109,7 @@ impl Fixture {
                 let channels = json!({ self.feed.clone(): "draft" });
                 json!({ "email": "ben@example.org", "role": "editor", "channels": channels })
             }
-            "change_security" => json!({ "totp_required": false }),
+            "change_security" => json!({ "totp_required": false, "pause_bursts": false }),
             "set_app" => json!({
                 "client_id": "a", "client_secret": "b", "without": ["r_member_postAnalytics"],
             }),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::harness::{Call, House, INSTANCE, PUBLIC_URL, TOKEN};
 use super::{Flaw, held};
 
+const BROWSER: &str = "api::browser::a_browser_runs_nothing_of_what_people_and_networks_write";
 const IMPORTS: &str = "cli::import::strangers_can_do_no_harm_and_leave_nothing";
 const MATRIX: &str = "api::matrix::everybody_gets_what_the_table_says";
 const SECRETS: &str = "cli::secrets::no_secret_is_ever_shown_or_stored_in_clear";
@@ -15,7 +16,10 @@ const SECRETS: &str = "cli::secrets::no_secret_is_ever_shown_or_stored_in_clear"
 pub const ELSEWHERE: &[Flaw] = &[
     held(
         "1 Postiz CVE-2025-53641: headers of a request lead a request of the server's",
-        &["api::flaws::elsewhere::headers_of_a_request_lead_nowhere"],
+        &[
+            "api::flaws::elsewhere::headers_of_a_request_lead_nowhere",
+            "api::strangers::a_name_that_is_not_the_servers_own_is_refused",
+        ],
     ),
     held(
         "2 Postiz CVE-2026-40168: a fetch for anybody, whose redirect is not looked at",
@@ -50,7 +54,7 @@ pub const ELSEWHERE: &[Flaw] = &[
     ),
     held(
         "8 Postiz 7236213ea: markup in a public page",
-        &["api::public::a_page_is_escaped_and_holds_no_script"],
+        &["api::public::a_page_is_escaped_and_holds_no_script", BROWSER],
     ),
     held("9 Postiz 071143dcb: an upload by address without a guard", &[IMPORTS]),
     held(
@@ -90,11 +94,12 @@ pub const ELSEWHERE: &[Flaw] = &[
         &[
             "console::hostile::nothing_from_outside_acts_on_a_terminal",
             "api::users::pages::an_authenticator_is_set_up_on_the_account_page",
+            BROWSER,
         ],
     ),
     held(
         "18 NextScripts CVE-2026-3228: markup of a contributor",
-        &["api::public::a_page_is_escaped_and_holds_no_script"],
+        &["api::public::a_page_is_escaped_and_holds_no_script", BROWSER],
     ),
     held(
         "19 COAT, CORF, COSF: a callback for another application, or in another session",

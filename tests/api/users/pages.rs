@@ -16,6 +16,8 @@ pub struct Browser<'h> {
     /// What it says of the page that a form was on.
     pub site: Option<&'static str>,
     pub origin: Option<&'static str>,
+    /// What it calls itself.
+    pub agent: Option<&'static str>,
 }
 
 pub fn fields(pairs: &[(&str, &str)]) -> String {
@@ -24,12 +26,12 @@ pub fn fields(pairs: &[(&str, &str)]) -> String {
 
 impl<'h> Browser<'h> {
     pub fn new(house: &'h House) -> Self {
-        Self { house, cookies: Vec::new(), site: Some("same-origin"), origin: None }
+        Self { house, cookies: Vec::new(), site: Some("same-origin"), origin: None, agent: None }
     }
 
     async fn send(&mut self, method: Method, path: &str, body: Option<&str>) -> Answer {
         let mut call = self.house.bare(method, path).header("host", "carillon.example");
-        call = call.header("user-agent", "Browser/1.0 <b>");
+        call = call.header("user-agent", self.agent.unwrap_or("Browser/1.0 <b>"));
         if let Some(body) = body {
             call = call.raw("application/x-www-form-urlencoded", body.to_owned());
             for (name, value) in [("sec-fetch-site", self.site), ("origin", self.origin)] {

@@ -9,8 +9,9 @@ use crate::domain::access::Manage;
 use crate::http::Shared;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, Json};
+use crate::http::json::present;
 use crate::http::problem::Refusal;
-use crate::service::SecurityShown;
+use crate::service::{SecurityChange, SecurityShown};
 
 /// The rules.
 #[derive(Deserialize, ToSchema)]
@@ -18,6 +19,11 @@ use crate::service::SecurityShown;
 pub struct NewSecurity {
     /// Whether people without an authenticator are kept out (403 `totp_needed`).
     totp_required: bool,
+    /// Whether channels are paused when a key writes more than twenty posts within a minute; left as it is when
+    /// it is not given.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    pause_bursts: Option<bool>,
 }
 
 /// Change what a workspace asks of its members
@@ -36,5 +42,7 @@ pub async fn change_security(
     caller: Authorized<Manage>,
     Json(new): Json<NewSecurity>,
 ) -> Result<Answer, Refusal> {
-    Ok(Answer::json(&face.services.change_security(caller.access, new.totp_required).await?))
+    let change =
+        SecurityChange { totp_required: Some(new.totp_required), pause_bursts: new.pause_bursts };
+    Ok(Answer::json(&face.services.change_security(caller.access, change).await?))
 }
