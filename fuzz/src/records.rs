@@ -14,11 +14,11 @@ use carillon::domain::tally::Tally;
 use carillon::domain::user::{DoorRule, Invitation, Proofs, Session, User};
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
-    Administers, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
-    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, Link,
-    MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry,
-    Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage,
-    WrappedKey,
+    Administers, AlertMark, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent,
+    ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged,
+    KeyHash, Link, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation,
+    PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer,
+    Upload, Usage, WrappedKey,
 };
 use carillon::store::{Row, Table, decode, encode};
 
@@ -89,6 +89,7 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<Grant>(),
         row::<Administers>(),
         row::<Erasure>(),
+        row::<AlertMark>(),
     ]
 }
 

@@ -56,6 +56,7 @@ fn candidates(noun: &str, current: &OsStr) -> Vec<CompletionCandidate> {
             "post" => row["parts"][0]["text"].as_str().unwrap_or_default(),
             "delivery" | "job" => text("state"),
             "network" => text("title"),
+            "alert" => text("what"),
             _ => text("name"),
         };
         (fits(value) || fits(words)).then(|| {
@@ -105,7 +106,7 @@ impl Line {
         if matches!(noun, "post" | "delivery") {
             question["args"] = json!({ "limit": "200" });
         }
-        if !matches!(noun, "workspace" | "network" | "job") {
+        if !matches!(noun, "workspace" | "network" | "job" | "alert") {
             let workspace = self.flag(["--workspace", "-w"], "CARILLON_WORKSPACE")?;
             question["workspace"] = json!(workspace.to_str()?);
         }

@@ -37,6 +37,8 @@ pub(super) fn commands() -> Vec<Command> {
 
 fn about(noun: &str) -> &'static str {
     match noun {
+        "alert" => "What is wrong now: list, acknowledge, silence",
+        "app" => "This installation as an application of networks that ask for one",
         "config" => "Show, explain, check and reload settings",
         "backup" => "Make, list, check and restore backups",
         "job" => "What the server does by itself: list, run, pause, resume",

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::model::Model;
+use super::model::{Model, Save};
 use super::screens::Row;
 use crate::service::{ArgKind, VERBS};
 
@@ -77,6 +77,8 @@ pub enum Act {
     /// The palette, with this typed.
     Type(String),
     Copy(String),
+    /// A file, where the terminal is.
+    Save(Save),
     /// Only what belongs to this workspace, or everything.
     Only(Option<String>),
     /// Only rows that fit this.

@@ -9,7 +9,7 @@ use serde_json::Map;
 
 use super::snapshot::{LogLine, Sample, Setting, Snapshot, Status};
 use crate::base::{CorrelationId, Problem, WorkspaceId};
-use crate::service::{Bounds, Services, run_verb};
+use crate::service::{Administrator, Bounds, Services, run_verb};
 use crate::store::Operator;
 use crate::telemetry::Ring;
 use crate::telemetry::metrics::{ByNetwork, Counted};
@@ -99,12 +99,15 @@ impl Feed {
         let correlation = CorrelationId::new(services.rng.as_ref());
         let none = Map::new();
         let status = run_verb(services, operator, ("status", ""), None, &none, correlation);
-        let status = status.await?;
+        let status = Status::of(&status.await?);
         let overview = services.overview(operator, BOUNDS).await?;
         // Both or neither: a header must not say other numbers than the lists below it.
-        snap.status = Status::of(&status, &overview);
+        snap.status = status.with_counts_of(&overview);
+        snap.marks = services.alert_marks().await?;
         snap.overview = Arc::new(overview);
         snap.networks = services.networks().await?.items;
+        let looks = Administrator::of_operator(operator, correlation);
+        snap.apps = services.apps(&looks).await?.items;
         let mono = services.clock.monotonic();
         let old = |at: Option<Duration>, life| at.is_none_or(|at| mono.saturating_sub(at) >= life);
         if old(self.calendar_at, CALENDAR) {

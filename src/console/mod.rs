@@ -12,6 +12,7 @@ mod model;
 mod palette;
 mod plain;
 mod popup;
+mod save;
 mod screens;
 mod session;
 mod snapshot;
@@ -39,14 +40,14 @@ use crate::telemetry::Ring;
 
 pub use act::{Act, Command};
 pub use clean::clean;
-pub use model::{Done, Effect, Model, Msg, Popup};
+pub use model::{Done, Effect, Model, Msg, Popup, Save};
 pub use plain::Plain;
 pub use screens::SCREENS;
 pub use snapshot::{LogLine, Sample, Setting, Snapshot, Status};
 pub use term::{Again, Attached, Bytes, ENTER, Input, Key, LEAVE, Wishes, attach, restore};
 pub use update::update;
 pub use view::view;
-pub use wire::{Bye, Hello};
+pub use wire::{Bye, Hello, Kept};
 
 /// Consoles that may be open at a time.
 pub const PLACES: usize = 16;

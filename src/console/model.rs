@@ -13,6 +13,7 @@ use super::canvas::Tone;
 use super::screens::{self, SCREENS};
 use super::snapshot::Snapshot;
 use super::term::Key;
+use super::wire::Kept;
 use crate::base::{Problem, Timestamp};
 use crate::store::Operator;
 
@@ -36,6 +37,8 @@ pub struct Model {
     pub toast: Option<Toast>,
     /// Commands that have not been answered.
     pub busy: usize,
+    /// A file is being saved; one at a time.
+    pub saving: bool,
     /// What was typed in the palette, the newest first.
     pub recent: Vec<String>,
     /// Only this workspace is shown.
@@ -99,6 +102,8 @@ pub enum Msg {
     Tick(Timestamp),
     Resize(u16, u16),
     Done(Done),
+    /// What became of a file that was saved.
+    Kept(Kept),
 }
 
 /// What became of commands, in their order.
@@ -113,7 +118,22 @@ pub enum Effect {
     Run(Vec<Command>),
     /// Into the clipboard of the terminal.
     Copy(String),
+    Save(Save),
     Leave,
+}
+
+/// What is saved as a file, where the terminal is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Save {
+    Text {
+        name: String,
+        text: String,
+    },
+    /// The whole chain of a workspace, as `event verify` checks it.
+    Events {
+        name: String,
+        workspace: String,
+    },
 }
 
 const TOAST: Duration = Duration::from_secs(6);
@@ -135,6 +155,7 @@ impl Model {
             popup: None,
             toast: None,
             busy: 0,
+            saving: false,
             recent: Vec::new(),
             workspace: None,
             frozen: false,

@@ -199,6 +199,7 @@ fn named(model: &Model, noun: &str, current: &str) -> Vec<(String, String)> {
             .iter()
             .map(|(name, job)| ((*name).to_owned(), job.state().to_owned()))
             .collect(),
+        "alert" => super::screens::alert_names(model),
         "network" => snap.networks.iter().map(|n| (n.id.clone(), n.title.clone())).collect(),
         "post" | "delivery" => {
             let all = snap.overview.attention.iter().chain(&snap.overview.queue);
@@ -275,6 +276,9 @@ pub fn parse(model: &Model, typed: &str) -> Result<Act, String> {
         return Err("no such verb; type pieces of words, tab completes".to_owned());
     };
     let command = command(model, verb, words.get(used..).unwrap_or_default())?;
+    if model.readonly && changes(command.noun, command.verb) {
+        return Err("this console only looks (--readonly)".to_owned());
+    }
     Ok(match danger(&command) {
         None => Act::Run(vec![command]),
         Some(why) => Act::Confirm(Confirm {
@@ -362,10 +366,14 @@ fn only(model: &Model) -> Option<String> {
     }
 }
 
+/// Verbs that only look, whatever right they take.
+const LOOKS: [&str; 6] = ["list", "show", "head", "check", "links", "sessions"];
+
 /// Whether a verb changes anything.
 pub fn changes(noun: &str, verb: &str) -> bool {
     let found = VERBS.iter().find(|v| v.noun == noun && v.verb == verb);
-    found.is_some_and(|v| v.right != "read" && !matches!(v.verb, "" | "list" | "show"))
+    let looks = |v: &Verb| v.right == "read" || LOOKS.contains(&v.verb) || v.noun == "status";
+    found.is_some_and(|v| !looks(v))
 }
 
 /// Why somebody should think before this.

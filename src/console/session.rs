@@ -16,12 +16,12 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::sync::mpsc;
 
 use super::clean::add;
-use super::model::{Done, Effect, Model, Msg};
+use super::model::{Done, Effect, Model, Msg, Save};
 use super::screens::SCREENS;
 use super::term::{self, Bytes, Input};
 use super::update::update;
-use super::wire::{self, Bye, Hello};
-use super::{Plain, Shared, act::Command, feed};
+use super::wire::{self, Bye, Hello, Kept};
+use super::{Plain, Shared, act::Command, feed, save};
 use crate::base::{Clock, CorrelationId, WorkspaceId};
 use crate::service::run_verb;
 use crate::store::Operator;
@@ -38,6 +38,7 @@ const FIRST: Duration = Duration::from_secs(3);
 enum In {
     Bytes(Vec<u8>),
     Resize(u16, u16),
+    Kept(Kept),
 }
 
 /// Serves one line to its end; the word for how it ended.
@@ -90,6 +91,10 @@ async fn listen(mut from: impl AsyncRead + Unpin, to: mpsc::Sender<In>) {
         let came = match (kind, wire::size_of(&payload)) {
             (wire::BYTES, _) => In::Bytes(payload),
             (wire::RESIZE, Some((cols, rows))) => In::Resize(cols, rows),
+            (wire::KEPT, _) => match serde_json::from_slice(&payload) {
+                Ok(kept) => In::Kept(kept),
+                Err(_) => return,
+            },
             _ => return,
         };
         if to.send(came).await.is_err() {
@@ -156,6 +161,8 @@ struct Session {
     model: Model,
     noted: BTreeSet<WorkspaceId>,
     answers: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
+    /// Frames of files.
+    files: (save::Frames, mpsc::Receiver<(u8, Vec<u8>)>),
 }
 
 /// What woke the session.
@@ -163,6 +170,7 @@ enum Woke {
     Typed(Option<In>),
     Msg(Msg),
     Look,
+    File(u8, Vec<u8>),
     Escape,
     Second,
     Stop,
@@ -198,8 +206,8 @@ impl Session {
             model.set_zone(zone);
         }
         super::update::settle(&mut model);
-        let answers = mpsc::channel(16);
-        Some(Self { shared, uid, hello, typed, model, noted: BTreeSet::new(), answers })
+        let (answers, files) = (mpsc::channel(16), mpsc::channel(4));
+        Some(Self { shared, uid, hello, typed, model, noted: BTreeSet::new(), answers, files })
     }
 
     async fn serve<L>(mut self, out: &mut Out<L>) -> &'static str
@@ -211,8 +219,8 @@ impl Session {
             return self.plain(out).await;
         }
         let clock = Arc::clone(&self.shared.services.clock);
-        let size = term::clamp(self.hello.cols, self.hello.rows);
-        let Ok(mut terminal) = Terminal::new(Bytes::new(size)) else { return "fault" };
+        let bytes = Bytes::new(term::clamp(self.hello.cols, self.hello.rows));
+        let Ok(mut terminal) = Terminal::new(bytes) else { return "fault" };
         let mut input = Input::default();
         let mut snaps = self.shared.snaps.subscribe();
         let mut second = clock.sleep(SECOND);
@@ -220,8 +228,7 @@ impl Session {
         let mut before = term::ENTER.as_bytes().to_vec();
         loop {
             let Some(frame) = self.drawn(&mut terminal) else { return "fault" };
-            let bytes = [before.as_slice(), frame.as_slice()].concat();
-            before.clear();
+            let bytes = [std::mem::take(&mut before), frame].concat();
             let at = self.model.screen().name;
             if let Some(ended) = out.show(at, &bytes, clock.as_ref()).await {
                 return ended;
@@ -233,6 +240,7 @@ impl Session {
                 Some(done) = self.answers.1.recv() => Woke::Msg(Msg::Done(done)),
                 () = async { if let Some(timer) = &mut escape { timer.await } }, if escape.is_some() => Woke::Escape,
                 Ok(()) = snaps.changed() => Woke::Look,
+                Some((kind, bytes)) = self.files.1.recv() => Woke::File(kind, bytes),
                 () = &mut second => Woke::Second,
             };
             let mut msgs = Vec::new();
@@ -240,10 +248,11 @@ impl Session {
                 Woke::Stop => return "stopped",
                 Woke::Typed(None) => return "lost",
                 Woke::Typed(Some(came)) => {
-                    msgs.extend(heard(came, &mut input, &mut terminal));
                     // All that has come by now is one frame.
-                    while let Ok(came) = self.typed.try_recv() {
+                    let mut next = Some(came);
+                    while let Some(came) = next {
                         msgs.extend(heard(came, &mut input, &mut terminal));
+                        next = self.typed.try_recv().ok();
                     }
                     escape = input.waits().then(|| clock.sleep(ESCAPE));
                 }
@@ -251,13 +260,15 @@ impl Session {
                     escape = None;
                     msgs.extend(input.flush().into_iter().map(Msg::Key));
                 }
-                Woke::Msg(msg) => {
-                    self.shared.nudge.notify_one();
-                    msgs.push(msg);
-                }
+                Woke::Msg(msg) => msgs.push(self.news(msg)),
                 Woke::Look => {
                     msgs.push(Msg::Snapshot(Arc::clone(&snaps.borrow_and_update())));
                     self.note();
+                }
+                Woke::File(kind, bytes) => {
+                    if let Some(ended) = out.tell(kind, &bytes, clock.as_ref()).await {
+                        return ended;
+                    }
                 }
                 Woke::Second => {
                     second = clock.sleep(SECOND);
@@ -266,15 +277,30 @@ impl Session {
             }
             for msg in msgs {
                 let Some(effects) = self.step(msg) else { return "fault" };
-                for effect in effects {
-                    match effect {
-                        Effect::Leave => return "left",
-                        Effect::Copy(text) => before.extend(copied(&text)),
-                        Effect::Run(commands) => self.run(commands),
-                    }
+                if self.do_outside(effects, |text| before.extend(copied(text))) {
+                    return "left";
                 }
             }
         }
+    }
+
+    /// Something was done: everybody looks at once.
+    fn news(&self, msg: Msg) -> Msg {
+        self.shared.nudge.notify_one();
+        msg
+    }
+
+    /// Whether it is time to leave.
+    fn do_outside(&self, effects: Vec<Effect>, mut copy: impl FnMut(&str)) -> bool {
+        for effect in effects {
+            match effect {
+                Effect::Leave => return true,
+                Effect::Copy(text) => copy(&text),
+                Effect::Run(commands) => self.run(commands),
+                Effect::Save(save) => self.save(save),
+            }
+        }
+        false
     }
 
     /// The bytes of the next frame; `None` when drawing met a fault.
@@ -338,6 +364,15 @@ impl Session {
         }));
     }
 
+    /// Makes a file aside; its frames come back to be passed on.
+    fn save(&self, save: Save) {
+        let (services, to) = (self.shared.services.clone(), self.files.0.clone());
+        let operator = Operator::new(self.uid);
+        (self.shared.spawner)(Box::pin(async move {
+            save::send(&services, operator, save, &to).await;
+        }));
+    }
+
     /// The same as lines.
     async fn plain<L>(mut self, out: &mut Out<L>) -> &'static str
     where
@@ -347,12 +382,15 @@ impl Session {
         let mut snaps = self.shared.snaps.subscribe();
         let mut plain = Plain::default();
         let mut said = plain.begin(&self.model);
-        let mut line = Vec::new();
+        let (mut line, mut over) = (Vec::new(), false);
         loop {
             if let Some(ended) = out.draw(said.as_bytes(), clock.as_ref()).await {
                 return ended;
             }
             said.clear();
+            if over && self.model.busy == 0 && !self.model.saving {
+                return "left";
+            }
             let msg = tokio::select! {
                 biased;
                 () = self.shared.stop.cancelled() => return "stopped",
@@ -362,8 +400,15 @@ impl Session {
                         None
                     }
                     Some(In::Resize(..)) => continue,
+                    Some(In::Kept(kept)) => Some(Msg::Kept(kept)),
                     None => return "lost",
                 },
+                Some((kind, bytes)) = self.files.1.recv() => {
+                    match out.tell(kind, &bytes, clock.as_ref()).await {
+                        Some(ended) => return ended,
+                        None => continue,
+                    }
+                }
                 Some(done) = self.answers.1.recv() => {
                     self.shared.nudge.notify_one();
                     Some(Msg::Done(done))
@@ -384,19 +429,17 @@ impl Session {
                 let rest = line.split_off(end + 1);
                 let whole = String::from_utf8_lossy(&line).trim().to_owned();
                 line = rest;
+                if whole == wire::NO_MORE.trim_end() {
+                    over = true;
+                    break;
+                }
                 let model = &mut self.model;
                 let heard = catch_unwind(AssertUnwindSafe(|| plain.hear(model, &whole)));
                 let Ok((text, effects)) = heard else { return "fault" };
                 said.push_str(&text);
-                for effect in effects {
-                    match effect {
-                        Effect::Leave => {
-                            out.draw(said.as_bytes(), clock.as_ref()).await;
-                            return "left";
-                        }
-                        Effect::Copy(text) => add(&mut said, format_args!("{text}\n")),
-                        Effect::Run(commands) => self.run(commands),
-                    }
+                if self.do_outside(effects, |text| add(&mut said, format_args!("{text}\n"))) {
+                    out.draw(said.as_bytes(), clock.as_ref()).await;
+                    return "left";
                 }
             }
         }
@@ -412,6 +455,7 @@ fn heard(came: In, input: &mut Input, terminal: &mut Terminal<Bytes>) -> Vec<Msg
             terminal.backend_mut().resize(size);
             vec![Msg::Resize(size.width, size.height)]
         }
+        In::Kept(kept) => vec![Msg::Kept(kept)],
     }
 }
 

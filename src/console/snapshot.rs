@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use super::clean::add;
 use crate::base::Timestamp;
-use crate::domain::publish::State;
 use crate::service::shown::NetworkShown;
-use crate::service::{BackupShown, Happened, Job, Of, Overview, Waiting};
+use crate::service::{AlertMarks, AppShown, BackupShown, Happened, Job, Of, Overview, Waiting};
 use crate::telemetry::metrics::ByNetwork;
+
+/// How the program is, as the verb `status` says it.
+pub use crate::service::Health as Status;
 
 /// Everything that screens show.
 #[derive(Clone, Debug, Default)]
@@ -19,10 +21,14 @@ pub struct Snapshot {
     pub at: Timestamp,
     pub host: Arc<str>,
     pub status: Status,
+    /// What operators said of alerts.
+    pub marks: AlertMarks,
     pub overview: Arc<Overview>,
     /// Posts of the weeks around now, by time.
     pub calendar: Arc<[Of<Waiting>]>,
     pub networks: Vec<NetworkShown>,
+    /// This installation as an application of those that ask for one.
+    pub apps: Vec<AppShown>,
     pub backups: Vec<BackupShown>,
     pub jobs: Vec<(&'static str, Job)>,
     pub history: Vec<Sample>,
@@ -31,80 +37,6 @@ pub struct Snapshot {
     pub settings: Arc<[Setting]>,
     /// Why some of it is older than `at`.
     pub trouble: Option<String>,
-}
-
-/// How the program is, as the verb `status` says it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    pub store_ok: bool,
-    pub media_ok: bool,
-    pub publishing: bool,
-    /// Networks, or `everything`.
-    pub paused: Vec<String>,
-    /// Those of them that the program has paused itself, and why.
-    pub stopped: BTreeMap<String, String>,
-    pub paused_workspaces: u64,
-    pub paused_channels: u64,
-    pub late: u64,
-    pub catching_up: Option<String>,
-    pub being_sent: u64,
-    /// In words.
-    pub circuits: Vec<String>,
-    pub held: u64,
-    pub failed: u64,
-    pub partial: u64,
-    pub reconnect: u64,
-    /// ample, low, scarce or out.
-    pub disk: String,
-    pub free_mib: Option<u64>,
-    /// It was restored from a backup, and nobody has let it go on.
-    pub restored: bool,
-    pub last_backup: Option<String>,
-    pub public_url: String,
-}
-
-impl Status {
-    /// From what the verb answers; its counts are of the moment of the lists beside them.
-    pub fn of(answer: &Value, overview: &Overview) -> Self {
-        let word = |name: &str| answer[name].as_str().unwrap_or_default();
-        let words = |name: &str, field: Option<&str>| {
-            let items = answer[name].as_array().into_iter().flatten();
-            let text = |item: &Value| match field {
-                Some(field) => item[field].as_str().map(str::to_owned),
-                None => item.as_str().map(str::to_owned),
-            };
-            items.filter_map(text).collect()
-        };
-        let backlog = &overview.backlog;
-        let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
-        Self {
-            store_ok: word("store") == "ok",
-            media_ok: word("media") == "ok",
-            publishing: word("publishing") == "running",
-            paused: words("paused", None),
-            stopped: serde_json::from_value(answer["stopped"].clone()).unwrap_or_default(),
-            paused_workspaces: backlog.paused_workspaces,
-            paused_channels: backlog.paused_channels,
-            late: overview.overdue,
-            catching_up: answer["catching_up"].as_str().map(str::to_owned),
-            being_sent: backlog.inflight,
-            circuits: words("circuits", Some("about")),
-            held: waiting(State::Held),
-            failed: waiting(State::Failed),
-            partial: waiting(State::Partial),
-            reconnect: backlog.reconnect_needed,
-            disk: answer["disk"]["state"].as_str().unwrap_or_default().to_owned(),
-            free_mib: answer["disk"]["free_mib"].as_u64(),
-            restored: !answer["restored"].is_null(),
-            last_backup: answer["last_backup"].as_str().map(str::to_owned),
-            public_url: word("public_url").to_owned(),
-        }
-    }
-
-    /// Deliveries that wait for a person.
-    pub fn attention(&self) -> u64 {
-        self.held + self.failed + self.partial
-    }
 }
 
 /// What happened in one stretch of time.

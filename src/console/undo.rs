@@ -3,10 +3,12 @@
 
 use super::act::{Act, Command, Confirm, nothing};
 use super::model::Model;
-use crate::service::{Happened, Of, is_by};
+use crate::service::{Happened, Of, VERBS, is_by};
 
 /// Pairs that undo each other.
-const PAIRS: [(&str, &str, &str); 6] = [
+const PAIRS: [(&str, &str, &str); 8] = [
+    ("alert", "acknowledge", "reopen"),
+    ("alert", "silence", "reopen"),
     ("channel", "pause", "resume"),
     ("job", "pause", "resume"),
     ("member", "suspend", "restore"),
@@ -30,7 +32,11 @@ pub fn inverse(noun: &str, verb: &str) -> Option<(&'static str, &'static str)> {
 /// The command that undoes one which turned something on or off. What was moved is in the events.
 pub fn back(command: &Command) -> Option<Command> {
     let (noun, verb) = inverse(command.noun, command.verb).filter(|pair| pair.0 != "post")?;
-    Some(Command { noun, verb, about: format!("{noun} {verb}"), ..command.clone() })
+    let mut back = Command { noun, verb, about: format!("{noun} {verb}"), ..command.clone() };
+    // How long it was to be is nothing to what ends it.
+    let known = VERBS.iter().find(|v| v.noun == noun && v.verb == verb);
+    back.args.retain(|name, _| known.is_none_or(|v| v.args.iter().any(|arg| arg.name == *name)));
+    Some(back)
 }
 
 /// Asks whether to undo the last thing that this operator did: here a moment ago, which the events

@@ -9,6 +9,7 @@ use super::clean::clean;
 use super::model::{Done, Effect, Model, Msg, Popup};
 use super::screens::{self, Row, SCREENS};
 use super::term::Key;
+use super::wire::Kept;
 use super::{palette, popup, undo};
 
 /// Takes one message in.
@@ -23,6 +24,13 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Snapshot(snap) => take(model, snap),
         Msg::Done(done) => finished(model, &done),
+        Msg::Kept(kept) => {
+            model.saving = false;
+            match kept {
+                Kept::At(path) => model.say(format!("saved: {}", clean(&path)), Tone::Good),
+                Kept::Not(why) => model.say(format!("not saved: {}", clean(&why)), Tone::Warn),
+            }
+        }
         Msg::Key(Key::Ctrl('c')) => return vec![Effect::Leave],
         Msg::Key(key) => {
             let effects = match model.popup.take() {
@@ -343,6 +351,12 @@ pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
             let text = clean(&text);
             model.say(format!("copied: {text}"), Tone::Plain);
             return vec![Effect::Copy(text)];
+        }
+        Act::Save(_) if model.saving => model.say("another file is being saved", Tone::Warn),
+        Act::Save(save) => {
+            model.saving = true;
+            model.say("being saved where this console was opened", Tone::Plain);
+            return vec![Effect::Save(save)];
         }
         Act::Only(workspace) => {
             let said = match &workspace {

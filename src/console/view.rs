@@ -76,7 +76,7 @@ fn header(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
     put(
         canvas,
         &format!("due {}", status.late),
-        if status.late > 100 { Tone::Warn } else { Tone::Plain },
+        if status.late > crate::service::LATE { Tone::Warn } else { Tone::Plain },
     );
     let counts = [("held", status.held), ("failed", status.failed + status.partial)];
     for (name, n) in counts {

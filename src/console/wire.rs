@@ -14,6 +14,15 @@ pub const RESIZE: u8 = 2;
 pub const BYE: u8 = 3;
 /// The screen that is shown from now on, for when the line breaks and another takes its place.
 pub const AT: u8 = 4;
+/// A file for whoever sits there: its name, its pieces, and at its end why it broke off, if it did.
+pub const FILE: u8 = 5;
+pub const PIECE: u8 = 6;
+pub const END: u8 = 7;
+/// From the terminal: what became of that file, a [`Kept`].
+pub const KEPT: u8 = 8;
+
+/// The line that ends a console of lines once everything before it is answered.
+pub const NO_MORE: &str = "\u{4}\n";
 
 /// The largest frame; a frame of a screen is far smaller.
 const LARGEST: usize = 256 * 1024;
@@ -42,6 +51,15 @@ pub struct Bye {
     /// `left`, `stopped`, `slow`, `full`, `fault` or `lost`.
     pub code: String,
     pub message: String,
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kept {
+    /// Where it is.
+    At(String),
+    /// Why it is nowhere.
+    Not(String),
 }
 
 /// One frame as bytes.

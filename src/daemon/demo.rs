@@ -1,6 +1,7 @@
 //! The demo: a whole installation in a folder that goes away, with practice networks beside it.
 //! Must not need an account, a setting or a question.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -50,8 +51,8 @@ struct Demo {
     workspace: WorkspaceId,
     feed: ChannelId,
     key: String,
-    /// Posts that are due while somebody watches.
-    due_soon: usize,
+    /// Deliveries that are due while somebody watches.
+    due_soon: BTreeSet<String>,
     last_due: Timestamp,
 }
 
@@ -247,14 +248,14 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
     }
     let begin = services.now().plus(FIRST_DUE);
     let mut last_due = begin;
-    let mut due_soon = 0;
+    let mut due_soon = BTreeSet::new();
     for (after, texts) in POSTS {
         let due = begin.plus(Duration::from_secs(*after));
         let access: Access<Write> =
             services.operate(operator, workspace, "demo", correlation).await?;
-        services.create_post(access, post(texts, &channels, due)).await?;
+        let made = services.create_post(access, post(texts, &channels, due)).await?.value;
         if *after <= 60 {
-            due_soon += channels.len();
+            due_soon.extend(made.deliveries.into_iter().map(|delivery| delivery.id));
             last_due = last_due.max(due);
         }
     }
@@ -336,7 +337,7 @@ fn introduce(
 async fn watch(demo: &Demo, once: bool, say: Say<'_>) -> Result<(), Error> {
     let services = &demo.services;
     let mut changes = services.store.changes();
-    let (mut cursor, mut published) = (0, 0);
+    let (mut cursor, mut published, mut lost) = (0, 0, 0);
     let correlation = CorrelationId::new(services.rng.as_ref());
     let access: Access<Read> = services
         .operate(Operator::new(0), demo.workspace, "demo", correlation)
@@ -348,15 +349,20 @@ async fn watch(demo: &Demo, once: bool, say: Say<'_>) -> Result<(), Error> {
             if let Some(line) = told(services, &access, &event).await {
                 say(&line);
             }
-            published += usize::from(event.kind == "delivery.published");
+            if demo.due_soon.contains(&event.subject) {
+                let is_over =
+                    matches!(event.kind.as_str(), "delivery.failed" | "delivery.cancelled");
+                published += usize::from(event.kind == "delivery.published");
+                lost += usize::from(is_over);
+            }
         }
-        if once && published >= demo.due_soon {
+        let all = demo.due_soon.len();
+        if once && published >= all {
             return Ok(());
         }
         let overdue = services.now().since(demo.last_due);
-        if once && overdue > PATIENCE {
-            let left = format!("{published} of {} deliveries", demo.due_soon);
-            return Err(Error::Unpublished(left));
+        if once && (published + lost >= all || overdue > PATIENCE) {
+            return Err(Error::Unpublished(format!("{published} of {all} deliveries")));
         }
         wait_for_events(&mut changes, services).await;
     }

@@ -21,6 +21,18 @@ pub struct App {
     /// Scopes that the network does not let it ask for.
     pub without: Vec<String>,
     pub set_at: Timestamp,
+    /// When its secret was changed, if it was since.
+    pub rotated_at: Option<Timestamp>,
+    /// What the network last said of it; nothing before it was asked.
+    pub heard: Option<Heard>,
+}
+
+/// What a network said of an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    pub at: Timestamp,
+    /// Whether it knows id and secret.
+    pub known: bool,
 }
 
 /// One try to connect an account.

@@ -12,6 +12,7 @@ use super::channels::Asking;
 use super::{Limits, Services, refused, trouble};
 use crate::base::{ChannelId, Code, CorrelationId, Problem, Timestamp, limits};
 use crate::domain::channel::{Channel, ChannelState};
+use crate::domain::connection::App;
 use crate::domain::publish::Failure;
 use crate::domain::rate::Purpose;
 use crate::networks::{self, Call, CallError, Credential, oauth};
@@ -253,7 +254,7 @@ impl Services {
         }
         let app = match network.oauth() {
             Some(_) => match self.opened_app(network.word()).await {
-                Ok((app, _)) => Some(app),
+                Ok((app, row)) => Some((app, row)),
                 Err(problem) if problem.code == Code::AppMissing => {
                     let failure = Failure::new("app_missing", String::new());
                     return Ok(Renewal::Later(failure));
@@ -264,7 +265,8 @@ impl Services {
         };
         let way = self.watched(scope, &now.channel, Purpose::Read);
         self.renewal_begins(scope, network, id).await?;
-        let call = Call { transport: &way, app: app.as_ref(), ..self.call(&asking) };
+        let by = app.as_ref().map(|(app, _)| app);
+        let call = Call { transport: &way, app: by, ..self.call(&asking) };
         let renewed = network.renew(&call).await;
         self.renewal_ended(scope, network, id, &renewed).await?;
         let said = |result: &str, failure: &Failure| {
@@ -277,6 +279,10 @@ impl Services {
         match renewed {
             Ok(credential) => {
                 self.put_renewed(scope, &now, &credential).await?;
+                let refused = |row: &App| row.heard.is_some_and(|heard| !heard.known);
+                if let Some((_, row)) = app.filter(|(_, row)| refused(row)) {
+                    self.app_heard(network.word(), row.revision, true).await?;
+                }
                 Ok(Renewal::Renewed(Box::new(self.read_opened(scope, id).await?)))
             }
             Err(CallError::Unauthorized(failure)) => {
@@ -285,6 +291,9 @@ impl Services {
             }
             Err(error) => {
                 let failure = error.into_failure();
+                if let Some((_, row)) = app.filter(|_| failure.code == "app_refused") {
+                    self.app_heard(network.word(), row.revision, false).await?;
+                }
                 said("later", &failure);
                 Ok(Renewal::Later(failure))
             }

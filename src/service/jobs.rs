@@ -1,7 +1,7 @@
 //! The workers: what they are doing, as data for whoever asks, and what somebody wants of them. Must
 //! not do their work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +37,24 @@ pub struct Job {
     pub paused: bool,
     /// Somebody wants a round now, or this is it.
     pub asked: bool,
+    /// The last rounds, the newest first; since the server began.
+    pub rounds: VecDeque<Round>,
+}
+
+/// A round that is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Round {
+    pub began_at: Timestamp,
+    #[serde(rename = "took_ms", serialize_with = "millis")]
+    pub took: Duration,
+    pub failed: Option<String>,
+}
+
+/// Rounds that are remembered of each worker.
+const ROUNDS: usize = 20;
+
+fn millis<S: serde::Serializer>(took: &Duration, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_u128(took.as_millis())
 }
 
 /// What somebody wants of a worker.
@@ -59,6 +77,8 @@ pub struct JobShown {
     pub took_ms: u128,
     pub next_at: Option<String>,
     pub failed: Option<String>,
+    /// The newest first.
+    pub rounds: Vec<Round>,
 }
 
 /// Without these the server does not stay well; they are not to be paused.
@@ -90,8 +110,12 @@ impl Jobs {
     pub fn rests(&self, name: &'static str, now: Timestamp, next: Timestamp) {
         self.with(name, |job| {
             if job.running {
-                job.took = job.began.map_or(Duration::ZERO, |began| now.since(began));
+                let began_at = job.began.unwrap_or(now);
+                job.took = now.since(began_at);
                 job.asked = false;
+                job.rounds.truncate(ROUNDS - 1);
+                let (took, failed) = (job.took, job.failed.clone());
+                job.rounds.push_front(Round { began_at, took, failed });
             }
             (job.running, job.next) = (false, Some(next).filter(|_| !job.paused));
         });
@@ -181,6 +205,7 @@ fn shown(name: &'static str, job: &Job) -> JobShown {
         took_ms: job.took.as_millis(),
         next_at: job.next.map(|at| at.to_string()),
         failed: job.failed.clone(),
+        rounds: job.rounds.iter().cloned().collect(),
     }
 }
 
@@ -203,6 +228,13 @@ mod tests {
         assert_eq!((job.took, job.failed.as_deref()), (Duration::from_millis(4), Some("no room")));
         jobs.begins("media", at(20));
         assert_eq!(jobs.all()[0].1.failed, None, "each round begins anew");
+        for n in 1..30 {
+            jobs.rests("media", at(20 * n), at(20 * n + 10));
+            jobs.begins("media", at(20 * n + 10));
+        }
+        let rounds = &jobs.all()[0].1.rounds;
+        assert_eq!((rounds.len(), rounds[0].began_at), (ROUNDS, at(20 * 28 + 10)), "the newest");
+        assert_eq!(rounds[0].took, Duration::from_millis(10));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! right, decides in one transaction, and leaves an event. Must not know HTTP or terminals.
 
 mod access;
+mod alerts;
 mod attempts;
 mod backups;
 mod certificates;
@@ -29,6 +30,7 @@ mod planning;
 mod plans;
 mod posts;
 pub mod shown;
+mod status;
 mod suspicion;
 mod traffic;
 mod transition;
@@ -56,6 +58,9 @@ use crate::vault::Vault;
 use shown::Glance;
 
 pub use access::{Access, Bearer, Principal};
+pub use alerts::{
+    Alert, AlertShown, Facts as AlertFacts, LATE, Level as AlertLevel, Marks as AlertMarks, alerts,
+};
 pub use backups::{
     BackupError, BackupSettings, BackupShown, Backups, Head as BackupHead, Item, Manifest,
     MediaMode, Restored, Writer as BackupWriter, hold_restored, list_backups_in, read_archive,
@@ -80,7 +85,7 @@ pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use grants::{GrantShown, RefreshShown, RefreshedShown};
 pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
-pub use jobs::{Job, JobShown, Jobs, Order};
+pub use jobs::{Job, JobShown, Jobs, Order, Round};
 pub use keys::NewKey;
 pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
@@ -92,6 +97,7 @@ pub use plans::{
     ChannelOver, MonthOver, MonthShown, OverridesShown, PlanPreview, PlanShown, UseShown,
 };
 pub use posts::{NewPost, PostChange, PostFilter, When};
+pub use status::Health;
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
 pub use users::{

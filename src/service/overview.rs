@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::pauses::Pauses;
 use super::plans::{PlanShown, plan_in};
 use super::shown::{self, ChannelShown, DeliveryShown, Glance, WorkspaceShown};
+use super::users::last_seen;
 use super::{Services, refused, trouble};
 use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, WorkspaceId, limits};
 use crate::domain::access::{Grants, Member};
@@ -69,6 +70,8 @@ pub struct Person {
     pub channels: Option<usize>,
     /// When they joined, or were invited.
     pub since: Timestamp,
+    /// When a session of theirs was last used, to the minute; those that are over are forgotten.
+    pub seen: Option<Timestamp>,
 }
 
 /// All of it, as of one moment.
@@ -240,7 +243,9 @@ fn people(
         let (email, name) = user.map(|user| (user.email, user.name)).unwrap_or_default();
         let (role, channels) = (member.role.word(), limited(&member.channels));
         let since = member.joined_at;
-        people.push(Person { id: id.to_string(), email, name, role, state, totp, channels, since });
+        let seen = last_seen(view, id)?;
+        let id = id.to_string();
+        people.push(Person { id, email, name, role, state, totp, channels, since, seen });
     }
     let left = Span::last(room.saturating_sub(people.len()));
     for (id, invitation) in view.scan::<Invitation>(scope, &left)? {
@@ -258,6 +263,7 @@ fn people(
             totp: false,
             channels: limited(&invitation.channels),
             since: invitation.created_at,
+            seen: None,
         });
     }
     Ok(people)

@@ -86,6 +86,7 @@ pub enum Table {
     Grants,
     Administrators,
     Erasures,
+    AlertMarks,
 }
 
 /// Whose data a table holds.
@@ -195,6 +196,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<Grant>("grants", Scoped, "channel -> what its account has granted, and until when"),
     row::<users::Administers>("administrators", Global, "users who may change what is the whole installation's"),
     row::<Erasure>("erasures", Global, "workspace that was erased -> when, and how much"),
+    row::<installation::AlertMark>("alert_marks", Global, "alert -> who acknowledged or silenced it"),
 ];
 
 impl Table {

@@ -1,8 +1,10 @@
 //! A delivery that failed waits for a person until one says that it was seen.
 
-use carillon::base::CorrelationId;
-use carillon::domain::publish::{Event, Failure, Outcome};
-use carillon::service::run_verb;
+use carillon::base::{Clock as _, CorrelationId};
+use carillon::domain::delivery::{Note, NoteKind};
+use carillon::domain::event::Actor;
+use carillon::domain::publish::{Event, Failure, Moment, Outcome};
+use carillon::service::{Change, run_verb, transition};
 use carillon::store::Operator;
 use serde_json::{Map, Value, json};
 
@@ -38,6 +40,52 @@ async fn a_failed_delivery_waits_until_somebody_saw_it() {
     let listed = house.get("/deliveries?state=failed").await.json();
     assert_eq!(listed["items"][0]["id"], json!(id), "it stays what it is");
     assert_eq!(listed["items"][0]["channel_name"], "News");
+}
+
+#[tokio::test]
+async fn what_was_seen_stays_seen_until_it_fails_anew() {
+    let house = House::new().await;
+    let feed = house.new_feed().await;
+    let id = failed(&house, &feed).await;
+    let workspace = Some(house.workspace.as_str());
+    house.verb(("delivery", "acknowledge"), workspace, json!({ "id": id })).await;
+    assert_eq!(waiting(&house).await, 0);
+    // An answer that comes too late is noted with it, and is no news.
+    let (scope, timing) = (house.scope(), house.services.timing.get());
+    let epoch = house.services.store.epoch();
+    let outcome = Outcome::Refused(Failure::new("too_long", "501 of 500"));
+    let note = Note {
+        at: house.clock.now(),
+        part: 0,
+        attempt: 1,
+        kind: NoteKind::Attempt,
+        result: "refused".to_owned(),
+        code: "too_long".to_owned(),
+        detail: "it came late".to_owned(),
+        status: None,
+    };
+    let moment = Moment { now: house.clock.now(), epoch, dice: 1 };
+    let event = Event::Answer { attempt: 1, epoch, outcome };
+    let change = Change { event, moment, actor: Actor::System, note: Some(note) };
+    let delivery = id.parse().unwrap();
+    let late = house
+        .services
+        .store
+        .write::<_, (), _>(move |tx| Ok(transition(tx, &scope, delivery, &timing, &change)?));
+    assert!(late.await.unwrap().is_err(), "it changes nothing");
+    let shown = house.get(&format!("/deliveries/{id}")).await.json();
+    assert!(shown.to_string().contains("it came late"), "{shown}");
+    assert_eq!((&shown["acknowledged"], waiting(&house).await), (&json!(true), json!(0)));
+    // Sent again, and refused again: that nobody has seen.
+    let again = json!({ "id": id, "as": "send_again" });
+    house.verb(("delivery", "resolve"), workspace, again).await;
+    house.happen(&id, Event::Wake).await;
+    house.happen(&id, Event::Ready).await;
+    let outcome = Outcome::Refused(Failure::new("too_long", "501 of 500"));
+    house.happen(&id, Event::Answer { attempt: 2, epoch, outcome }).await;
+    let shown = house.get(&format!("/deliveries/{id}")).await.json();
+    assert_eq!((&shown["state"], &shown["acknowledged"]), (&json!("failed"), &json!(false)));
+    assert_eq!(waiting(&house).await, 1);
 }
 
 /// Why the verb is refused.

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use carillon::base::Code;
+use carillon::base::{Code, UserId};
+use carillon::store::rows::Administers;
 use carillon::store::{Chains, Table};
 use http::Method;
 use serde_json::json;
@@ -87,12 +88,16 @@ async fn nothing_of_a_person_is_left_but_an_id() {
     }
     assert!(!before.contains(&Table::Events), "events name nobody");
     house.verb(("user", "reset-totp"), None, json!({ "email": EMAIL })).await;
+    house.verb(("user", "promote"), None, json!({ "email": EMAIL })).await;
     let ann = Person::signed_in(&house, "ann@example.org").await;
     let eve = Person::signed_in(&house, EMAIL).await;
     assert_eq!(eve.delete(&erase(EMAIL)).await.status, 204);
 
     let (after, chains) = left(&house);
     assert_eq!((after, chains), (vec![], 3), "nothing of her, and each chain is whole");
+    let id: UserId = eve.id.parse().unwrap();
+    let rights = house.services.store.read_now(|view| view.get_global::<Administers>(&id));
+    assert_eq!(rights.unwrap(), None, "nor what she might do to the installation");
     assert!(!eve.works().await);
     assert_eq!(with_password(&house, EMAIL, PASSWORD).await.said(), "401 sign_in_refused");
     let device = json!({ "email": EMAIL, "password": PASSWORD, "device": eve.device });

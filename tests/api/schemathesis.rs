@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::{Carillon, Tool};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_util::task::TaskTracker;
 
 /// For one operation, in the phase that makes requests up; other phases have their own numbers.
 const EXAMPLES: &str = "3";
@@ -185,6 +187,16 @@ fn run(
     renewal: Vec<(&'static str, String)>,
     brief: bool,
 ) -> Output {
+    let mut command = asking(folder, (address, workspace), brief);
+    if renewal.is_empty() && !bearer.is_empty() {
+        command.arg("--header").arg(format!("Authorization: Bearer {bearer}"));
+    }
+    command.envs(renewal);
+    command.output().unwrap()
+}
+
+/// All but who asks.
+fn asking(folder: &Path, (address, workspace): (&str, &str), brief: bool) -> Command {
     let settings = folder.join("schemathesis.toml");
     // A network that does not answer is no fault of the server's.
     let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/schemathesis_hooks.py");
@@ -211,11 +223,8 @@ fn run(
     for operation in ["stream_events", "leave_workspace", "end_session", "delete_workspace"] {
         command.args(["--exclude-operation-id", operation]);
     }
-    if renewal.is_empty() && !bearer.is_empty() {
-        command.arg("--header").arg(format!("Authorization: Bearer {bearer}"));
-    }
-    command.envs(renewal);
-    command.current_dir(folder).output().unwrap()
+    command.current_dir(folder);
+    command
 }
 
 #[tokio::test]
@@ -248,4 +257,77 @@ async fn answers_are_as_the_document_says_for_everybody() {
         }
     }
     assert!(told.is_empty(), "{told}");
+}
+
+/// What a server may answer with instead of the truth.
+type Lie = fn(&Value) -> (u16, String);
+
+/// Three servers that break what the document says, and what must be found of each.
+const LIES: [(&str, Lie); 3] = [
+    ("Server error", |_| (500, "{}".to_owned())),
+    ("Undocumented status code", |truth| (203, truth.to_string())),
+    ("Response violates schema", |truth| {
+        let mut lie = truth.clone();
+        lie["items"][0]["id"] = json!(7);
+        (200, lie.to_string())
+    }),
+];
+
+/// Stands before the server and tells of its networks what `lie` makes of the truth.
+async fn liar(lie: Lie, truth: Value) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let document = include_str!("openapi.json");
+    let told = move |path: &str| match path {
+        "/api/openapi.json" => (200, document.to_owned()),
+        path if path.ends_with("/networks") => lie(&truth),
+        _ => (404, String::new()),
+    };
+    let telling = async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => head.push(byte),
+                    Err(_) => break,
+                }
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let (status, body) = told(head.split(' ').nth(1).unwrap_or_default());
+            let answer = format!(
+                "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+                 connection: close\r\n\r\n{body}",
+                body.len()
+            );
+            drop(stream.write_all(answer.as_bytes()).await);
+        }
+    };
+    drop(TaskTracker::new().spawn(telling));
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_server_that_does_not_do_what_its_document_says_is_found_out() {
+    if !Tool::PythonModule("schemathesis").available_or_skip() {
+        return;
+    }
+    let server = Server::start().await;
+    let truth = server.verb(("network", "list"), json!({})).await;
+    let folder = server.folder.path().to_owned();
+    let honest: Lie = |truth| (200, truth.to_string());
+    for (found, lie) in std::iter::once(("", honest)).chain(LIES) {
+        let (address, folder) = (liar(lie, truth.clone()).await, folder.clone());
+        let asked = move || {
+            let mut command = asking(&folder, (&address, "w"), true);
+            // What stands before it knows no method and nobody.
+            command.args(["--include-operation-id", "list_networks", "--exclude-checks"]);
+            command.arg("ignored_auth,unsupported_method,allow_header_conformance");
+            command.output().unwrap()
+        };
+        let output = tokio::task::spawn_blocking(asked).await.unwrap();
+        let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.success(), found.is_empty(), "{found}: {told}");
+        assert!(told.contains(found), "{found}: {told}");
+    }
 }

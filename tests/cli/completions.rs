@@ -87,6 +87,8 @@ fn bash_offers_what_there_is() {
     assert_eq!(sorted(offered(&["post", "cancel", ""], &within)), [post["id"].as_str().unwrap()]);
     assert_eq!(offered(&["key", "revoke", "back"], &within), [key["id"].as_str().unwrap()]);
     assert_eq!(offered(&["network", "pause", "ma"], &within), ["mastodon"]);
+    assert_eq!(offered(&["app", "set", "link"], &within), ["linkedin"]);
+    assert_eq!(offered(&["alert", "acknowledge", "ba"], &within), ["backup"]);
     // Nobody there: nothing to offer, and no complaint.
     let nowhere = [("CARILLON_SOCKET", "/nowhere"), ("CARILLON_WORKSPACE", "acme")];
     assert_eq!(sorted(offered(&["channel", "show", ""], &nowhere)), [""; 0]);

@@ -48,6 +48,27 @@ fn once_publishes_what_is_due_and_ends_by_itself() {
     assert!(!exists(socket.parent().unwrap()), "the data is gone");
 }
 
+/// What is counted can come out wrong: one post that goes nowhere, and the demo says so and fails.
+#[test]
+fn once_fails_when_a_post_goes_nowhere() {
+    let mut process =
+        Carillon::start(carillon().args(["demo", "--listen", "127.0.0.1:0", "--once"]));
+    let socket = value(&mut process, "socket");
+    let ask = |words: &[&str]| {
+        let asked = carillon().args(["--socket", &socket]).args(words).output().unwrap();
+        assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+        String::from_utf8(asked.stdout).unwrap()
+    };
+    let posts = ask(&["post", "list", "-w", "demo", "--json"]);
+    let posts: serde_json::Value = serde_json::from_str(&posts).unwrap();
+    let mut posts = posts["items"].as_array().unwrap().iter();
+    let one = posts.find(|post| post["parts"][0]["text"] == "Thank you for 1,000 followers!");
+    ask(&["post", "cancel", "-w", "demo", one.unwrap()["id"].as_str().unwrap()]);
+    assert_eq!(process.wait(Duration::from_mins(1)).code(), Some(1));
+    let published = process.stdout().iter().filter(|line| line.starts_with("published: ")).count();
+    assert_eq!(published, 20, "five posts on four channels");
+}
+
 #[test]
 fn an_interrupt_removes_the_data() {
     let mut process = Carillon::start(carillon().args(["demo", "--listen", "127.0.0.1:0"]));

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use carillon::base::{Clock, CorrelationId, Live, Problem, Rng, SeededRng, tokio_spawner};
-use carillon::console::{Bye, Console, Hello, Parts, View, view};
+use carillon::console::{Bye, Console, Hello, Kept, Parts, View, view};
 use carillon::domain::publish::Timing;
 use carillon::media::{self, Blobs};
 use carillon::outbound::guard::Guard;
@@ -113,6 +113,8 @@ pub struct Terminal {
     pub screen: vt100::Parser,
     pub bytes: usize,
     pub frames: usize,
+    /// What came of a file so far.
+    pub file: Vec<u8>,
 }
 
 pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
@@ -150,7 +152,7 @@ impl Terminal {
         let (rows, cols) =
             (NonZeroU16::new(hello.rows.clamp(1, 200)), NonZeroU16::new(hello.cols.clamp(1, 500)));
         let screen = vt100::Parser::new(rows.unwrap(), cols.unwrap(), 0);
-        Self { line, screen, bytes: 0, frames: 0 }
+        Self { line, screen, bytes: 0, frames: 0, file: Vec::new() }
     }
 
     pub async fn send(&mut self, kind: u8, payload: &[u8]) {
@@ -171,8 +173,26 @@ impl Terminal {
         if kind == 3 {
             return Got::Bye(serde_json::from_slice(&payload).unwrap());
         }
-        if kind != 1 {
-            return Got::Bytes;
+        match kind {
+            1 => {}
+            5 => {
+                self.file = payload;
+                self.file.push(b'\n');
+                return Got::Bytes;
+            }
+            6 => {
+                self.file.extend(payload);
+                return Got::Bytes;
+            }
+            7 => {
+                let kept = match String::from_utf8(payload).unwrap() {
+                    whole if whole.is_empty() => Kept::At("/kept/here".to_owned()),
+                    why => Kept::Not(why),
+                };
+                self.send(8, &serde_json::to_vec(&kept).unwrap()).await;
+                return Got::Bytes;
+            }
+            _ => return Got::Bytes,
         }
         self.screen.process(&payload);
         self.bytes += payload.len();

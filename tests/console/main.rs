@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 #![expect(clippy::disallowed_methods, reason = "the program under test lives in real time")]
 
+mod desk;
 mod figures;
 mod hostile;
 mod house;

@@ -2,6 +2,7 @@
 //! administrator does, and that the terminal is well afterwards.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use carillon::base::{Clock, SystemClock};
 use carillon::practice::mastodon::Settings;
-use carillon::practice::{Act, Fault, Matcher, World};
+use carillon::practice::{Act, Fault, Matcher, World, x};
 use serde_json::Value;
 use support::{Carillon, Tool};
 
@@ -19,6 +20,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_carillon");
 /// It asks to be called by its whole path.
 const SSHD: &str = "/usr/sbin/sshd";
 const TOKEN: &str = "a-token-of-the-practice";
+/// Of our application at X, since the one before ended.
+const NEW_SECRET: &str = "the-new-secret";
 
 fn carillon() -> Command {
     let mut command = Command::new(BINARY);
@@ -50,6 +53,8 @@ impl Troubled {
         let mut world = World::new(1);
         world.add_mastodon("practice", Settings::new(&format!("http://{at}/practice")));
         world.add_account("practice", "ann", TOKEN, "read write").unwrap();
+        world.add_x("x", x::Settings::new(&format!("http://{at}/x")));
+        world.x("x").unwrap().authority.add_app("our-app", NEW_SECRET, "https://x.invalid/");
         world.add_fault(Fault {
             on: Matcher::Write,
             host: None,
@@ -124,6 +129,11 @@ impl Troubled {
         self.json(&["publishing", "resume"]);
         self.until(&held, "held");
         self.json(&["channel", "pause", "-w", "acme", &id(&feed)]);
+        let secret = token.to_str().unwrap();
+        self.json(&["app", "set", "x", "--client-id", "our-app", "--client-secret-file", secret]);
+        let asked =
+            carillon().arg("--socket").arg(&self.socket).args(["app", "test", "x"]).output();
+        assert!(!asked.unwrap().status.success(), "X does not know it any more");
         (self.held, self.failed, self.channel) = (held, failed, id(&feed));
     }
 
@@ -156,6 +166,7 @@ fn serve(folder: &Path, allow: &str) -> Carillon {
     let mut command = carillon();
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data"));
     command.env("CARILLON_OUTBOUND__ALLOW", allow).env("CARILLON_PUBLISH__GRACE", "5s");
+    command.env("CARILLON_NETWORKS__X__API_URL", format!("http://{allow}/x"));
     let mut process = Carillon::start(&mut command);
     process.wait_until("says ready", Duration::from_secs(20), |line| {
         line.contains("\"message\":\"ready\"")
@@ -163,7 +174,8 @@ fn serve(folder: &Path, allow: &str) -> Carillon {
     process
 }
 
-/// Resolves what is held, tries again what failed, resumes a channel, and detaches.
+/// Resolves what is held, tries again what failed, resumes a channel, gives an application its new
+/// secret, and detaches.
 fn a_morning(house: &Troubled, tmux: &Tmux) {
     tmux.wait_for("needs a person");
     tmux.type_in("5");
@@ -188,6 +200,25 @@ fn a_morning(house: &Troubled, tmux: &Tmux) {
     tmux.wait_for("Nothing waits for a person.");
     let channel = house.json(&["channel", "show", "-w", "acme", &house.channel]);
     assert_eq!(channel["paused"], false);
+    tmux.type_in("6");
+    tmux.wait_for("does not know our application: x");
+    tmux.type_in("/application");
+    tmux.key("Enter");
+    tmux.key("Enter");
+    tmux.wait_for("refused");
+    tmux.type_in("/network:x");
+    tmux.key("Enter");
+    tmux.wait_for("not known");
+    tmux.type_in("R");
+    tmux.wait_for("another secret for x");
+    tmux.type_in(NEW_SECRET);
+    tmux.wait_for("**************");
+    tmux.key("Enter");
+    tmux.wait_for("done: x has another secret");
+    tmux.type_in("t");
+    tmux.wait_for("done: the test of our application at x");
+    tmux.wait_for("nothing to do");
+    assert!(!tmux.text().contains(NEW_SECRET) && !tmux.text().contains("our-app"));
     tmux.type_in("q");
     tmux.wait_for("detached; the server keeps running");
     tmux.is_restored();
@@ -232,6 +263,8 @@ fn a_server_that_stops_says_so_and_shows_the_same_screen_when_it_is_back() {
     tmux.type_in("Bakery");
     tmux.key("Enter");
     tmux.wait_for("done: workspace create");
+    // It is among what is shown, too.
+    tmux.wait_for("\u{2713}");
     tmux.type_in("n");
     tmux.wait_for("channel add --network feed --name News -w bakery");
     tmux.key("Enter");
@@ -289,7 +322,8 @@ struct Sshd {
 }
 
 impl Sshd {
-    fn start() -> Self {
+    /// With what is packaged, or what became of that.
+    fn start(of_packaged: impl Fn(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for name in ["host", "own"] {
@@ -314,7 +348,7 @@ impl Sshd {
         );
         // What is packaged must be something that sshd starts with.
         let packaged = support::repo_root().join("packaging/ssh/carillon-console.conf");
-        let config = config + &std::fs::read_to_string(packaged).unwrap();
+        let config = config + &of_packaged(std::fs::read_to_string(packaged).unwrap());
         std::fs::write(path("config"), config).unwrap();
         let process = Command::new(SSHD)
             .args(["-D", "-e", "-f"])
@@ -353,6 +387,118 @@ impl Drop for Sshd {
     }
 }
 
+/// Whoever is of the packaged group gets the console, whatever they ask for, and no way past it.
+fn only_a_console(house: &Troubled) {
+    let group = Command::new("id").arg("-gn").output().unwrap().stdout;
+    let group = String::from_utf8(group).unwrap();
+    let sshd = Sshd::start(|packaged| {
+        let packaged =
+            packaged.replace("Group carillon-console", &format!("Group {}", group.trim()));
+        let command = "/usr/bin/carillon --socket /var/lib/carillon/admin.sock console";
+        assert!(packaged.contains(command));
+        packaged.replace(command, &format!("{} --plain", house.console()))
+    });
+    let ssh = |words: &[&str]| {
+        let mut ssh = Command::new("ssh")
+            .arg("-F")
+            .arg(sshd.client())
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(std::io::Write::write_all(ssh.stdin.as_mut().unwrap(), b"4\n0\n"));
+        let output = ssh.wait_with_output().unwrap();
+        [output.stdout, output.stderr]
+            .map(|said| String::from_utf8_lossy(&said).into_owned())
+            .concat()
+    };
+    for words in [["vps", "--"].as_slice(), &["vps", "echo not-$((40+2))"]] {
+        let said = ssh(words);
+        assert!(said.contains("for a person  2 in 2 groups") && !said.contains("not-42"), "{said}");
+    }
+    let port = sshd.port;
+    let said = ssh(&["-W", &format!("127.0.0.1:{port}"), "vps"]);
+    assert!(said.contains("prohibited") || said.contains("forwarding failed"), "{said}");
+}
+
+/// A terminal without colours, without more than ASCII, a small one, one that only looks, one that
+/// reads lines aloud, and a file that is saved.
+#[test]
+fn what_a_terminal_asks_for_is_what_it_gets() {
+    if !Tool::Program("tmux").available_or_skip() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let process = serve(folder.path(), "127.0.0.1:9");
+    let console =
+        format!("{BINARY} --socket {} console", folder.path().join("data/admin.sock").display());
+    let tmux = Tmux::new((80, 24));
+    let saved = folder.path().join("saved");
+    std::fs::create_dir(&saved).unwrap();
+    tmux.shell(&format!("cd {}", saved.display()));
+    let leave = || {
+        tmux.type_in("q");
+        tmux.wait_for("detached");
+        tmux.shell("clear");
+        tmux.wait("a clear screen", |text| text.trim() == "ready>");
+    };
+    // One of the sixteen; 39 and 49 are none.
+    let colours: Vec<String> =
+        (30..38).chain(90..98).map(|colour| format!("\u{1b}[{colour}m")).collect();
+    let coloured = |text: &str| colours.iter().any(|colour| text.contains(colour));
+    tmux.shell(&format!("{console} --screen jobs"));
+    tmux.wait_for("[8 Jobs]");
+    let seen = tmux.coloured();
+    assert!(coloured(&seen) && !seen.contains("[38;"), "the sixteen of the terminal: {seen:?}");
+    leave();
+    tmux.shell(&format!("NO_COLOR=1 {console} --screen jobs"));
+    tmux.wait_for("[8 Jobs]");
+    assert!(!coloured(&tmux.coloured()), "{:?}", tmux.coloured());
+    leave();
+    tmux.shell(&format!("LANG=C {console} --readonly"));
+    tmux.wait_for("(looks only)");
+    tmux.resize((60, 15));
+    tmux.wait("a small one", |text| {
+        text.contains("? help  q detach") && text.lines().count() <= 15
+    });
+    assert!(tmux.text().is_ascii(), "{}", tmux.text());
+    tmux.type_in(":publishing pause");
+    tmux.key("Enter");
+    tmux.wait_for("only looks");
+    tmux.key("Escape");
+    tmux.wait("the palette to be gone", |text| text.contains("first steps"));
+    tmux.resize((80, 24));
+    leave();
+    // What the log lists becomes a file of whoever sits there.
+    tmux.shell(&format!("{console} --screen logs"));
+    tmux.wait_for("[9 Logs]");
+    tmux.type_in("E");
+    tmux.wait_for("saved: ");
+    let files: Vec<PathBuf> =
+        std::fs::read_dir(&saved).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let text = std::fs::read_to_string(&files[0]).unwrap();
+    assert!(files.len() == 1 && text.contains("daemon::serve ready"), "{files:?} {text}");
+    leave();
+    // Lines, with a question that is answered by its word.
+    tmux.shell(&format!("{console} --plain"));
+    tmux.wait_for("0 leave");
+    for (line, answer) in [
+        ("alerts", "there is no backup"),
+        ("P", "yes to pause, anything else keeps everything"),
+        ("yes", "now: all paused"),
+        (":alert list", "id: paused"),
+        ("0", "ready>"),
+    ] {
+        tmux.type_in(line);
+        tmux.key("Enter");
+        tmux.wait_for(answer);
+    }
+    assert_eq!(tmux.about("#{alternate_on} #{cursor_flag}"), "0 1");
+    process.terminate();
+}
+
 #[test]
 fn an_administrator_puts_things_right_over_ssh() {
     let tools = [Tool::Program("tmux"), Tool::Program("ssh"), Tool::Program("ssh-keygen")];
@@ -364,20 +510,32 @@ fn an_administrator_puts_things_right_over_ssh() {
         return;
     }
     let mut house = Troubled::start();
-    let sshd = Sshd::start();
+    let sshd = Sshd::start(|packaged| packaged);
     let client = sshd.client();
+    only_a_console(&house);
     let tmux = Tmux::new((80, 24));
     // Programs that ask for UTF-8 are told so here; sshd passes no LANG on.
     let remote = format!("LANG=C.UTF-8 {}", house.console());
     tmux.shell(&format!("ssh -F {} -t vps '{remote}'", client.display()));
     a_morning(&house, &tmux);
+    // `connect` does the same; its ssh is the one that is found first.
+    let own = sshd.folder.path().join("ssh");
+    let script = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", client.display());
+    std::fs::write(&own, script).unwrap();
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = sshd.folder.path().display();
+    tmux.shell(&format!("PATH={path}:$PATH {BINARY} connect vps {remote} --screen jobs"));
+    tmux.wait_for("[8 Jobs]");
+    tmux.type_in("q");
+    tmux.wait_for("detached; the server keeps running");
+    tmux.is_restored();
     tmux.shell(&format!("ssh -F {} -t vps '{remote}'", client.display()));
     tmux.wait_for("needs a person");
     house.process.kill();
     tmux.wait_for("the connection to the server is lost");
     tmux.key("C-c");
     tmux.is_restored();
-    // `connect` does the same, and says when ssh fails.
+    // `connect` says when ssh fails.
     tmux.shell(&format!("{BINARY} connect vps.invalid; echo code-$?"));
     tmux.wait_for("code-255");
 }

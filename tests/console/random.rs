@@ -32,7 +32,11 @@ proptest! {
         model.readonly = readonly;
         for (n, key) in keys.iter().enumerate() {
             let effects = console::update(&mut model, Msg::Key(key.clone()));
-            let runs = effects.iter().any(|effect| matches!(effect, Effect::Run(_)));
+            // To make the hashes of a chain again changes nothing.
+            let looks = |command: &console::Command| (command.noun, command.verb) == ("event", "check");
+            let runs = effects.iter().any(
+                |effect| matches!(effect, Effect::Run(commands) if !commands.iter().all(looks)),
+            );
             prop_assert!(!(readonly && runs), "a console that only looks ran something");
             if n % 7 == 0 {
                 let (width, height) = sizes[n % sizes.len()];

@@ -15,8 +15,8 @@ use carillon::service::shown::{
     NoteShown, PartShown, WorkspaceShown,
 };
 use carillon::service::{
-    BackupShown, Happened, Job, MonthShown, Of, OverridesShown, Overview, Person, PlanShown,
-    UseShown, Waiting,
+    AlertMarks, AppShown, BackupShown, Happened, Job, MonthShown, Of, OverridesShown, Overview,
+    Person, PlanShown, UseShown, Waiting,
 };
 use carillon::store::{Backlog, Operator};
 use carillon::telemetry::metrics::ByNetwork;
@@ -224,6 +224,7 @@ fn people() -> Vec<Of<Person>> {
         totp,
         channels,
         since: at("2026-03-02T09:00:00Z"),
+        seen: (state == "active").then(|| at("2026-11-22T13:58:00Z")),
     };
     vec![
         of("acme", one(1, "mia", "owner", "active", true, None)),
@@ -333,6 +334,27 @@ fn history() -> Vec<Sample> {
     (0..60).map(one).collect()
 }
 
+/// One that is known, one whose secret ran out, and one that is missing.
+pub fn apps() -> Vec<AppShown> {
+    let one = |network: &str, client_id: Option<&str>, tested: Option<&'static str>| AppShown {
+        network: network.to_owned(),
+        set: client_id.is_some(),
+        client_id: client_id.map(str::to_owned),
+        set_at: client_id.map(|_| "2026-03-02T09:00:00.000Z".to_owned()),
+        rotated_at: tested.map(|_| "2026-11-20T16:00:00.000Z".to_owned()),
+        tested,
+        tested_at: tested.map(|_| "2026-11-22T13:40:00.000Z".to_owned()),
+        redirect_uri: format!("https://social.example.com/oauth/{network}/callback"),
+        scopes: vec!["post.write".to_owned(), "offline.access".to_owned()],
+        console: format!("https://developers.{network}.example/apps"),
+    };
+    vec![
+        one("linkedin", Some("86kq03f1xx77x2"), Some("ok")),
+        one("pinterest", None, None),
+        one("x", Some("bWk4x9RoQ77zzoQ"), Some("refused")),
+    ]
+}
+
 fn networks() -> Vec<NetworkShown> {
     let one = |(id, title): (&str, &str)| NetworkShown {
         app_set: None,
@@ -340,7 +362,7 @@ fn networks() -> Vec<NetworkShown> {
         title: title.to_owned(),
         asks_instance: id == "mastodon",
         asks_identifier: id == "bluesky",
-        asks_token: id != "feed",
+        asks_token: !matches!(id, "feed" | "linkedin" | "pinterest" | "x"),
         asks_url: id == "webhook",
         hosts: Vec::new(),
         version: None,
@@ -348,9 +370,17 @@ fn networks() -> Vec<NetworkShown> {
         options: Vec::new(),
         paused: id == "webhook",
     };
-    [("bluesky", "Bluesky"), ("feed", "Feed"), ("mastodon", "Mastodon"), ("webhook", "Webhook")]
-        .map(one)
-        .into()
+    [
+        ("bluesky", "Bluesky"),
+        ("feed", "Feed"),
+        ("linkedin", "LinkedIn"),
+        ("mastodon", "Mastodon"),
+        ("pinterest", "Pinterest"),
+        ("webhook", "Webhook"),
+        ("x", "X"),
+    ]
+    .map(one)
+    .into()
 }
 
 fn jobs() -> Vec<(&'static str, Job)> {
@@ -403,6 +433,7 @@ pub fn snapshot() -> Snapshot {
         overview: Arc::new(overview),
         calendar: calendar.into(),
         networks: networks(),
+        apps: apps(),
         backups: vec![BackupShown {
             name: "carillon-20261122T020000Z.age".to_owned(),
             path: "/var/backups/carillon-20261122T020000Z.age".to_owned(),
@@ -413,6 +444,7 @@ pub fn snapshot() -> Snapshot {
         history: history(),
         log: log(),
         settings: settings(),
+        marks: AlertMarks::new(),
         trouble: None,
     }
 }

@@ -182,6 +182,13 @@ async fn lines_do_the_same_without_drawing() {
     assert_eq!(shown["paused"], true);
     terminal.keys("0\n").await;
     assert_eq!(terminal.bye().await.code, "left");
+    // A script that has said all gets every answer, also of what takes a while.
+    let mut script = Terminal::said(house.open(64 * 1024).unwrap(), &plain).await;
+    script.screen = vt100::Parser::new(60.try_into().unwrap(), 200.try_into().unwrap(), 0);
+    script.keys(":workspace create Later\n:channel list -w acme\n\u{4}\nmore").await;
+    assert_eq!(script.bye().await.code, "left");
+    let text = script.text();
+    assert!(text.contains("done: workspace create") && text.contains("name: News"), "{text}");
 }
 
 /// What the header counts is what the lists below it show, whatever is written meanwhile.
@@ -283,4 +290,65 @@ async fn members_are_invited_and_suspended_on_their_screen() {
     terminal.wait_for("invited").await;
     let open = house.verb(("invitation", "list"), Some("acme"), json!({})).await;
     assert_eq!(open["items"][0]["email"], "zoe@acme.example");
+}
+
+#[tokio::test]
+async fn an_application_is_set_there_and_its_secret_is_nowhere() {
+    let house = house();
+    fill(&house).await;
+    let mut terminal = house.terminal().await;
+    terminal.wait_for("needs a person").await;
+    terminal.keys(":networks\r/network:x\r").await;
+    terminal.wait_for("enter sets it up").await;
+    terminal.keys("\r").await;
+    terminal.wait_for("/oauth/x/callback").await;
+    terminal.keys("my-client-id\r").await;
+    terminal.wait_for("client secret").await;
+    terminal.keys("my-client-secret\r").await;
+    terminal.wait_for("done: our application at x is set").await;
+    terminal.wait_for("t tests it").await;
+    let app = house.verb(("app", "show"), None, json!({ "network": "x" })).await;
+    assert_eq!((&app["set"], &app["client_id"]), (&json!(true), &json!("my-client-id")));
+    terminal.keys("o").await;
+    terminal.wait_for("its secret sealed").await;
+    assert!(!terminal.text().contains("my-client"), "{}", terminal.text());
+    // An alert is seen by one, and durably so for everybody.
+    terminal.keys("6").await;
+    terminal.wait_for("there is no backup").await;
+    terminal.keys("a").await;
+    terminal.wait_for("done: seen: there is no backup  u undoes it").await;
+    terminal.wait_for("0 open, 1 seen").await;
+    let listed = async || house.verb(("alert", "list"), None, json!({})).await["items"].clone();
+    assert_eq!(listed().await[0]["state"], "acknowledged");
+    assert_eq!(listed().await[0]["by"], "operator:1000");
+    assert_eq!(house.services.lapse_alerts().await.unwrap(), 0, "it is still so");
+    terminal.keys("uy").await;
+    terminal.wait_for("1 open, 0 seen").await;
+    assert_eq!(listed().await[0]["state"], "open");
+    // One that is over is forgotten, so that the next one is news.
+    house.verb(("publishing", "pause"), None, json!({})).await;
+    house.verb(("alert", "silence"), None, json!({ "id": "paused", "minutes": "60" })).await;
+    house.verb(("publishing", "resume"), None, json!({})).await;
+    assert_eq!(house.services.lapse_alerts().await.unwrap(), 1);
+    house.verb(("publishing", "pause"), None, json!({})).await;
+    let paused = listed().await;
+    assert_eq!((&paused[0]["id"], &paused[0]["state"]), (&json!("paused"), &json!("open")));
+}
+
+#[tokio::test]
+async fn a_chain_is_checked_and_a_file_of_it_is_handed_over() {
+    let house = house();
+    fill(&house).await;
+    let mut terminal = house.terminal().await;
+    terminal.wait_for("needs a person").await;
+    terminal.keys("7V").await;
+    terminal.wait_for("whole: true").await;
+    terminal.keys("\r").await;
+    terminal.keys("E").await;
+    terminal.wait_for("saved: /kept/here").await;
+    let file = String::from_utf8(terminal.file.clone()).unwrap();
+    let (name, lines) = file.split_once('\n').unwrap();
+    assert!(name.starts_with("carillon-events-acme-"), "{name}");
+    let checked = carillon::service::check_export(lines.as_bytes(), None, None).unwrap();
+    assert!(checked.verdict.is_ok() && checked.rows > 3, "{checked:?}");
 }

@@ -50,6 +50,11 @@ impl Tmux {
         self.run(&["capture-pane", "-p"])
     }
 
+    /// With its colours and weights, as escape sequences.
+    pub fn coloured(&self) -> String {
+        self.run(&["capture-pane", "-p", "-e"])
+    }
+
     pub fn resize(&self, (cols, rows): (u16, u16)) {
         self.run(&["resize-window", "-x", &cols.to_string(), "-y", &rows.to_string()]);
     }

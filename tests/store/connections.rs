@@ -1,15 +1,26 @@
 //! Golden values of rows about connections; see `goldens`.
 
 use carillon::domain::channel::Account;
-use carillon::domain::connection::{App, Bound, Connection, Grant, Offer, Refused, Stage};
+use carillon::domain::connection::{App, Bound, Connection, Grant, Heard, Offer, Refused, Stage};
 use carillon::domain::event::Actor;
 
 use crate::goldens::{at, bytes};
 use crate::rig::id;
 
-pub fn apps() -> [App; 1] {
+/// The first is as the first version knew it.
+pub fn apps() -> [App; 2] {
     let (client_id, without) = ("app-id".to_owned(), vec!["w_x".to_owned()]);
-    [App { revision: 300, client_id, secret: bytes(), without, set_at: at(50) }]
+    let app = App {
+        revision: 300,
+        client_id,
+        secret: bytes(),
+        without,
+        set_at: at(50),
+        rotated_at: None,
+        heard: None,
+    };
+    let heard = Some(Heard { at: at(52), known: true });
+    [app.clone(), App { rotated_at: Some(at(51)), heard, ..app }]
 }
 
 pub fn grants() -> [Grant; 2] {

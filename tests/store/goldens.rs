@@ -21,10 +21,11 @@ use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
-    Administers, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
-    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal,
-    Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    Administers, AlertMark, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent,
+    ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged,
+    KeyHash, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry,
+    Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage,
+    WrappedKey,
 };
 
 use crate::connections;
@@ -97,12 +98,19 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&[Judged { sequence: u64::MAX }]),
         Golden::scoped(&[Closing { at: at(1), by: Actor::System, erased_at: at(2) }]),
         Golden::scoped(&spent()),
-        Golden::global(&connections::apps()),
+        Golden::global(&connections::apps()).since(1, &connections::apps()[..1]),
         Golden::scoped(&connections::connections()),
         Golden::scoped(&connections::grants()),
         Golden::global(&[Administers { since: at(41) }]),
         Golden::global(&erasures()),
+        Golden::global(&alert_marks()),
     ]
+}
+
+fn alert_marks() -> Vec<AlertMark> {
+    let mark = |until| move |by| AlertMark { by, at: at(1), count: u64::MAX, until };
+    let silenced = actors().map(mark(Some(at(2))));
+    actors().map(mark(None)).into_iter().chain(silenced).collect()
 }
 
 fn pauses(why: Option<&str>) -> Vec<Pause> {

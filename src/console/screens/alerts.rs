@@ -1,10 +1,11 @@
-//! What is wrong now, who must do what, worst first. Read off the same state as everything else.
+//! What is wrong now, who must do what, worst first; what was acknowledged or silenced comes last.
 
-use super::{Line, Row, Screen, Table, col, line};
-use crate::console::act::{Act, nothing, writes};
+use super::{Line, Row, Screen, Table, col, full, line, when};
+use crate::console::act::{Act, Ask, Command, nothing, writes};
 use crate::console::canvas::Tone;
 use crate::console::model::Model;
 use crate::console::snapshot::Snapshot;
+use crate::service::{Alert, AlertFacts, AlertLevel, AlertShown, alerts};
 
 pub const SCREEN: Screen = Screen {
     name: "alerts",
@@ -17,126 +18,244 @@ pub const SCREEN: Screen = Screen {
     draw: None,
     enter: Some(go),
     moves: None,
-    keys: &[writes(
-        'P',
-        "pause all",
-        "stop publishing everywhere, or let it go on",
-        super::dashboard::pause,
-    )],
+    keys: &[
+        writes('a', "acknowledge", "say that it was seen, until it is worse or over", acknowledge),
+        writes('A', "silence", "the same for a while, such as 2h", silence),
+        writes('o', "reopen", "take that back", reopen),
+        writes(
+            'P',
+            "pause all",
+            "stop publishing everywhere, or let it go on",
+            super::dashboard::pause,
+        ),
+    ],
 };
 
-/// Something that a person should know.
-pub struct Need {
-    pub id: &'static str,
-    pub tone: Tone,
-    pub what: String,
-    pub remedy: &'static str,
-    /// The screen where it is dealt with.
-    pub go: &'static str,
-}
-
-/// So many of something.
-fn count(n: u64, one: &str, many: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
-}
-
-/// All of them, worst first.
+/// What one does about it here, and the screen where that is.
 #[rustfmt::skip]
-pub fn needs(snap: &Snapshot) -> Vec<Need> {
-    let status = &snap.status;
-    let mut all = Vec::new();
-    let mut add = |wrong: bool, id, tone, what: String, remedy, go| {
-        if wrong {
-            all.push(Need { id, tone, what, remedy, go });
-        }
+fn remedy(id: &str) -> (&'static str, &'static str) {
+    match id {
+        "store" => ("Look at the disk and at 9; it is opened again by itself when it can be.", "logs"),
+        "disk" => ("Make room now: nothing more is taken in, and at the end nothing is sent.", "logs"),
+        "restored" => ("Look at what is held (4), decide, then P lets it go on.", "held"),
+        "reconnect" => ("Go there and press c. What they hold then goes on by itself.", "channels"),
+        "apps" => ("Go there: R takes its new secret, and t asks whether it is known then.", "networks"),
+        "held" => ("Go there: each says why. d decides.", "held"),
+        "failed" => ("Go there: each says why. r tries again.", "held"),
+        "paused" => ("P lets it go on.", "alerts"),
+        "versions" => ("Update, or set networks.NAME.version; then p there: what waits goes on.", "networks"),
+        "credits" => ("Buy credits in the network's developer console, then p there: what waits goes on.", "networks"),
+        "networks" => ("p there lets it go on.", "networks"),
+        "media" => ("Look at 9 and at the bucket; `carillon doctor` asks it.", "logs"),
+        "disk-low" => ("Make room soon.", "logs"),
+        "circuits" => ("Nothing: it is tried again by itself. If it stays, look at that server.", "queue"),
+        "late" => ("Look at pauses, circuits and the log.", "queue"),
+        "paused-channels" => ("p there lets them go on.", "channels"),
+        "paused-workspaces" => ("p there lets them go on.", "workspaces"),
+        "look" => ("What is shown may be old; it is read again all the time.", "logs"),
+        "jobs" => ("Go there: each says why.", "jobs"),
+        "backup" => ("Enter says how to make one.", "backups"),
+        _ => ("", "alerts"),
+    }
+}
+
+/// All of them, those that nobody has seen first, worst first.
+fn all(snap: &Snapshot) -> Vec<AlertShown> {
+    let refused = snap.apps.iter().filter(|app| app.tested == Some("refused"));
+    let refused: Vec<&str> = refused.map(|app| app.network.as_str()).collect();
+    let facts = AlertFacts {
+        health: &snap.status,
+        jobs_failed: snap.jobs.iter().filter(|(_, job)| job.failed.is_some()).fold(0, |n, _| n + 1),
+        apps_refused: &refused,
     };
-    let (bad, warn, note) = (Tone::Bad, Tone::Warn, Tone::Plain);
-    let free = status.free_mib.map_or_else(|| "?".to_owned(), |mib| mib.to_string());
-    let networks: Vec<&str> =
-        status.paused.iter().map(String::as_str).filter(|name| *name != "everything").collect();
-    let networks: Vec<&str> =
-        networks.into_iter().filter(|name| !status.stopped.contains_key(*name)).collect();
-    let of = |code: &str| {
-        let them = status.stopped.iter().filter(|(_, why)| *why == code).map(|(name, _)| name.as_str());
-        them.collect::<Vec<_>>().join(", ")
-    };
-    let (broke, old) = (of("credits_depleted"), of("version_sunset"));
-    let jobs = snap.jobs.iter().filter(|(_, job)| job.failed.is_some()).fold(0, |n, _| n + 1);
-    let (full, refused) = (matches!(status.disk.as_str(), "scarce" | "out"), status.failed + status.partial);
-    let paused = !status.publishing && !status.restored;
-    let of_circuits = status.circuits.join("; ");
-    let trouble = snap.trouble.clone().unwrap_or_default();
-    add(!status.store_ok, "store", bad, "the database cannot be written".to_owned(),
-        "Look at the disk and at 9; it is opened again by itself when it can be.", "logs");
-    add(full, "disk", bad, format!("the disk is nearly full: {free} MiB free"),
-        "Make room now: nothing more is taken in, and at the end nothing is sent.", "logs");
-    add(status.restored, "restored", bad, "restored from a backup; all is paused".to_owned(),
-        "Look at what is held (4), decide, then P lets it go on.", "held");
-    add(status.reconnect > 0, "reconnect", bad, count(status.reconnect, "channel must be connected again", "channels must be connected again"),
-        "Go there and press c. What they hold then goes on by itself.", "channels");
-    add(status.held > 0, "held", warn, count(status.held, "post waits for a decision", "posts wait for a decision"),
-        "Go there: each says why. d decides.", "held");
-    add(refused > 0, "failed", warn, count(refused, "post failed, or is there in part", "posts failed, or are there in part"),
-        "Go there: each says why. r tries again.", "held");
-    add(paused, "paused", warn, "publishing is paused everywhere".to_owned(), "P lets it go on.", "alerts");
-    add(!old.is_empty(), "versions", bad, format!("does not take this version any more: {old}"),
-        "Update, or set networks.NAME.version; then p there: what waits goes on.", "networks");
-    add(!broke.is_empty(), "credits", bad, format!("no credits left: {broke}"),
-        "Buy credits in the network's developer console, then p there: what waits goes on.", "networks");
-    add(!networks.is_empty(), "networks", warn, format!("paused: {}", networks.join(", ")),
-        "p there lets it go on.", "networks");
-    add(!status.media_ok, "media", warn, "the place of media does not answer".to_owned(),
-        "Look at 9 and at the bucket; `carillon doctor` asks it.", "logs");
-    add(status.disk == "low", "disk-low", warn, format!("the disk is filling up: {free} MiB free"),
-        "Make room soon.", "logs");
-    add(!status.circuits.is_empty(), "circuits", warn, of_circuits,
-        "Nothing: it is tried again by itself. If it stays, look at that server.", "queue");
-    add(status.late > 100, "late", warn, format!("{} deliveries are overdue", status.late),
-        "Look at pauses, circuits and the log.", "queue");
-    add(status.paused_channels > 0, "paused-channels", warn, count(status.paused_channels, "channel is paused", "channels are paused"),
-        "p there lets them go on.", "channels");
-    add(status.paused_workspaces > 0, "paused-workspaces", warn,
-        count(status.paused_workspaces, "workspace is paused", "workspaces are paused"), "p there lets them go on.", "workspaces");
-    add(snap.trouble.is_some(), "look", warn, trouble,
-        "What is shown may be old; it is read again all the time.", "logs");
-    add(jobs > 0, "jobs", warn, count(jobs, "job failed in its last round", "jobs failed in their last round"), "Go there: each says why.", "jobs");
-    add(status.last_backup.is_none(), "backup", note, "there is no backup".to_owned(),
-        "Enter says how to make one.", "backups");
+    let trouble = snap.trouble.clone().map(|what| Alert {
+        id: "look",
+        level: AlertLevel::Soon,
+        what,
+        count: 1,
+        look: "status",
+    });
+    let wrong = alerts(facts).into_iter().chain(trouble);
+    let mut all: Vec<_> = wrong.map(|alert| alert.shown(&snap.marks, snap.at)).collect();
+    all.sort_by_key(|alert| alert.state != "open");
     all
 }
 
-/// Needs as rows, for this screen and the first one.
-pub fn rows(snap: &Snapshot) -> Vec<Row> {
-    let level = |tone| match tone {
-        Tone::Bad => "\u{25B2} now",
-        Tone::Warn => "! soon",
-        _ => "  note",
+fn found(model: &Model, row: &Row) -> Option<AlertShown> {
+    all(&model.snap).into_iter().find(|alert| alert.id == row.id)
+}
+
+fn row(model: &Model, alert: &AlertShown) -> Row {
+    let (level, tone) = match (alert.state, alert.level) {
+        ("open", "now") => ("\u{25B2} now", Tone::Bad),
+        ("open", "soon") => ("! soon", Tone::Warn),
+        ("open", _) => ("  note", Tone::Plain),
+        (_, "now") => ("\u{25B2} now", Tone::Dim),
+        (_, "soon") => ("! soon", Tone::Dim),
+        _ => ("  note", Tone::Dim),
     };
-    let row = |need: &Need| {
-        Row::new(need.id, vec![level(need.tone).to_owned(), need.what.clone(), need.go.to_owned()])
-            .tone(need.tone)
+    let state = match (&alert.until, &alert.at) {
+        (Some(until), _) => format!("silent {}", when(model, until)),
+        (None, Some(at)) => format!("seen {}", when(model, at)),
+        (None, None) => "open".to_owned(),
     };
-    needs(snap).iter().map(row).collect()
+    let go = remedy(alert.id).1.to_owned();
+    Row::new(alert.id, vec![level.to_owned(), alert.what.clone(), go, state]).tone(tone)
+}
+
+/// What needs a person and nobody has seen, for the first screen.
+pub fn rows(model: &Model) -> Vec<Row> {
+    let open = all(&model.snap).into_iter().filter(|alert| alert.state == "open");
+    open.map(|alert| row(model, &alert)).collect()
 }
 
 fn table(model: &Model) -> Table {
-    let rows = rows(&model.snap);
+    let all = all(&model.snap);
+    let open = all.iter().filter(|alert| alert.state == "open").count();
     Table {
-        title: format!("alerts  {}", rows.len()),
-        columns: const { &[col("LEVEL", 6), col("WHAT", 0), col("ENTER: TO", 10)] },
-        rows,
+        title: format!("alerts  {open} open, {} seen", all.len() - open),
+        columns: const { &[col("LEVEL", 6), col("WHAT", 0), col("ENTER: TO", 10), col("STATE", 17)] },
+        rows: all.iter().map(|alert| row(model, alert)).collect(),
         empty: "Nothing is wrong.",
     }
 }
 
 fn detail(model: &Model, row: &Row) -> Vec<Line> {
-    let found = needs(&model.snap).into_iter().find(|need| need.id == row.id);
-    found.map(|need| vec![line("what", need.what), line("do", need.remedy)]).unwrap_or_default()
+    let Some(alert) = found(model, row) else { return Vec::new() };
+    let mut lines = vec![
+        line("what", alert.what),
+        line("do", remedy(alert.id).0),
+        line("shell", format!("carillon {}", alert.look)),
+    ];
+    if let (Some(by), Some(at)) = (&alert.by, &alert.at) {
+        let until = match &alert.until {
+            Some(until) => format!("silent until {}, if it gets no worse", full(model, until)),
+            None => "until it is worse or over".to_owned(),
+        };
+        lines.push(line(alert.state, format!("by {by} {}, {until}", full(model, at))));
+    }
+    lines
 }
 
 /// To where it is dealt with.
 pub fn go(model: &Model, rows: &[Row]) -> Act {
-    let need =
-        rows.first().and_then(|row| needs(&model.snap).into_iter().find(|need| need.id == row.id));
-    need.map_or_else(|| nothing("nothing is wrong"), |need| Act::Go(need.go))
+    let alert = rows.first().and_then(|row| found(model, row));
+    alert.map_or_else(|| nothing("nothing is wrong"), |alert| Act::Go(remedy(alert.id).1))
+}
+
+/// The chosen ones in this state, as commands; else why there are none.
+fn commands(
+    model: &Model,
+    rows: &[Row],
+    (verb, about): (&'static str, &str),
+    is: fn(&AlertShown) -> bool,
+) -> Vec<Command> {
+    // That what is shown is old is for this console alone.
+    let found = rows.iter().filter_map(|row| found(model, row)).filter(|alert| alert.id != "look");
+    let command = |alert: AlertShown| {
+        Command::new(("alert", verb), format!("{about}: {}", alert.what)).with("id", alert.id)
+    };
+    found.filter(is).map(command).collect()
+}
+
+pub fn acknowledge(model: &Model, rows: &[Row]) -> Act {
+    let open = |alert: &AlertShown| alert.state == "open";
+    match commands(model, rows, ("acknowledge", "seen"), open) {
+        none if none.is_empty() => nothing("nothing open is chosen"),
+        commands => Act::Run(commands),
+    }
+}
+
+fn reopen(model: &Model, rows: &[Row]) -> Act {
+    let seen = |alert: &AlertShown| alert.state != "open";
+    match commands(model, rows, ("reopen", "open again"), seen) {
+        none if none.is_empty() => nothing("it is open already"),
+        commands => Act::Run(commands),
+    }
+}
+
+fn silence(model: &Model, rows: &[Row]) -> Act {
+    if commands(model, rows, ("silence", ""), |_| true).is_empty() {
+        return nothing("nothing is chosen");
+    }
+    Act::Ask(Ask {
+        title: "silence".to_owned(),
+        lines: vec![
+            "For how long? Such as 30m, 2h or 1d; at most 30 days.".to_owned(),
+            "It is open again then, or as soon as it gets worse.".to_owned(),
+        ],
+        secret: false,
+        rows: rows.to_vec(),
+        then: |model, rows, typed| {
+            let Some(minutes) = minutes(typed) else {
+                return nothing("type a time such as 30m, 2h or 1d");
+            };
+            let commands = commands(model, rows, ("silence", "silent"), |_| true).into_iter();
+            Act::Run(commands.map(|command| command.with("minutes", minutes.to_string())).collect())
+        },
+    })
+}
+
+/// `30m`, `2h`, `1d`.
+fn minutes(typed: &str) -> Option<u64> {
+    let of = |unit: char, each: u64| {
+        typed.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(each)
+    };
+    of('m', 1).or_else(|| of('h', 60)).or_else(|| of('d', 24 * 60)).filter(|minutes| *minutes > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::Health;
+
+    #[test]
+    fn every_alert_has_a_remedy_and_leads_somewhere() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let all_wrong = |disk: &str, restored| Health {
+            disk: disk.to_owned(),
+            restored,
+            paused: words(&["mastodon"]),
+            stopped: [("x", "credits_depleted"), ("linkedin", "version_sunset")]
+                .map(|(name, why)| (name.to_owned(), why.to_owned()))
+                .into(),
+            circuits: words(&["open"]),
+            held: 1,
+            failed: 1,
+            reconnect: 1,
+            late: 101,
+            paused_channels: 1,
+            paused_workspaces: 1,
+            ..Health::default()
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for health in [all_wrong("low", false), all_wrong("out", true)] {
+            let facts = AlertFacts { health: &health, jobs_failed: 1, apps_refused: &["x"] };
+            for alert in alerts(facts) {
+                let (words, go) = remedy(alert.id);
+                assert!(!words.is_empty(), "{}", alert.id);
+                assert!(crate::console::SCREENS.iter().any(|screen| screen.name == go));
+                let look = format!("{} ", alert.look);
+                let known = |verb: &crate::service::Verb| {
+                    look.starts_with(&format!("{} {}", verb.noun, verb.verb))
+                };
+                assert!(
+                    crate::service::VERBS.iter().any(known) || alert.look == "doctor",
+                    "{look}"
+                );
+                seen.insert(alert.id);
+            }
+        }
+        assert_eq!(seen.len(), 19, "{seen:?}");
+    }
+
+    #[test]
+    fn a_while_is_typed_as_people_say_it() {
+        for (typed, told) in
+            [("30m", Some(30)), ("2h", Some(120)), ("1 d", Some(1_440)), ("2", None), ("0m", None)]
+        {
+            assert_eq!(minutes(typed), told, "{typed}");
+        }
+        assert_eq!(minutes("99999999999999999999d"), None);
+    }
 }

@@ -26,6 +26,7 @@ pub const SCREEN: Screen = Screen {
         reads(' ', "freeze", "keep everything as it is, to look at it; or let it go on", |_, _| {
             Act::Freeze
         }),
+        writes('a', "acknowledge", "say that it was seen: it is among the alerts (6) then", ack),
         writes('P', "pause all", "stop publishing everywhere, or let it go on", pause),
         writes('n', "", "the next step of a new installation", |model, _| step(model)),
     ],
@@ -82,7 +83,7 @@ fn table(model: &Model) -> Table {
         };
         STEPS.iter().enumerate().map(row).collect()
     } else {
-        alerts::rows(&model.snap)
+        alerts::rows(model)
     };
     Table {
         title: String::new(),
@@ -102,6 +103,14 @@ fn enter(model: &Model, rows: &[Row]) -> Act {
         if model.readonly { nothing("this console only looks") } else { step(model) }
     } else {
         alerts::go(model, rows)
+    }
+}
+
+fn ack(model: &Model, rows: &[Row]) -> Act {
+    if is_new(&model.snap) {
+        nothing("there is nothing yet")
+    } else {
+        alerts::acknowledge(model, rows)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Who did what: the events of all workspaces, the newest at the end.
 
 use super::{Line, Row, Screen, Table, col, full, line, when, wide};
-use crate::console::act::{Act, nothing, reads};
-use crate::console::model::Model;
+use crate::console::act::{Act, Command, nothing, reads};
+use crate::console::model::{Model, Save};
 use crate::service::{Happened, Of};
 
 pub const SCREEN: Screen = Screen {
@@ -18,6 +18,13 @@ pub const SCREEN: Screen = Screen {
     moves: None,
     keys: &[
         reads('=', "same actor", "only what this actor did: type it after /", same),
+        reads(
+            'V',
+            "check",
+            "make every hash of the workspace's chain again, as it is stored",
+            check,
+        ),
+        reads('E', "save", "save the workspace's chain, as `event verify` checks it", save),
         reads('L', "", "the log", |_, _| Act::Go("logs")),
     ],
 };
@@ -88,6 +95,22 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
     lines.extend(event.data.iter().map(|(name, value)| line("", format!("{name}: {value}"))));
     lines.push(line("log", format!("9, then / {}", event.correlation)));
     lines
+}
+
+/// The workspace whose chain is meant: that of the row.
+fn chain_of(rows: &[Row]) -> Option<&String> {
+    rows.first().and_then(|row| row.workspace.as_ref())
+}
+
+fn check(_: &Model, rows: &[Row]) -> Act {
+    let Some(row) = rows.first() else { return nothing("nothing is chosen") };
+    Act::Run(vec![Command::new(("event", "check"), "the chain was checked").of(row)])
+}
+
+fn save(model: &Model, rows: &[Row]) -> Act {
+    let Some(workspace) = chain_of(rows) else { return nothing("nothing is chosen") };
+    let name = super::file_name(model, &format!("events-{workspace}"), "jsonl");
+    Act::Save(Save::Events { name, workspace: workspace.clone() })
 }
 
 fn same(_: &Model, rows: &[Row]) -> Act {

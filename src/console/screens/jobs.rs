@@ -27,10 +27,13 @@ pub const SCREEN: Screen = Screen {
 /// What each is for.
 fn about(name: &str) -> &'static str {
     match name {
+        "alerts" => "forgets marks of past alerts",
         "backup" => "makes a backup when the last one is old enough",
         "disk" => "watches the disk, and heals a database that failed",
         "media" => "removes files that nothing needs any more",
         "sessions" => "renews sessions that nobody uses, before they end",
+        "erasure" => "erases workspaces that were deleted a day ago",
+        "suspicion" => "judges what happens, and raises what is suspicious",
         "stage" => "moves what was written quickly to its place",
         _ => "",
     }
@@ -140,6 +143,13 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
     lines.extend(job.failed.iter().map(|why| line("because", why.clone())));
     lines.extend(job.began.map(|at| line("last", full(model, &at.to_string()))));
     lines.extend(job.next.map(|at| line("next", full(model, &at.to_string()))));
-    lines.push(line("rounds", job.runs.to_string()));
+    lines.push(line("rounds", format!("{} since the server began", job.runs)));
+    lines.extend(job.rounds.iter().map(|round| {
+        let at = when(model, &round.began_at.to_string());
+        let how = round.failed.as_ref().map_or("well".to_owned(), |why| format!("failed: {why}"));
+        let tone = if round.failed.is_some() { Tone::Bad } else { Tone::Plain };
+        let text = format!("{at:<10}  {:>6} ms  {how}", round.took.as_millis());
+        Line { name: "", text, tone }
+    }));
     lines
 }

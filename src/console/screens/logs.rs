@@ -1,9 +1,10 @@
 //! The log as it is written: the newest at the end, followed until one moves away from it.
 
 use super::{Line, Row, Screen, Table, clock, col, full, line, wide};
-use crate::console::act::{Act, reads, writes};
+use crate::console::act::{Act, nothing, reads, writes};
 use crate::console::canvas::Tone;
-use crate::console::model::Model;
+use crate::console::clean::clean;
+use crate::console::model::{Model, Save};
 use crate::console::snapshot::{LEVELS, LogLine};
 
 pub const SCREEN: Screen = Screen {
@@ -22,6 +23,7 @@ pub const SCREEN: Screen = Screen {
         reads('v', "level", "fewer or more: errors only, warnings, info, everything", |_, _| {
             Act::Step
         }),
+        reads('E', "save", "save what is listed as a file, where this console was opened", save),
         writes('V', "", "which lines are written at all, until the next reload", |_, _| {
             Act::Type("log level ".to_owned())
         }),
@@ -58,6 +60,24 @@ fn table(model: &Model) -> Table {
         rows: shown.map(row).collect(),
         empty: "No line yet.",
     }
+}
+
+/// What is listed, whole: one line each, as it fits the filter and the level.
+fn save(model: &Model, _: &[Row]) -> Act {
+    let all = &model.snap.log;
+    let mut text = String::new();
+    for row in super::rows(model) {
+        let found = all.iter().find(|line| line.number.to_string() == row.id);
+        if let Some(line) = found {
+            let words = [&line.at, &line.level, &line.target, &line.message, &line.fields];
+            text.push_str(words.map(|word| clean(word)).join(" ").trim_end());
+            text.push('\n');
+        }
+    }
+    if text.is_empty() {
+        return nothing("there is no line to save");
+    }
+    Act::Save(Save::Text { name: super::file_name(model, "log", "txt"), text })
 }
 
 fn detail(model: &Model, row: &Row) -> Vec<Line> {

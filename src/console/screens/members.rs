@@ -68,7 +68,7 @@ fn table(model: &Model) -> Table {
                     of.workspace.to_string(),
                     person.role.to_owned(),
                     totp.to_owned(),
-                    when(model, &person.since.to_string()),
+                    person.seen.map_or("-".to_owned(), |at| when(model, &at.to_string())),
                     format!("{mark} {}", person.state),
                     limited,
                     person.name.clone(),
@@ -89,7 +89,7 @@ fn table(model: &Model) -> Table {
                 col("WORKSP.", 9),
                 col("ROLE", 7),
                 col("2FA", 5),
-                col("SINCE", 10),
+                col("SEEN", 10),
                 col("STATE", 11),
                 wide("CHANNELS", 8),
                 wide("NAME", 16),
@@ -128,6 +128,10 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
         line("state", state),
         line("since", full(model, &person.since.to_string())),
     ];
+    if is_member(person) {
+        let seen = person.seen.map(|at| full(model, &at.to_string()));
+        lines.push(line("seen", seen.unwrap_or_else(|| "is signed in nowhere".to_owned())));
+    }
     if is_member(person) {
         lines.push(line("2FA", if person.totp { "an authenticator" } else { "a password only" }));
     }

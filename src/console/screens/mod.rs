@@ -213,6 +213,18 @@ pub fn ranks(screen: &Screen) -> bool {
     matches!(screen.name, "dashboard" | "alerts")
 }
 
+/// A name for a file that is made now.
+pub fn file_name(model: &Model, what: &str, ending: &str) -> String {
+    let now = model.now.to_jiff().strftime("%Y%m%dT%H%M%SZ");
+    format!("carillon-{what}-{now}.{ending}")
+}
+
+/// What is wrong now, by its name.
+pub fn alert_names(model: &Model) -> Vec<(String, String)> {
+    let rows = (alerts::SCREEN.table)(model).rows.into_iter();
+    rows.map(|row| (row.id, row.cells.get(1).cloned().unwrap_or_default())).collect()
+}
+
 /// Whether this screen is in the second line.
 pub fn tabs() -> impl Iterator<Item = &'static Screen> {
     SCREENS.iter().filter(|screen| screen.key.is_some())

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::LEAVE;
+use super::keep::Keeper;
 use crate::base::{Clock as _, SystemClock};
 use crate::console::wire::{self, Bye, Hello};
 
@@ -129,6 +130,7 @@ struct Client {
     typed: mpsc::Receiver<Vec<u8>>,
     resized: Signal,
     stops: [Signal; 3],
+    keeper: Keeper,
 }
 
 impl Client {
@@ -142,6 +144,7 @@ impl Client {
                 signal(SignalKind::hangup())?,
                 signal(SignalKind::interrupt())?,
             ],
+            keeper: Keeper::default(),
         })
     }
 
@@ -157,6 +160,7 @@ impl Client {
         let raw = if self.hello.plain { None } else { Some(Raw::enter()?) };
         let mut frames = frames(reader);
         let [terminated, hung_up, interrupted] = &mut self.stops;
+        let mut more = true;
         let ended = loop {
             let sent = tokio::select! {
                 frame = frames.recv() => match frame {
@@ -172,12 +176,19 @@ impl Client {
                         self.hello.screen = String::from_utf8(name).ok();
                         Ok(())
                     }
-                    // Of a newer server.
-                    Some(_) => Ok(()),
+                    Some((kind, bytes)) => match keep(&mut self.keeper, kind, &bytes) {
+                        Some(kept) => say(&mut writer, wire::KEPT, &kept).await,
+                        None => Ok(()),
+                    },
                     None => break Attached::Lost,
                 },
-                bytes = self.typed.recv() => match bytes {
+                bytes = self.typed.recv(), if more => match bytes {
                     Some(bytes) => say(&mut writer, wire::BYTES, &bytes).await,
+                    // A script has said all; what is answered to that is still to come.
+                    None if self.hello.plain => {
+                        more = false;
+                        say(&mut writer, wire::BYTES, wire::NO_MORE.as_bytes()).await
+                    }
                     None => break Attached::Signal,
                 },
                 _ = self.resized.recv() => {
@@ -221,6 +232,24 @@ impl Client {
             }
         }
     }
+}
+
+/// Takes a frame of a file, and says at its end what became of it.
+fn keep(keeper: &mut Keeper, kind: u8, bytes: &[u8]) -> Option<Vec<u8>> {
+    match kind {
+        wire::FILE => {
+            let folder = std::env::current_dir().unwrap_or_default();
+            keeper.begin(&folder, &String::from_utf8_lossy(bytes));
+        }
+        wire::PIECE => keeper.piece(bytes),
+        wire::END => {
+            let kept = keeper.end(&String::from_utf8_lossy(bytes))?;
+            return serde_json::to_vec(&kept).ok();
+        }
+        // Of a newer server.
+        _ => {}
+    }
+    None
 }
 
 async fn say(to: &mut (impl AsyncWrite + Unpin), kind: u8, bytes: &[u8]) -> io::Result<()> {

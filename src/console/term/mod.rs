@@ -3,6 +3,7 @@
 
 mod attach;
 mod backend;
+mod keep;
 mod keys;
 
 pub use attach::{Again, Attached, Wishes, attach, restore};

@@ -1,5 +1,6 @@
 //! Work that is done now and then, apart from publishing.
 
+mod alerts;
 mod backup;
 mod disk;
 mod erasure;
@@ -18,6 +19,7 @@ use crate::service::Services;
 
 /// Starts every worker; each ends at `stop`, between two rounds.
 pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &CancellationToken) {
+    spawner(Box::pin(alerts::run(Arc::clone(services), stop.clone())));
     if services.backups.settings().is_set() {
         spawner(Box::pin(backup::run(Arc::clone(services), stop.clone())));
     }

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::super::channels::{Asking, told};
 use super::super::shown::Page;
 use super::super::{Administrator, Services, no, refused, trouble};
-use crate::base::{Code, Problem, Secret, Wrong, limits};
-use crate::domain::connection::App;
+use crate::base::{Code, Problem, Secret, Timestamp, Wrong, limits};
+use crate::domain::connection::{App, Heard};
 use crate::networks::{self, Call, CallError, Facts, Network, Oauth};
 
 /// An application, as people see it.
@@ -22,6 +22,11 @@ pub struct AppShown {
     pub set: bool,
     pub client_id: Option<String>,
     pub set_at: Option<String>,
+    /// When its secret was changed, if it was since.
+    pub rotated_at: Option<String>,
+    /// `ok` or `refused`, as the network said last; null before it was asked.
+    pub tested: Option<&'static str>,
+    pub tested_at: Option<String>,
     /// What the network must be told, to the letter, where people are sent back to.
     pub redirect_uri: String,
     /// What people are asked to grant.
@@ -82,12 +87,15 @@ impl Services {
 
     fn app_shown(&self, network: &str, oauth: &Oauth, app: Option<&App>) -> AppShown {
         let without = app.map(|app| app.without.as_slice()).unwrap_or_default();
-        let scopes = oauth.scopes(without);
+        let (scopes, heard) = (oauth.scopes(without), app.and_then(|app| app.heard));
         AppShown {
             network: network.to_owned(),
             set: app.is_some(),
             client_id: app.map(|app| app.client_id.clone()),
             set_at: app.map(|app| app.set_at.to_string()),
+            rotated_at: app.and_then(|app| app.rotated_at).map(|at| at.to_string()),
+            tested: heard.map(|heard| if heard.known { "ok" } else { "refused" }),
+            tested_at: heard.map(|heard| heard.at.to_string()),
             redirect_uri: self.redirect_text(network),
             scopes: scopes.into_iter().map(str::to_owned).collect(),
             console: oauth.console.to_owned(),
@@ -134,7 +142,18 @@ impl Services {
             let allowed = known.join(", ");
             return Err(Problem::field(format!("without[{at}]"), Wrong::NotOneOf { allowed }));
         }
-        let rest = move |_| Ok((new.client_id.clone(), new.without.clone()));
+        let (client_id, without) = (new.client_id, new.without);
+        let rest = move |old: Option<App>, set_at| {
+            Ok(App {
+                revision: old.map_or(0, |old| old.revision),
+                client_id: client_id.clone(),
+                secret: Vec::new(),
+                without: without.clone(),
+                set_at,
+                rotated_at: None,
+                heard: None,
+            })
+        };
         let app = self.put_app((by, "app.set"), word, rest, new.client_secret).await?;
         Ok(self.app_shown(word, oauth, Some(&app)))
     }
@@ -149,33 +168,34 @@ impl Services {
         let (network, oauth) = by_consent("network", network)?;
         let word = network.word();
         plain("client_secret", secret.reveal())?;
-        let keep = |old: Option<App>| match old {
-            Some(old) => Ok((old.client_id, old.without)),
+        let keep = |old: Option<App>, now| match old {
+            Some(old) => Ok(App { rotated_at: Some(now), heard: None, ..old }),
             None => Err(missing(word)),
         };
         let app = self.put_app((by, "app.rotated"), word, keep, secret).await?;
         Ok(self.app_shown(word, oauth, Some(&app)))
     }
 
+    /// Writes what becomes of the one before, with this secret and the next revision.
     async fn put_app(
         &self,
         (by, kind): (Administrator, &'static str),
         word: &'static str,
-        rest: impl Fn(Option<App>) -> Result<(String, Vec<String>), Problem> + Send + 'static,
+        rest: impl Fn(Option<App>, Timestamp) -> Result<App, Problem> + Send + 'static,
         secret: Secret<String>,
     ) -> Result<App, Problem> {
         let sealed = self.vault.seal(self.rng.as_ref(), &place(word), secret.reveal().as_bytes());
-        let (sealed, set_at) = (sealed.map_err(|error| unusable(&error))?, self.now());
+        let (sealed, now) = (sealed.map_err(|error| unusable(&error))?, self.now());
         let (services, actor) = (self.clone(), by.actor().word());
         let written = self.store.write(move |tx| {
             let key = word.to_owned();
             let old = tx.view().get_global::<App>(&key)?;
-            let revision = old.as_ref().map_or(1, |old| old.revision + 1);
-            let (client_id, without) = match rest(old) {
-                Ok(rest) => rest,
+            let mut app = match rest(old, now) {
+                Ok(app) => app,
                 Err(problem) => return no(problem),
             };
-            let app = App { revision, client_id, secret: sealed.clone(), without, set_at };
+            app.revision += 1;
+            app.secret.clone_from(&sealed);
             tx.put_global(&key, &app)?;
             services.note_change(tx, &by, kind, &[("network", word)])?;
             Ok(app)
@@ -217,17 +237,51 @@ impl Services {
             correlation: by.correlation(),
         };
         match oauth.test(&Call { app: Some(&app), ..self.call(&asking) }).await {
-            Ok(()) => Ok(self.app_shown(word, oauth, Some(&row))),
+            Ok(()) => {
+                let heard = Some(self.app_heard(word, row.revision, true).await?);
+                Ok(self.app_shown(word, oauth, Some(&App { heard, ..row })))
+            }
             Err(CallError::Refused(said)) if said.code == "app_refused" => {
+                self.app_heard(word, row.revision, false).await?;
                 Err(Problem::new(Code::AppRefused).with("network", word).with("said", said.detail))
             }
             Err(error) => Err(told(error)),
         }
     }
 
+    /// Keeps what a network said of an application, unless another has taken its place meanwhile.
+    pub(in crate::service) async fn app_heard(
+        &self,
+        word: &str,
+        revision: u64,
+        known: bool,
+    ) -> Result<Heard, Problem> {
+        let (key, heard) = (word.to_owned(), Heard { at: self.now(), known });
+        let written = self.store.write(move |tx| {
+            let app = tx.view().get_global::<App>(&key)?;
+            if let Some(app) = app.filter(|app| app.revision == revision) {
+                tx.put_global(&key, &App { heard: Some(heard), ..app })?;
+            }
+            Ok(())
+        });
+        written.await.map_err(refused)?;
+        if !known {
+            tracing::warn!(network = word, "the network does not know this application");
+        }
+        Ok(heard)
+    }
+
     async fn app_row(&self, network: &str) -> Result<Option<App>, Problem> {
         let key = network.to_owned();
         self.store.read(move |view| view.get_global::<App>(&key)).await.map_err(trouble)
+    }
+
+    /// The networks that do not know their application any more.
+    pub(in crate::service) async fn apps_refused(&self) -> Result<Vec<String>, Problem> {
+        let rows = self.store.read(|view| view.scan_global::<App>(None, limits::PAGE_MAX)).await;
+        let refused = |app: &App| app.heard.is_some_and(|heard| !heard.known);
+        let rows = rows.map_err(trouble)?.into_iter().filter(|(_, app)| refused(app));
+        Ok(rows.map(|(word, _)| word).collect())
     }
 
     /// The networks that have an application.

@@ -152,7 +152,13 @@ impl Services {
         let asked = oauth.scopes(&app_row.without);
         let credential = match oauth.redeem(&call, code, verifier.as_ref(), &asked).await {
             Ok(credential) => credential,
-            Err(error) => return Ok(Err(not_granted(network, error))),
+            Err(error) => {
+                let why = not_granted(network, error);
+                if why == Refused::App {
+                    self.app_heard(network.word(), app_row.revision, false).await?;
+                }
+                return Ok(Err(why));
+            }
         };
         let grant = oauth::grant(&credential, &asked, self.now());
         let missing = oauth.missing(&grant.scopes);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::{Timestamp, WorkspaceId};
-use crate::domain::chain::{Head, Link, hex, unhex};
+use crate::domain::chain::{Fault, Head, Link, hex, unhex};
 use crate::domain::event::{Actor, Event};
 use crate::store::rows::{Chained, ChainedEvent};
 
@@ -64,6 +64,31 @@ impl EventShown {
         let sound = ChainedEvent { previous, event }.hash().ok()? == hash;
         let link = Link { sequence: self.sequence, previous, hash, sound };
         Some((self.workspace.parse().ok()?, link))
+    }
+}
+
+/// What a walk over the whole chain came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckShown {
+    /// Nothing was changed, cut out, moved or added.
+    pub whole: bool,
+    pub events: u64,
+    /// Its end, to be noted down elsewhere; or what is wrong first, and with which number.
+    pub head: Option<String>,
+    pub wrong: Option<&'static str>,
+    pub number: Option<u64>,
+}
+
+impl CheckShown {
+    pub(super) fn of(events: u64, verdict: Result<Head, Fault>) -> Self {
+        let fault = verdict.err();
+        Self {
+            whole: verdict.is_ok(),
+            events,
+            head: verdict.ok().map(|head| head.to_string()),
+            wrong: fault.map(|fault| fault.what.word()),
+            number: fault.map(|fault| fault.sequence),
+        }
     }
 }
 

@@ -43,6 +43,7 @@ pub use seen::{
     InvitationShown, LinkShown, Opened, RecoveryCodes, SecurityShown, SessionShown, UserShown,
 };
 pub use sessions::SESSION_PREFIX;
+pub(super) use sessions::last_seen;
 pub use sign_in::Credentials;
 
 /// Workspaces of a user that are told what became of their account.

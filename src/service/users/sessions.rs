@@ -42,6 +42,14 @@ pub(super) fn all(view: &View<'_>, user: UserId) -> Result<Vec<Session>, Error> 
     Ok(view.scan_global_span::<Session>(&span)?.into_iter().map(|(_, session)| session).collect())
 }
 
+/// When a session of theirs was last used.
+pub(in crate::service) fn last_seen(
+    view: &View<'_>,
+    user: UserId,
+) -> Result<Option<Timestamp>, Error> {
+    Ok(all(view, user)?.into_iter().map(|session| session.used_at).max())
+}
+
 /// Removes a session with its tokens.
 pub(super) fn remove(tx: &mut Tx<'_>, session: &Session) {
     tx.delete_global::<Session>(&(session.user, session.id));

@@ -106,6 +106,10 @@ impl Caller<'_> {
                 let access = self.enter::<Manage>(workspace).await?;
                 shown(services.event_head(&access).await?)
             }
+            "check" => {
+                let access = self.enter::<Manage>(workspace).await?;
+                shown(services.check_events(&access).await?)
+            }
             // It needs a file to be put in.
             _ => Err(Problem::field("to", Wrong::Missing)),
         }

@@ -1,6 +1,7 @@
 //! The one table of verbs: noun, verb, right, arguments. The command line, the admin socket and
 //! the console's palette read it. Must not render anything.
 
+mod alerts;
 mod connections;
 mod files;
 mod host;
@@ -99,12 +100,15 @@ const MEMBER: &[&str] = &["user", "role", "channels", "joined_at", "suspended_at
 const KEY: &[&str] =
     &["id", "name", "scopes", "channels", "created_at", "expires_at", "revoked_at"];
 
-const APP: &[&str] = &["network", "set", "client_id", "set_at", "redirect_uri"];
+const APP: &[&str] = &["network", "set", "client_id", "set_at", "tested", "redirect_uri"];
 const CONNECTION: &[&str] = &["id", "network", "channel", "state", "reason", "expires_at"];
 const REFRESHED: &[&str] = &["channel", "network", "result", "code"];
 const NETWORK: Arg = arg("network", Word, "which network, see `app list`");
 const CLIENT_SECRET: Arg =
     arg("client-secret", Secret, "the secret that the network shows with it");
+
+const ALERT: &[&str] = &["id", "level", "state", "by", "until", "what", "look"];
+const ALERT_ID: Arg = arg("id", Word, "what it is called, see `alert list`");
 
 const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
 const JOB: &[&str] = &["name", "state", "began_at", "next_at", "runs", "failed"];
@@ -125,6 +129,13 @@ const fn verb(
 #[rustfmt::skip]
 pub const VERBS: &[Verb] = &[
     verb(("status", "", ""), "One screen: is it healthy, what is late, what waits for a person", &[], &[]),
+    verb(("alert", "list", ""), "What is wrong now, worst first, and what shows its cause", &[], ALERT),
+    verb(("alert", "acknowledge", ""), "Say that it was seen: it bothers nobody until it is worse or over", &[ALERT_ID], ALERT),
+    verb(("alert", "silence", ""), "The same for a while, such as a maintenance", &[
+        ALERT_ID,
+        arg("minutes", Required, "how long, at most 43200 (30 days)"),
+    ], ALERT),
+    verb(("alert", "reopen", ""), "Take that back", &[ALERT_ID], ALERT),
     verb(("config", "reload", ""), "Read the settings again and apply what can change while it runs", &[], &[]),
     verb(("log", "level", ""), "Change which lines are logged, until the next reload or restart", &[
         arg("level", Word, "such as debug, or info,carillon::engine=debug"),
@@ -330,6 +341,7 @@ pub const VERBS: &[Verb] = &[
     verb(("event", "activity", "read"), "What was changed and what became of posts, newest first", PAGE, ACTIVITY),
     verb(("event", "show", "admin"), "One event, with its hashes", &[arg("number", Word, "its number")], EVENT),
     verb(("event", "head", "admin"), "The last event's number and hash, to be noted down elsewhere", &[], &[]),
+    verb(("event", "check", "admin"), "Make every hash of the chain again, as it is stored now", &[], &[]),
     verb(("event", "export", "admin"), "Write the chain to a file that `event verify` checks", &[
         arg("format", Optional, "jsonl (the default) or csv"),
         arg("after", Optional, "only those after the event of this number"),
@@ -359,6 +371,7 @@ pub fn noun_named(noun: &str, arg: &str) -> Option<&'static str> {
         ("delivery", "id") => Some("delivery"),
         ("key", "id") => Some("key"),
         ("job", "name") => Some("job"),
+        ("alert", "id") => Some("alert"),
         ("network", "name") | ("channel" | "app", "network") => Some("network"),
         _ => None,
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::super::backups::restored_from;
 use super::super::{
     Access, AssetChange, Brought, ChannelChange, DeliveryFilter, MediaMode, NewImport, NewKey,
     NewPost, Order, PostChange, PostFilter, Services, When, words,
@@ -18,8 +17,7 @@ use crate::domain::access::{
     Entrust, HandOut, Manage, Publish, Read, Right, Scope as KeyScope, Write,
 };
 use crate::domain::post::PartDraft;
-use crate::domain::publish::State;
-use crate::store::{Backlog, Layout, Operator};
+use crate::store::Operator;
 
 pub(super) type Answer = Result<Value, Problem>;
 
@@ -201,7 +199,8 @@ impl Caller<'_> {
     async fn installation(&self, noun: &str, verb: &str, words: &Words<'_>) -> Answer {
         let (services, operator) = (self.services, self.operator);
         match (noun, verb) {
-            ("status", _) => self.status().await,
+            ("status", _) => services.status().await,
+            ("alert", _) => self.alert(verb, words).await,
             ("setup-link", _) => shown(services.setup_link(operator).await?),
             ("user", _) => self.user(verb, words).await,
             ("host", _) => self.host(verb, words).await,
@@ -264,58 +263,6 @@ impl Caller<'_> {
             }
             _ => shown(services.all_workspaces(operator, None, limits::PAGE_MAX).await?),
         }
-    }
-
-    async fn status(&self) -> Answer {
-        let services = self.services;
-        let now = services.now();
-        let (overdue, backlog, restored) = services
-            .store
-            .read(move |view| {
-                let overdue = view.timers(None, now, limits::SCAN_MAX)?.len();
-                Ok((overdue, Backlog::read(view)?, restored_from(view)?))
-            })
-            .await
-            .map_err(super::super::trouble)?;
-        let mut paused: Vec<String> = services.paused_networks().await?.into_iter().collect();
-        paused
-            .iter_mut()
-            .filter(|name| name.is_empty())
-            .for_each(|all| "everything".clone_into(all));
-        let behind = services.catching_up.get();
-        let circuits = services.open_circuits();
-        let circuits: Vec<_> = circuits.iter().map(super::super::waits::circuit).collect();
-        let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
-        Ok(json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "schema": Layout::CURRENT.schema(),
-            "now": now,
-            "epoch": services.store.epoch(),
-            "store": if services.store.is_healthy() { "ok" } else { "failing" },
-            "media": if services.media_answers().await { "ok" } else { "failing" },
-            "publishing": if services.is_paused().await? { "paused" } else { "running" },
-            "paused": paused,
-            "stopped": services.stopped_networks().await?,
-            "paused_workspaces": backlog.paused_workspaces,
-            "paused_channels": backlog.paused_channels,
-            "late": overdue,
-            "catching_up": (behind.of > 0).then(|| format!("{} of {}", behind.done, behind.of)),
-            "being_sent": backlog.inflight,
-            "circuits": circuits,
-            "waits_for_a_person": {
-                "held": waiting(State::Held),
-                "failed": waiting(State::Failed),
-                "partial": waiting(State::Partial),
-                "channels_to_reconnect": backlog.reconnect_needed,
-            },
-            "disk": {
-                "state": services.room().word(),
-                "free_mib": services.store.space().map(|space| space.free / (1024 * 1024)),
-            },
-            "restored": restored,
-            "last_backup": services.last_backup().await.ok().flatten(),
-            "public_url": services.public_url.as_ref(),
-        }))
     }
 
     async fn people(

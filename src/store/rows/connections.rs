@@ -1,16 +1,42 @@
 //! Applications of networks, connections that are being made, and what was granted.
 
-use crate::base::{ChannelId, ConnectionId};
+use serde::Deserialize;
+
+use crate::base::{ChannelId, ConnectionId, Timestamp};
 use crate::domain::access::Reach;
 use crate::domain::connection::{App, Connection, Grant};
-use crate::store::record::{Global, Row, Scoped};
+use crate::store::record::{DecodeError, Global, Row, Scoped, decode_body};
 use crate::store::schema::Table;
 
 impl Row for App {
     /// The network's word.
     type Key = String;
     const TABLE: Table = Table::Apps;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self, DecodeError> {
+        match version {
+            1 => decode_body(body).map(|old: AppV1| Self {
+                revision: old.revision,
+                client_id: old.client_id,
+                secret: old.secret,
+                without: old.without,
+                set_at: old.set_at,
+                rotated_at: None,
+                heard: None,
+            }),
+            other => Err(DecodeError::UnknownVersion(other)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct AppV1 {
+    revision: u64,
+    client_id: String,
+    secret: Vec<u8>,
+    without: Vec<String>,
+    set_at: Timestamp,
 }
 
 impl Global for App {}

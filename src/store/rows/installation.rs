@@ -50,3 +50,23 @@ impl Row for Pause {
 }
 
 impl Global for Pause {}
+
+/// What an operator said of an alert. It holds until the alert is over, or worse than it was then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertMark {
+    pub by: Actor,
+    pub at: Timestamp,
+    /// How many of it there were.
+    pub count: u64,
+    /// Silenced, and until when; `None` when it was acknowledged.
+    pub until: Option<Timestamp>,
+}
+
+impl Row for AlertMark {
+    /// What the alert is called.
+    type Key = String;
+    const TABLE: Table = Table::AlertMarks;
+    const VERSION: u8 = 1;
+}
+
+impl Global for AlertMark {}

@@ -138,11 +138,20 @@ async fn an_application_is_set_tested_rotated_and_removed_while_it_runs() {
     let tested = house.verb(("app", "test"), None, json!({ "network": "x" })).await;
     assert_eq!((&tested["set"], &tested["client_id"]), (&json!(true), &json!(APP.0)));
     assert!(!tested.to_string().contains(APP.1), "the secret is never shown");
+    assert_eq!((&tested["tested"], &tested["rotated_at"]), (&json!("ok"), &Value::Null));
 
     let rotate = |secret: &str| json!({ "network": "x", "client-secret": secret });
     house.verb(("app", "rotate"), None, rotate("another-secret")).await;
     let wrong = refused(&house, ("app", "test"), json!({ "network": "x" })).await;
     assert_eq!(wrong, "app_refused");
+    let heard = house.verb(("app", "show"), None, json!({ "network": "x" })).await;
+    assert_eq!(heard["tested"], "refused");
+    assert!(heard["tested_at"].is_string() && heard["rotated_at"].is_string(), "{heard}");
+    let told = house.verb(("alert", "list"), None, json!({})).await;
+    assert_eq!(
+        (&told["items"][0]["id"], &told["items"][0]["look"]),
+        (&json!("apps"), &json!("app list"))
+    );
     {
         let mut world = house.world.lock().unwrap();
         let redirect = "https://carillon.example/oauth/x/callback";

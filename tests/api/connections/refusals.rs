@@ -206,6 +206,8 @@ async fn a_network_that_refuses_us_or_is_silent_is_told() {
     let mut browser = Browser::new(&house);
     let page = go(&house, &mut browser, &link, "username=acme").await;
     assert_eq!(reason(&house, &id).await, "failed app_refused");
+    let app = house.verb(("app", "show"), None, json!({ "network": "x" })).await;
+    assert_eq!(app["tested"], "refused", "{app}");
     assert!(browser.get(&page).await.text().contains("carillon app test x"));
     let right = json!({ "network": "x", "client-secret": APP.1 });
     house.verb(("app", "rotate"), None, right).await;

@@ -137,6 +137,9 @@ async fn blips_and_false_refusals_never_disconnect() {
     house.verb(("app", "rotate"), None, wrong).await;
     let refused = act(&house, &channel, "refresh").await;
     assert_eq!(refused.said(), "422 app_refused", "{}", refused.text());
+    // That is seen without anybody asking for a test.
+    let app = house.verb(("app", "show"), None, json!({ "network": "x" })).await;
+    assert_eq!(app["tested"], "refused", "{app}");
     assert_eq!(shown(&house, &channel).await["state"], "connected");
     house.verb(("app", "remove"), None, json!({ "network": "x" })).await;
     let refused = act(&house, &channel, "refresh").await;
