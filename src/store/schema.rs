@@ -233,6 +233,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Erasures as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::AlertMarks as usize + 1);
     }
 }

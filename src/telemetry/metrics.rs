@@ -513,6 +513,7 @@ mod tests {
         metrics.consoles(1);
         metrics.console_ended("left");
         metrics.console_bytes(2_985);
+        metrics.version_ends("linkedin", Timestamp::from_millis(1_000));
         metrics
     }
 

@@ -57,7 +57,8 @@ fn a_deleted_workspace_sends_nothing_and_is_erased_after_its_day() {
         Ok::<(), ()>(())
     });
     all.unwrap().unwrap();
-    assert_eq!(left, [Table::Events].into());
+    // What happened, and that it was erased.
+    assert_eq!(left, [Table::Events, Table::Erasures].into());
     stage.workspace = kept;
     stage.sim.pass(DAY * 2);
     assert_eq!(stage.copies(), [(format!("{KEYED} theirs"), 1)].into());
