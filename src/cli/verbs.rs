@@ -56,7 +56,9 @@ fn about(noun: &str) -> &'static str {
         "channel" => "Connected accounts",
         "media" => "Images and videos that posts show",
         "post" => "Write, edit, list, show, cancel posts",
-        _ => "What became of posts, one channel at a time",
+        "delivery" => "What became of posts, one channel at a time",
+        "erasure" => "What was erased of workspaces, and when",
+        _ => "",
     }
 }
 
@@ -250,4 +252,18 @@ fn secret(path: &str) -> std::io::Result<String> {
     }
     // Spaces may be part of a password; the end of the line is not.
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_noun_says_what_it_is_in_words_of_its_own() {
+        let mut said = std::collections::BTreeSet::new();
+        for noun in commands() {
+            let about = noun.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(about.len() > 4 && said.insert(about), "{}", noun.get_name());
+        }
+    }
 }
