@@ -298,6 +298,14 @@ fn confirm(seen: &SeenConnection, path: String, problem: Option<&Problem>) -> Re
     ));
     if let Some(handle) = &seen.again {
         asked.about.push(format!("It is to be {handle}, which was connected before."));
+    } else {
+        let known = |(handle, name): &(String, String)| {
+            format!(
+                "{handle} is connected already, as {name}: it stays that channel, and what it publishes \
+                 with is replaced by what you grant now."
+            )
+        };
+        asked.about.extend(seen.renews.iter().map(known));
     }
     if !seen.lacks.is_empty() {
         asked.about.push(format!(

@@ -138,6 +138,10 @@ impl Services {
             return Err(Problem::field("without", Wrong::TooLong { max, actual, unit: "items" }));
         }
         let unknown = new.without.iter().position(|scope| !known.contains(&scope.as_str()));
+        if let (Some(_), true) = (unknown, known.is_empty()) {
+            let why = "is not for this network, which lets nothing be left out";
+            return Err(Problem::field("without", Wrong::NotPossible { why }));
+        }
         if let Some(at) = unknown {
             let allowed = known.join(", ");
             return Err(Problem::field(format!("without[{at}]"), Wrong::NotOneOf { allowed }));

@@ -160,6 +160,9 @@ impl Services {
                 return Ok(Err(why));
             }
         };
+        if app_row.heard.is_some_and(|heard| !heard.known) {
+            self.app_heard(network.word(), app_row.revision, true).await?;
+        }
         let grant = oauth::grant(&credential, &asked, self.now());
         let missing = oauth.missing(&grant.scopes);
         if !missing.is_empty() {

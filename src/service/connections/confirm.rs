@@ -127,6 +127,25 @@ fn known(
     Ok(rows.filter_map(|(id, channel)| Some((channel.account?.remote_id, id))).collect())
 }
 
+/// The handles among `offers` whose account has a channel, and its name.
+pub(super) fn renewed(
+    view: &View<'_>,
+    scope: &Scope,
+    network: &str,
+    offers: &[Offer],
+) -> Result<Vec<(String, String)>, Error> {
+    let known = if offers.is_empty() { BTreeMap::new() } else { known(view, scope, network)? };
+    let mut renewed = Vec::new();
+    for Offer { account, .. } in offers {
+        if let Some(id) = known.get(&account.remote_id)
+            && let Some(channel) = view.get::<Channel>(scope, id)?
+        {
+            renewed.push((account.handle.clone(), channel.name));
+        }
+    }
+    Ok(renewed)
+}
+
 /// What is written, all or nothing.
 struct Confirmed {
     connection: ConnectionId,

@@ -118,6 +118,8 @@ pub struct Seen {
     /// Whether it can be begun anew.
     pub open: bool,
     pub offers: Vec<Offer>,
+    /// Of these, the handles that have a channel already, and its name: its credential is replaced.
+    pub renews: Vec<(String, String)>,
     /// Scopes for reading numbers that were not granted.
     pub lacks: Vec<String>,
 }
@@ -489,6 +491,7 @@ fn seen(
         Stage::Granted { offers, grant, .. } => (None, offers.clone(), grant.lacks.clone()),
         _ => (None, Vec::new(), Vec::new()),
     };
+    let renews = confirm::renewed(view, scope, &row.network, &offers)?;
     Ok(Some(Seen {
         workspace: workspace.name,
         network: network.word(),
@@ -498,6 +501,7 @@ fn seen(
         why,
         open: row.is_open(now),
         offers,
+        renews,
         lacks,
     }))
 }

@@ -247,6 +247,40 @@ async fn somebody_without_an_account_connects_by_a_link_once() {
     assert_eq!(revoked.said(), "409 connection_over");
 }
 
+/// What is there is named before it changes; and a code that was taken shows that the application is
+/// known again.
+#[tokio::test]
+async fn an_account_that_has_a_channel_keeps_it_and_the_page_says_so() {
+    let house = House::new().await;
+    set_app(&house).await;
+    let channel = connected(&house, "acme").await;
+    let app = |secret: &str| {
+        let redirect = "https://carillon.example/oauth/x/callback";
+        house.world.lock().unwrap().x(X).unwrap().authority.add_app(APP.0, secret, redirect);
+    };
+    app("another-secret");
+    assert_eq!(refused(&house, ("app", "test"), json!({ "network": "x" })).await, "app_refused");
+    app(APP.1);
+    let tested = async || {
+        let shown = house.verb(("app", "show"), None, json!({ "network": "x" })).await;
+        text(&shown["tested"])
+    };
+    assert_eq!(tested().await, "refused");
+
+    let (_, link) = new_link(&house, &json!({ "network": "x", "name": "Other" })).await;
+    let mut browser = Browser::new(&house);
+    let page = go(&house, &mut browser, &link, "username=acme").await;
+    let asked = browser.get(&page).await;
+    check(&asked);
+    assert!(asked.text().contains("@acme is connected already, as @acme"), "{}", asked.text());
+    assert_eq!(tested().await, "ok");
+    assert_eq!(browser.post(&page, "account=2244994945").await.status, 303);
+    let channels = house.get("/channels").await.json();
+    let channels = channels["items"].as_array().unwrap();
+    assert_eq!(channels.len(), 1);
+    assert_eq!((text(&channels[0]["id"]), text(&channels[0]["name"])), (channel, "@acme".into()));
+}
+
 #[tokio::test]
 async fn a_person_connects_in_their_session_by_the_page_and_by_the_api() {
     let house = House::new().await;
