@@ -20,7 +20,7 @@ struct Stage {
     server: Server,
     world: Arc<Mutex<World>>,
     extra: [String; 2],
-    _place: tempfile::TempDir,
+    place: tempfile::TempDir,
 }
 
 impl Stage {
@@ -31,7 +31,9 @@ impl Stage {
         let base = format!("http://{at}");
         {
             let mut world = world.lock().unwrap();
-            let settings = linkedin::Settings::new(&format!("{base}/linkedin"));
+            let mut settings = linkedin::Settings::new(&format!("{base}/linkedin"));
+            // Whoever posts as a member cannot see that it takes longer, and tries again in a minute.
+            settings.video_processing = Duration::ZERO;
             world.add_linkedin("linkedin", settings);
             world.add_account("linkedin", "acme", "unused", "openid").unwrap();
         }
@@ -51,7 +53,7 @@ impl Stage {
             authority.rules = Rules { access_life: LIFE, ..rules };
         }
         assert!(set_app_of(&server, network, "my-secret"));
-        Self { server, world, extra, _place: place }
+        Self { server, world, extra, place }
     }
 
     fn trades(&self) -> usize {
@@ -150,6 +152,16 @@ fn killed_while_a_token_of_linkedin_is_renewed() {
     stage.server.published("acme", &post);
     assert_eq!(stage.channel()["state"], "connected");
     assert_eq!(stage.texts(), ["Renewed after all"]);
+    // And whatever else goes to LinkedIn: a document, and a comment under it.
+    let file = stage.place.path().join("menu.pdf");
+    std::fs::write(&file, support::media::pdf()).unwrap();
+    let upload = ["media", "upload", file.to_str().unwrap(), "-w", "acme", "--alt", "The menu"];
+    let asset = stage.server.json(&upload)["id"].as_str().unwrap().to_owned();
+    let create = ["post", "create", "-w", "acme", "--channel", &id, "--now", "--media", &asset];
+    let texts = ["--text", "What there is", "--text", "Until Friday"];
+    let post = stage.server.json(&[&create[..], &texts[..]].concat());
+    stage.server.published("acme", post["deliveries"][0]["id"].as_str().unwrap());
+    assert_eq!(stage.texts(), ["Renewed after all", "What there is", "Until Friday"]);
     let before = stage.trades();
     let gone = stage.server.run(&["channel", "remove", &id, "-w", "acme"]);
     assert!(gone.status.success(), "{gone:?}");

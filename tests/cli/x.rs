@@ -42,7 +42,7 @@ fn a_post_goes_out_through_four_keys_that_were_pasted() {
     let text = |allow: &str| {
         format!(
             "[outbound]\nallow = [{allow}]\n[networks.x]\napi_url = \"http://{at}/x\"\n\
-             web_url = \"http://{at}\"\n"
+             web_url = \"http://{at}\"\npost_usd = \"0.02\"\n"
         )
     };
     // An address that nobody may call must be listed, whoever names it.
@@ -84,4 +84,10 @@ fn a_post_goes_out_through_four_keys_that_were_pasted() {
     let remote = shown["parts"][0]["remote_id"].as_str().unwrap();
     assert_eq!(shown["permalink"], format!("http://{at}/acme/status/{remote}"), "{shown}");
     assert_eq!(world.lock().unwrap().journal().len(), 1);
+    let spent = &server.json(&["plan", "show", "-w", "acme"])["spent"][0];
+    assert_eq!(
+        (spent["posts"].as_u64(), spent["usd"].as_str()),
+        (Some(1), Some("0.02")),
+        "{spent}"
+    );
 }
