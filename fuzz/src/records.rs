@@ -16,7 +16,7 @@ use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AlertMark, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent,
     ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged,
-    KeyHash, Link, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation,
+    KeyHash, Link, MediaTotal, Membership, Meta, ObjectUse, OpenAlert, Orphan, Pause, Preparation,
     PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer,
     Upload, Usage, WrappedKey,
 };
@@ -90,6 +90,7 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<Administers>(),
         row::<Erasure>(),
         row::<AlertMark>(),
+        row::<OpenAlert>(),
     ]
 }
 

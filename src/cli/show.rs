@@ -12,7 +12,7 @@ use crate::base::is_hidden;
 use crate::service::Verb;
 
 /// Columns of free text are cut here; what is copied from a table must be whole.
-const FREE_TEXT: [&str; 4] = ["name", "text", "channel_name", "cause"];
+const FREE_TEXT: [&str; 5] = ["name", "text", "channel_name", "cause", "said"];
 const CELL: usize = 60;
 
 /// Why standard output could not be written, the first time.
@@ -122,6 +122,7 @@ fn cell(item: &Value, column: &str) -> String {
         }
         ("due", None) => plain(&item["schedule"]["due"]),
         ("cause", None) => cause(item),
+        ("said", None) => said(item),
         (_, value) => value.map(plain).unwrap_or_default(),
     };
     let text = clean(&text);
@@ -142,6 +143,15 @@ fn cause(delivery: &Value) -> String {
     let failed = of("parts").map(|part| &part["failure"]).find(|failure| failure.is_object());
     let tried = || of("attempts").next_back().filter(|_| delivery["state"] != "published");
     failed.or_else(tried).map(said).unwrap_or_default().trim_start_matches(": ").to_owned()
+}
+
+/// What was said of an alert last, and by whom.
+fn said(alert: &Value) -> String {
+    let comments = alert["comments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let Some(last) = comments.last() else { return String::new() };
+    let more = comments.len() - 1;
+    let more = if more > 0 { format!(" (+{more})") } else { String::new() };
+    format!("{} ({}){more}", plain(&last["text"]), plain(&last["by"]))
 }
 
 fn plain(value: &Value) -> String {

@@ -37,7 +37,7 @@ pub(super) fn commands() -> Vec<Command> {
 
 fn about(noun: &str) -> &'static str {
     match noun {
-        "alert" => "What is wrong now: list, acknowledge, silence",
+        "alert" => "What is wrong now: list, acknowledge, silence, comment",
         "app" => "This installation as an application of networks that ask for one",
         "config" => "Show, explain, check and reload settings",
         "backup" => "Make, list, check and restore backups",

@@ -45,7 +45,8 @@ impl Command {
             let arg = verb.and_then(|verb| verb.args.iter().find(|arg| arg.name == name));
             let word = match (arg.map(|arg| arg.kind), value) {
                 (Some(ArgKind::Secret), _) => format!("--{name}-file -"),
-                (Some(ArgKind::Word), Value::String(text)) => text.clone(),
+                (Some(ArgKind::Word), Value::String(text)) if !text.contains(' ') => text.clone(),
+                (Some(ArgKind::Word), Value::String(text)) => format!("'{text}'"),
                 (_, Value::Bool(true)) => format!("--{name}"),
                 (_, Value::String(text)) => format!("--{name} '{text}'"),
                 (_, Value::Array(items)) => {

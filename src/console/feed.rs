@@ -103,7 +103,7 @@ impl Feed {
         let overview = services.overview(operator, BOUNDS).await?;
         // Both or neither: a header must not say other numbers than the lists below it.
         snap.status = status.with_counts_of(&overview);
-        snap.marks = services.alert_marks().await?;
+        snap.alerts = services.kept_alerts().await?;
         snap.overview = Arc::new(overview);
         snap.networks = services.networks().await?.items;
         let looks = Administrator::of_operator(operator, correlation);

@@ -367,7 +367,7 @@ fn only(model: &Model) -> Option<String> {
 }
 
 /// Verbs that only look, whatever right they take.
-const LOOKS: [&str; 6] = ["list", "show", "head", "check", "links", "sessions"];
+const LOOKS: [&str; 7] = ["list", "show", "head", "check", "links", "sessions", "installation"];
 
 /// Whether a verb changes anything.
 pub fn changes(noun: &str, verb: &str) -> bool {

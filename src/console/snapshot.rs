@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::clean::add;
 use crate::base::Timestamp;
 use crate::service::shown::NetworkShown;
-use crate::service::{AlertMarks, AppShown, BackupShown, Happened, Job, Of, Overview, Waiting};
+use crate::service::{AppShown, BackupShown, Happened, Job, KeptAlerts, Of, Overview, Waiting};
 use crate::telemetry::metrics::ByNetwork;
 
 /// How the program is, as the verb `status` says it.
@@ -21,8 +21,8 @@ pub struct Snapshot {
     pub at: Timestamp,
     pub host: Arc<str>,
     pub status: Status,
-    /// What operators said of alerts.
-    pub marks: AlertMarks,
+    /// Since when alerts are open, and what operators said of them.
+    pub alerts: KeptAlerts,
     pub overview: Arc<Overview>,
     /// Posts of the weeks around now, by time.
     pub calendar: Arc<[Of<Waiting>]>,

@@ -1,6 +1,6 @@
 //! What is wrong now and waits for a person, worst first: read off the same state as everything
-//! else, so that nothing is wrong without being told. What operators said of it is kept, until it is
-//! over or gets worse. Must not put anything right.
+//! else, so that nothing is wrong without being told. Since when, and what operators said of it, is
+//! kept until it is over. Must not put anything right.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::shown::Page;
 use super::status::Health;
 use super::{Services, no, refused, trouble};
-use crate::base::{Code, Problem, Timestamp, Wrong, limits};
-use crate::store::Operator;
-use crate::store::rows::AlertMark;
+use crate::base::{Code, CorrelationId, Problem, Timestamp, Wrong, limits};
+use crate::store::rows::{AlertComment, AlertMark, OpenAlert};
+use crate::store::{Error, Operator, Tx};
 
 /// How soon somebody must look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +57,26 @@ pub struct Facts<'a> {
 /// What operators said of alerts, by what those are called.
 pub type Marks = BTreeMap<String, AlertMark>;
 
+/// Since when alerts are open, and what operators say of them.
+pub type Opens = BTreeMap<String, OpenAlert>;
+
+/// All that is kept of alerts, as of one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    pub marks: Marks,
+    pub open: Opens,
+}
+
+/// What became of a look at what is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// Alerts that are new, or over.
+    pub began: usize,
+    pub over: usize,
+    /// Marks that count no more.
+    pub lapsed: usize,
+}
+
 /// An alert, as people see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AlertShown {
@@ -65,15 +85,30 @@ pub struct AlertShown {
     pub level: &'static str,
     pub what: String,
     pub count: u64,
+    /// Since when it is open; seconds after it began nobody has noted that yet.
+    pub since: Option<String>,
     /// `open`, `acknowledged` or `silenced`.
     pub state: &'static str,
     /// Who said so, when, and until when it is silenced.
     pub by: Option<String>,
     pub at: Option<String>,
     pub until: Option<String>,
+    /// What operators say of it, the newest last.
+    pub comments: Vec<CommentShown>,
     /// What shows its cause, after `carillon`.
     pub look: &'static str,
 }
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CommentShown {
+    pub by: String,
+    pub at: String,
+    pub text: String,
+}
+
+/// Comments of an alert that are kept, and the characters of one.
+const COMMENTS: usize = 20;
+const COMMENT_CHARS: usize = 500;
 
 /// As long as a maintenance may take.
 const LONGEST_MINUTES: u64 = 30 * 24 * 60;
@@ -140,13 +175,20 @@ fn holds(mark: &AlertMark, alert: &Alert, now: Timestamp) -> bool {
 
 impl Alert {
     /// With what was said of it.
-    pub fn shown(self, marks: &Marks, now: Timestamp) -> AlertShown {
-        let mark = marks.get(self.id).filter(|mark| holds(mark, &self, now));
+    pub fn shown(self, kept: &Kept, now: Timestamp) -> AlertShown {
+        let mark = kept.marks.get(self.id).filter(|mark| holds(mark, &self, now));
+        let open = kept.open.get(self.id);
+        let comment = |said: &AlertComment| CommentShown {
+            by: said.by.word(),
+            at: said.at.to_string(),
+            text: said.text.clone(),
+        };
         AlertShown {
             id: self.id,
             level: self.level.word(),
             what: self.what,
             count: self.count,
+            since: open.map(|open| open.since.to_string()),
             state: match mark {
                 None => "open",
                 Some(AlertMark { until: Some(_), .. }) => "silenced",
@@ -155,17 +197,37 @@ impl Alert {
             by: mark.map(|mark| mark.by.word()),
             at: mark.map(|mark| mark.at.to_string()),
             until: mark.and_then(|mark| mark.until).map(|until| until.to_string()),
+            comments: open
+                .map(|open| open.comments.iter().map(comment).collect())
+                .unwrap_or_default(),
             look: self.look,
         }
     }
 }
 
+/// The comment, or what is wrong with it.
+fn comment(text: &str) -> Result<String, Problem> {
+    let (text, max) = (text.trim(), COMMENT_CHARS);
+    if text.is_empty() {
+        return Err(Problem::field("text", Wrong::Empty));
+    }
+    let actual = text.chars().count();
+    if actual > max {
+        return Err(Problem::field("text", Wrong::TooLong { max, actual, unit: "characters" }));
+    }
+    if text.chars().any(char::is_control) {
+        let expected = "one line, without control characters".to_owned();
+        return Err(Problem::field("text", Wrong::BadFormat { expected }));
+    }
+    Ok(text.to_owned())
+}
+
 impl Services {
     /// What is wrong now, with what was said of it.
     pub async fn alerts(&self, _: Operator) -> Result<Page<AlertShown>, Problem> {
-        let (marks, now) = (self.alert_marks().await?, self.now());
+        let (kept, now) = (self.kept_alerts().await?, self.now());
         let all = self.wrong().await?.into_iter();
-        Ok(Page { items: all.map(|alert| alert.shown(&marks, now)).collect(), next: None })
+        Ok(Page { items: all.map(|alert| alert.shown(&kept, now)).collect(), next: None })
     }
 
     async fn wrong(&self) -> Result<Vec<Alert>, Problem> {
@@ -178,15 +240,30 @@ impl Services {
         Ok(alerts(Facts { health: &health, jobs_failed, apps_refused: &refused }))
     }
 
-    pub async fn alert_marks(&self) -> Result<Marks, Problem> {
-        let rows = self.store.read(|view| view.scan_global::<AlertMark>(None, limits::PAGE_MAX));
-        Ok(rows.await.map_err(trouble)?.into_iter().collect())
+    /// What is kept of alerts.
+    pub async fn kept_alerts(&self) -> Result<Kept, Problem> {
+        let rows = self.store.read(|view| {
+            let marks = view.scan_global::<AlertMark>(None, limits::PAGE_MAX)?;
+            let open = view.scan_global::<OpenAlert>(None, limits::PAGE_MAX)?;
+            Ok(Kept { marks: marks.into_iter().collect(), open: open.into_iter().collect() })
+        });
+        rows.await.map_err(trouble)
+    }
+
+    /// The alert of this name, if it is open.
+    async fn open_alert(&self, id: &str) -> Result<Alert, Problem> {
+        let wrong = self.wrong().await?;
+        wrong.iter().find(|alert| alert.id == id).cloned().ok_or_else(|| {
+            let open: Vec<&str> = wrong.iter().map(|alert| alert.id).collect();
+            let allowed = if open.is_empty() { "none is open".to_owned() } else { open.join(", ") };
+            Problem::field("id", Wrong::NotOneOf { allowed })
+        })
     }
 
     /// Says that an open alert was seen; with `minutes`, that it is to be silent for so long.
     pub async fn mark_alert(
         &self,
-        operator: Operator,
+        (operator, correlation): (Operator, CorrelationId),
         id: &str,
         minutes: Option<u64>,
     ) -> Result<AlertShown, Problem> {
@@ -195,37 +272,71 @@ impl Services {
             return Err(Problem::field("minutes", Wrong::OutOfRange { min: 1, max }));
         }
         let now = self.now();
-        let wrong = self.wrong().await?;
-        let Some(alert) = wrong.iter().find(|alert| alert.id == id) else {
-            let open: Vec<&str> = wrong.iter().map(|alert| alert.id).collect();
-            let allowed = if open.is_empty() { "none is open".to_owned() } else { open.join(", ") };
-            return Err(Problem::field("id", Wrong::NotOneOf { allowed }));
-        };
+        let alert = self.open_alert(id).await?;
         let until = minutes.map(|minutes| now.plus(std::time::Duration::from_secs(60 * minutes)));
         let mark = AlertMark { by: operator.actor(), at: now, count: alert.count, until };
-        let (key, row) = (id.to_owned(), mark.clone());
-        self.store
-            .write(move |tx| tx.put_global(&key, &row).map_err(Into::into))
-            .await
-            .map_err(refused)?;
-        let actor = mark.by.word();
+        let kind = if until.is_some() { "alert.silenced" } else { "alert.acknowledged" };
+        let said = until.map(|until| ("until", until.to_string()));
+        let (services, who, key) = (self.clone(), (operator.actor(), correlation), alert.id);
+        let written = self.store.write(move |tx| {
+            tx.put_global(&key.to_owned(), &mark)?;
+            let data: Vec<(&str, &str)> =
+                said.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            services.note_installation(tx, who.clone(), (kind, key), &data)?;
+            Ok(())
+        });
+        written.await.map_err(refused)?;
+        let actor = operator.actor().word();
         tracing::info!(
             alert = id,
             actor,
             until = until.map(|at| at.to_string()),
             "an alert was seen"
         );
-        Ok(alert.clone().shown(&Marks::from([(id.to_owned(), mark)]), now))
+        Ok(alert.shown(&self.kept_alerts().await?, now))
     }
 
-    /// Takes back what was said of an alert.
-    pub async fn reopen_alert(&self, operator: Operator, id: &str) -> Result<AlertShown, Problem> {
-        let key = id.to_owned();
+    /// Says something of an open alert to the other operators; it is kept until the alert is over.
+    pub async fn comment_alert(
+        &self,
+        (operator, correlation): (Operator, CorrelationId),
+        id: &str,
+        text: &str,
+    ) -> Result<AlertShown, Problem> {
+        let text = comment(text)?;
+        let (alert, at) = (self.open_alert(id).await?, self.now());
+        let said = AlertComment { by: operator.actor(), at, text };
+        let (services, who, key) = (self.clone(), (operator.actor(), correlation), alert.id);
+        let written = self.store.write(move |tx| {
+            let before = tx.view().get_global::<OpenAlert>(&key.to_owned())?;
+            let new = OpenAlert { since: at, comments: Vec::new() };
+            let mut open = before.unwrap_or(new);
+            open.comments.push(said.clone());
+            let extra = open.comments.len().saturating_sub(COMMENTS);
+            drop(open.comments.drain(..extra));
+            tx.put_global(&key.to_owned(), &open)?;
+            let data = [("text", said.text.as_str())];
+            services.note_installation(tx, who.clone(), ("alert.commented", key), &data)?;
+            Ok(())
+        });
+        written.await.map_err(refused)?;
+        tracing::info!(alert = id, actor = operator.actor().word(), "an alert was commented on");
+        Ok(alert.shown(&self.kept_alerts().await?, self.now()))
+    }
+
+    /// Takes back what was said of an alert, but for the comments.
+    pub async fn reopen_alert(
+        &self,
+        (operator, correlation): (Operator, CorrelationId),
+        id: &str,
+    ) -> Result<AlertShown, Problem> {
+        let (services, who, key) = (self.clone(), (operator.actor(), correlation), id.to_owned());
         let removed = self.store.write(move |tx| {
             if tx.view().get_global::<AlertMark>(&key)?.is_none() {
                 return no(Problem::new(Code::NotFound).with("alert", &key));
             }
             tx.delete_global::<AlertMark>(&key);
+            services.note_installation(tx, who.clone(), ("alert.reopened", &key), &[])?;
             Ok(())
         });
         removed.await.map_err(refused)?;
@@ -233,34 +344,62 @@ impl Services {
         let open = self.wrong().await?.into_iter().find(|alert| alert.id == id);
         // It is over meanwhile.
         let open = open.ok_or_else(|| Problem::new(Code::NotFound).with("alert", id))?;
-        Ok(open.shown(&Marks::new(), self.now()))
+        Ok(open.shown(&self.kept_alerts().await?, self.now()))
     }
 
-    /// Forgets what was said of alerts that are over or worse by now: the next one is news. How many.
-    pub async fn lapse_alerts(&self) -> Result<usize, Problem> {
-        let marks = self.alert_marks().await?;
-        // As good as always: nothing is looked at.
-        if marks.is_empty() {
-            return Ok(0);
-        }
-        let (wrong, now) = (self.wrong().await?, self.now());
+    /// Notes since when alerts are open, and forgets what was said of those that are over or worse
+    /// by now: the next one is news.
+    pub async fn follow_alerts(&self) -> Result<Followed, Problem> {
+        let (kept, wrong, now) = (self.kept_alerts().await?, self.wrong().await?, self.now());
+        let is_open = |id: &str| wrong.iter().any(|alert| alert.id == id);
         let counts = |id: &str, mark: &AlertMark| {
             wrong.iter().any(|alert| alert.id == id && holds(mark, alert, now))
         };
-        let over: Vec<(String, AlertMark)> =
-            marks.into_iter().filter(|(id, mark)| !counts(id, mark)).collect();
-        let lapsed = over.len();
-        let written = self.store.write(move |tx| {
-            for (id, mark) in &over {
-                // Somebody may have said something else of it meanwhile.
-                if tx.view().get_global::<AlertMark>(id)?.as_ref() == Some(mark) {
-                    tx.delete_global::<AlertMark>(id);
-                }
+        let new = wrong.iter().map(|alert| alert.id).filter(|id| !kept.open.contains_key(*id));
+        let turn = Turn {
+            now,
+            began: new.collect(),
+            over: kept.open.into_keys().filter(|id| !is_open(id)).collect(),
+            lapsed: kept.marks.into_iter().filter(|(id, mark)| !counts(id, mark)).collect(),
+        };
+        let Turn { began, over, lapsed, .. } = &turn;
+        let followed = Followed { began: began.len(), over: over.len(), lapsed: lapsed.len() };
+        // What cannot be written now is written by a later round.
+        if followed != Followed::default() && self.store.is_healthy() {
+            let written = self.store.write(move |tx| Ok(turn.write(tx)?));
+            written.await.map_err(refused)?;
+        }
+        Ok(followed)
+    }
+}
+
+/// What changes with one look.
+struct Turn {
+    now: Timestamp,
+    began: Vec<&'static str>,
+    over: Vec<String>,
+    lapsed: Vec<(String, AlertMark)>,
+}
+
+impl Turn {
+    fn write(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        for (id, mark) in &self.lapsed {
+            // Somebody may have said something else of it meanwhile.
+            if tx.view().get_global::<AlertMark>(id)?.as_ref() == Some(mark) {
+                tx.delete_global::<AlertMark>(id);
             }
-            Ok(())
-        });
-        written.await.map_err(refused)?;
-        Ok(lapsed)
+        }
+        for id in &self.over {
+            tx.delete_global::<OpenAlert>(id);
+        }
+        for id in &self.began {
+            let id = (*id).to_owned();
+            // Somebody may have commented on it meanwhile.
+            if tx.view().get_global::<OpenAlert>(&id)?.is_none() {
+                tx.put_global(&id, &OpenAlert { since: self.now, comments: Vec::new() })?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -293,10 +432,21 @@ mod tests {
             (4, Some(at(10)), 9, "open"),
         ] {
             let marks = Marks::from([("held".to_owned(), mark(until))]);
-            let shown = alert(count).shown(&marks, at(now));
+            let kept = Kept { marks, ..Kept::default() };
+            let shown = alert(count).shown(&kept, at(now));
             assert_eq!(shown.state, state, "{count} {until:?} {now}");
             assert_eq!(shown.by.is_some(), state != "open");
         }
-        assert_eq!(alert(1).shown(&Marks::new(), at(1)).what, "1 post waits for a decision");
+        assert_eq!(alert(1).shown(&Kept::default(), at(1)).what, "1 post waits for a decision");
+    }
+
+    #[test]
+    fn a_comment_is_a_line_that_is_neither_empty_nor_long() {
+        assert_eq!(comment("  the vendor knows \u{e9}\n").unwrap(), "the vendor knows \u{e9}");
+        let long = "x".repeat(COMMENT_CHARS + 1);
+        for text in ["", "  ", "two\nlines", "a\u{1b}[2Jb", &long] {
+            assert!(comment(text).is_err(), "{text:?}");
+        }
+        assert!(comment(&long[1..]).is_ok());
     }
 }

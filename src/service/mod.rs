@@ -59,7 +59,8 @@ use shown::Glance;
 
 pub use access::{Access, Bearer, Principal};
 pub use alerts::{
-    Alert, AlertShown, Facts as AlertFacts, LATE, Level as AlertLevel, Marks as AlertMarks, alerts,
+    Alert, AlertShown, Facts as AlertFacts, Followed, Kept as KeptAlerts, LATE,
+    Level as AlertLevel, alerts,
 };
 pub use backups::{
     BackupError, BackupSettings, BackupShown, Backups, Head as BackupHead, Item, Manifest,

@@ -87,6 +87,7 @@ pub enum Table {
     Administrators,
     Erasures,
     AlertMarks,
+    OpenAlerts,
 }
 
 /// Whose data a table holds.
@@ -197,6 +198,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<users::Administers>("administrators", Global, "users who may change what is the whole installation's"),
     row::<Erasure>("erasures", Global, "workspace that was erased -> when, and how much"),
     row::<installation::AlertMark>("alert_marks", Global, "alert -> who acknowledged or silenced it"),
+    row::<installation::OpenAlert>("open_alerts", Global, "alert -> since when it is open, and what operators say of it"),
 ];
 
 impl Table {
@@ -233,6 +235,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::AlertMarks as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::OpenAlerts as usize + 1);
     }
 }

@@ -134,6 +134,12 @@ impl Scope {
         Ok(Some(scope))
     }
 
+    /// The installation, which is no workspace: its own chain of events, and nothing else. No request
+    /// of a workspace leads here.
+    pub const fn installation() -> Self {
+        Self::of(WorkspaceId::from_bytes([0; 16]))
+    }
+
     /// Workspaces in order of their slugs, from `after` on, for what the program does in all of them
     /// by itself. No request may lead here.
     pub fn rounds(

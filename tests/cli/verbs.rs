@@ -1,6 +1,6 @@
 //! The verbs against a running server: what they print, and how they fail.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::program::{Server, carillon};
 
@@ -44,7 +44,7 @@ fn a_post_from_nothing_to_published() {
 
 #[test]
 fn pausing_a_channel_holds_it_back_and_cancelling_takes_it_off() {
-    let server = Server::start(&[]);
+    let mut server = Server::start(&[]);
     server.json(&["workspace", "create", "Acme"]);
     let w = ["-w", "acme"];
     let channel =
@@ -65,6 +65,48 @@ fn pausing_a_channel_holds_it_back_and_cancelling_takes_it_off() {
     assert_eq!(server.json(&["publishing", "pause"])["paused"], true);
     assert_eq!(server.json(&["network", "pause", "mastodon"])["paused"], true);
     assert_eq!(server.json(&["status"])["publishing"], "paused");
+    alerts_and_what_is_said_of_them_outlive_a_kill(&mut server);
+}
+
+fn alerts_and_what_is_said_of_them_outlive_a_kill(server: &mut Server) {
+    let listed = |server: &Server, id: &str| {
+        let all = server.json(&["alert", "list"]);
+        all["items"].as_array().unwrap().iter().find(|alert| alert["id"] == id).cloned()
+    };
+    server.json(&["job", "run", "alerts"]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let since = loop {
+        let paused = listed(server, "paused").unwrap();
+        if paused["since"].is_string() {
+            break paused["since"].clone();
+        }
+        assert!(Instant::now() < deadline, "{paused}");
+    };
+    let said = ["alert", "comment", "paused", "the database moves until noon"];
+    assert_eq!(server.json(&said)["comments"][0]["text"], "the database moves until noon");
+    let (code, told) = server.fails(&["alert", "comment", "paused", " "]);
+    assert!(code == 2 && told.contains("`text`"), "{told}");
+    let (code, told) = server.fails(&["alert", "comment", "held", "x"]);
+    assert!(code == 2 && told.contains("paused"), "{told}");
+    server.json(&["alert", "acknowledge", "paused"]);
+    server.kill_and_start(&[]);
+    let paused = listed(server, "paused").unwrap();
+    assert_eq!((&paused["since"], &paused["state"]), (&since, &"acknowledged".into()));
+    assert!(paused["comments"][0]["by"].as_str().unwrap().starts_with("operator:"), "{paused}");
+    let table = String::from_utf8(server.run(&["alert", "list"]).stdout).unwrap();
+    assert!(table.contains("the database moves until noon (operator:"), "{table}");
+    // Over, it is forgotten with all that was said of it; what was done stays on record.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while listed(server, "paused").is_some_and(|paused| paused["comments"][0].is_object()) {
+        server.json(&["publishing", "resume"]);
+        server.json(&["job", "run", "alerts"]);
+        std::thread::sleep(Duration::from_millis(50));
+        server.json(&["publishing", "pause"]);
+        assert!(Instant::now() < deadline);
+    }
+    let record = server.json(&["event", "installation"]);
+    let kinds: Vec<_> = record["items"].as_array().unwrap().iter().map(|e| &e["kind"]).collect();
+    assert_eq!(kinds, ["alert.acknowledged", "alert.commented"]);
 }
 
 #[test]

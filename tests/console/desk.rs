@@ -3,7 +3,7 @@
 use carillon::console::{self, Command, Effect, Kept, Msg, Popup, Save};
 use carillon::domain::event::Actor;
 use carillon::service::Round;
-use carillon::store::rows::AlertMark;
+use carillon::store::rows::{AlertComment, AlertMark, OpenAlert};
 
 use crate::rig::{self, at, on, press};
 
@@ -96,6 +96,9 @@ fn an_alert_is_acknowledged_silenced_and_open_again() {
     assert_eq!(press(&mut model, "A2\r"), [], "of what?");
     assert_eq!(typed(&press(&mut model, "h\r")), ["alert silence held --minutes '120'"]);
     assert_eq!(press(&mut model, "o"), [], "it is open");
+    assert_eq!(press(&mut model, "c\r"), [], "nothing is said");
+    let done = press(&mut model, "X is told\r");
+    assert_eq!(typed(&done), ["alert comment held 'X is told'"]);
     press(&mut model, "\x1b");
     // Seen: it is last, says by whom, and is not on the first screen any more.
     let open = text(&mut model).lines().position(|line| line.contains("wait for a decision"));
@@ -106,23 +109,36 @@ fn an_alert_is_acknowledged_silenced_and_open_again() {
         count: 4,
         until: None,
     };
-    snap.marks.insert("held".to_owned(), mark.clone());
+    snap.alerts.marks.insert("held".to_owned(), mark.clone());
+    let comment = |text: &str| AlertComment {
+        by: Actor::Operator { uid: 0 },
+        at: at("2026-11-22T13:59:00Z"),
+        text: text.to_owned(),
+    };
+    let comments = vec![comment("first"), comment("X is told\u{1b}[2J")];
+    let open = OpenAlert { since: at("2026-11-22T09:02:00Z"), comments };
+    snap.alerts.open.insert("held".to_owned(), open);
     console::update(&mut model, Msg::Snapshot(std::sync::Arc::new(snap)));
     let seen = text(&mut model);
     let last = seen.lines().position(|line| line.contains("wait for a decision"));
     assert!(open < last && seen.contains("1 seen") && seen.contains("seen 13:41:00"), "{seen}");
     press(&mut model, "/decision\r");
     let detail = text(&mut model);
-    assert!(
-        detail.contains("by operator:1000") && detail.contains("carillon delivery list"),
-        "{detail}"
-    );
+    for seen in [
+        "by operator:1000",
+        "carillon delivery list",
+        "2026-11-22 09:02:00 UTC, 5 h ago",
+        "13:59:00 operator:0: X is told",
+        "operator:0: first",
+    ] {
+        assert!(detail.contains(seen), "{seen}: {detail}");
+    }
     assert_eq!(typed(&press(&mut model, "o")), ["alert reopen held"]);
     rig::show(&mut model, "dashboard");
     assert!(!text(&mut model).contains("wait for a decision"));
     // Worse than it was then: that is news.
     let mut snap = rig::snapshot();
-    snap.marks.insert("held".to_owned(), AlertMark { count: 3, ..mark });
+    snap.alerts.marks.insert("held".to_owned(), AlertMark { count: 3, ..mark });
     console::update(&mut model, Msg::Snapshot(std::sync::Arc::new(snap)));
     assert!(text(&mut model).contains("wait for a decision"));
     assert_eq!(typed(&press(&mut model, "a")).len(), 1, "from there, too");

@@ -15,7 +15,7 @@ use carillon::service::shown::{
     NoteShown, PartShown, WorkspaceShown,
 };
 use carillon::service::{
-    AlertMarks, AppShown, BackupShown, Happened, Job, MonthShown, Of, OverridesShown, Overview,
+    AppShown, BackupShown, Happened, Job, KeptAlerts, MonthShown, Of, OverridesShown, Overview,
     Person, PlanShown, UseShown, Waiting,
 };
 use carillon::store::{Backlog, Operator};
@@ -444,7 +444,7 @@ pub fn snapshot() -> Snapshot {
         history: history(),
         log: log(),
         settings: settings(),
-        marks: AlertMarks::new(),
+        alerts: KeptAlerts::default(),
         trouble: None,
     }
 }

@@ -321,15 +321,20 @@ async fn an_application_is_set_there_and_its_secret_is_nowhere() {
     let listed = async || house.verb(("alert", "list"), None, json!({})).await["items"].clone();
     assert_eq!(listed().await[0]["state"], "acknowledged");
     assert_eq!(listed().await[0]["by"], "operator:1000");
-    assert_eq!(house.services.lapse_alerts().await.unwrap(), 0, "it is still so");
+    assert_eq!(house.services.follow_alerts().await.unwrap().lapsed, 0, "it is still so");
     terminal.keys("uy").await;
+    terminal.wait_for("1 open, 0 seen").await;
+    terminal.keys("csoon there is\r").await;
+    terminal.wait_for("done: commented on: there is no backup").await;
+    terminal.wait_for("operator:1000: soon there is").await;
+    assert_eq!(listed().await[0]["comments"][0]["text"], "soon there is");
     terminal.wait_for("1 open, 0 seen").await;
     assert_eq!(listed().await[0]["state"], "open");
     // One that is over is forgotten, so that the next one is news.
     house.verb(("publishing", "pause"), None, json!({})).await;
     house.verb(("alert", "silence"), None, json!({ "id": "paused", "minutes": "60" })).await;
     house.verb(("publishing", "resume"), None, json!({})).await;
-    assert_eq!(house.services.lapse_alerts().await.unwrap(), 1);
+    assert_eq!(house.services.follow_alerts().await.unwrap().lapsed, 1);
     house.verb(("publishing", "pause"), None, json!({})).await;
     let paused = listed().await;
     assert_eq!((&paused[0]["id"], &paused[0]["state"]), (&json!("paused"), &json!("open")));

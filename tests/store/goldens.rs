@@ -21,11 +21,11 @@ use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
-    Administers, AlertMark, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent,
-    ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged,
-    KeyHash, MediaTotal, Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry,
-    Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Upload, Usage,
-    WrappedKey,
+    Administers, AlertComment, AlertMark, AssetHome, AssetUse, Attention, CalendarEntry,
+    ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace,
+    Inflight, Judged, KeyHash, MediaTotal, Membership, Meta, ObjectUse, OpenAlert, Orphan, Pause,
+    Preparation, PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken, Slug,
+    Staged, Timer, Upload, Usage, WrappedKey,
 };
 
 use crate::connections;
@@ -104,6 +104,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[Administers { since: at(41) }]),
         Golden::global(&erasures()),
         Golden::global(&alert_marks()),
+        Golden::global(&open_alerts()),
     ]
 }
 
@@ -111,6 +112,11 @@ fn alert_marks() -> Vec<AlertMark> {
     let mark = |until| move |by| AlertMark { by, at: at(1), count: u64::MAX, until };
     let silenced = actors().map(mark(Some(at(2))));
     actors().map(mark(None)).into_iter().chain(silenced).collect()
+}
+
+fn open_alerts() -> [OpenAlert; 2] {
+    let comment = |by| AlertComment { by, at: at(2), text: "being looked at".to_owned() };
+    [Vec::new(), actors().map(comment).into()].map(|comments| OpenAlert { since: at(1), comments })
 }
 
 fn pauses(why: Option<&str>) -> Vec<Pause> {

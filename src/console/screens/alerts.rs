@@ -1,6 +1,7 @@
 //! What is wrong now, who must do what, worst first; what was acknowledged or silenced comes last.
 
-use super::{Line, Row, Screen, Table, col, full, line, when};
+use super::{Line, Row, Screen, Table, col, distance, full, line, when, wide};
+use crate::base::Timestamp;
 use crate::console::act::{Act, Ask, Command, nothing, writes};
 use crate::console::canvas::Tone;
 use crate::console::model::Model;
@@ -14,13 +15,14 @@ pub const SCREEN: Screen = Screen {
     about: "What is wrong now, and what do I do?",
     table,
     detail,
-    pane: 7,
+    pane: 9,
     draw: None,
     enter: Some(go),
     moves: None,
     keys: &[
         writes('a', "acknowledge", "say that it was seen, until it is worse or over", acknowledge),
         writes('A', "silence", "the same for a while, such as 2h", silence),
+        writes('c', "comment", "say something of it; kept until it is over", comment),
         writes('o', "reopen", "take that back", reopen),
         writes(
             'P',
@@ -76,7 +78,7 @@ fn all(snap: &Snapshot) -> Vec<AlertShown> {
         look: "status",
     });
     let wrong = alerts(facts).into_iter().chain(trouble);
-    let mut all: Vec<_> = wrong.map(|alert| alert.shown(&snap.marks, snap.at)).collect();
+    let mut all: Vec<_> = wrong.map(|alert| alert.shown(&snap.alerts, snap.at)).collect();
     all.sort_by_key(|alert| alert.state != "open");
     all
 }
@@ -85,37 +87,60 @@ fn found(model: &Model, row: &Row) -> Option<AlertShown> {
     all(&model.snap).into_iter().find(|alert| alert.id == row.id)
 }
 
-fn row(model: &Model, alert: &AlertShown) -> Row {
-    let (level, tone) = match (alert.state, alert.level) {
+/// How bad it is, and how that looks.
+fn level(alert: &AlertShown) -> (&'static str, Tone) {
+    match (alert.state, alert.level) {
         ("open", "now") => ("\u{25B2} now", Tone::Bad),
         ("open", "soon") => ("! soon", Tone::Warn),
         ("open", _) => ("  note", Tone::Plain),
         (_, "now") => ("\u{25B2} now", Tone::Dim),
         (_, "soon") => ("! soon", Tone::Dim),
         _ => ("  note", Tone::Dim),
-    };
-    let state = match (&alert.until, &alert.at) {
-        (Some(until), _) => format!("silent {}", when(model, until)),
-        (None, Some(at)) => format!("seen {}", when(model, at)),
-        (None, None) => "open".to_owned(),
-    };
-    let go = remedy(alert.id).1.to_owned();
-    Row::new(alert.id, vec![level.to_owned(), alert.what.clone(), go, state]).tone(tone)
+    }
 }
 
-/// What needs a person and nobody has seen, for the first screen.
+/// What needs a person and nobody has seen, for the first screen: how bad, what, and where to.
 pub fn rows(model: &Model) -> Vec<Row> {
-    let open = all(&model.snap).into_iter().filter(|alert| alert.state == "open");
-    open.map(|alert| row(model, &alert)).collect()
+    let row = |alert: AlertShown| {
+        let ((level, tone), go) = (level(&alert), remedy(alert.id).1);
+        Row::new(alert.id, vec![level.to_owned(), alert.what, go.to_owned()]).tone(tone)
+    };
+    all(&model.snap).into_iter().filter(|alert| alert.state == "open").map(row).collect()
 }
 
 fn table(model: &Model) -> Table {
     let all = all(&model.snap);
     let open = all.iter().filter(|alert| alert.state == "open").count();
+    let row = |alert: &AlertShown| {
+        let (level, tone) = level(alert);
+        let since =
+            alert.since.as_ref().map_or_else(|| "just now".to_owned(), |at| when(model, at));
+        let state = match (&alert.until, &alert.at) {
+            (Some(until), _) => format!("silent {}", when(model, until)),
+            (None, Some(at)) => format!("seen {}", when(model, at)),
+            (None, None) => "open".to_owned(),
+        };
+        let said = match alert.comments.len() {
+            0 => String::new(),
+            n => n.to_string(),
+        };
+        let go = remedy(alert.id).1.to_owned();
+        Row::new(alert.id, vec![level.to_owned(), since, alert.what.clone(), state, said, go])
+            .tone(tone)
+    };
     Table {
         title: format!("alerts  {open} open, {} seen", all.len() - open),
-        columns: const { &[col("LEVEL", 6), col("WHAT", 0), col("ENTER: TO", 10), col("STATE", 17)] },
-        rows: all.iter().map(|alert| row(model, alert)).collect(),
+        columns: const {
+            &[
+                col("LEVEL", 6),
+                col("SINCE", 10),
+                col("WHAT", 0),
+                col("STATE", 17),
+                wide("SAID", 4),
+                wide("ENTER: TO", 10),
+            ]
+        },
+        rows: all.iter().map(row).collect(),
         empty: "Nothing is wrong.",
     }
 }
@@ -127,6 +152,8 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
         line("do", remedy(alert.id).0),
         line("shell", format!("carillon {}", alert.look)),
     ];
+    let since = alert.since.as_ref().map(|at| format!("{}, {}", full(model, at), ago(model, at)));
+    lines.push(line("since", since.unwrap_or_else(|| "just now".to_owned())));
     if let (Some(by), Some(at)) = (&alert.by, &alert.at) {
         let until = match &alert.until {
             Some(until) => format!("silent until {}, if it gets no worse", full(model, until)),
@@ -134,7 +161,15 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
         };
         lines.push(line(alert.state, format!("by {by} {}, {until}", full(model, at))));
     }
+    lines.extend(alert.comments.iter().rev().enumerate().map(|(n, said)| {
+        let text = format!("{} {}: {}", when(model, &said.at), said.by, said.text);
+        line(if n == 0 { "said" } else { "" }, text)
+    }));
     lines
+}
+
+fn ago(model: &Model, at: &str) -> String {
+    Timestamp::parse(at).map_or_else(String::new, |at| distance(model.now, at))
 }
 
 /// To where it is dealt with.
@@ -192,6 +227,29 @@ fn silence(model: &Model, rows: &[Row]) -> Act {
             };
             let commands = commands(model, rows, ("silence", "silent"), |_| true).into_iter();
             Act::Run(commands.map(|command| command.with("minutes", minutes.to_string())).collect())
+        },
+    })
+}
+
+fn comment(model: &Model, rows: &[Row]) -> Act {
+    let Some(alert) = rows.first().and_then(|row| found(model, row)).filter(|it| it.id != "look")
+    else {
+        return nothing("nothing is chosen");
+    };
+    Act::Ask(Ask {
+        title: "comment".to_owned(),
+        lines: vec![
+            alert.what,
+            "What do the others have to know? It is kept until this is over.".to_owned(),
+        ],
+        secret: false,
+        rows: rows.iter().take(1).cloned().collect(),
+        then: |model, rows, typed| {
+            if typed.is_empty() {
+                return nothing("type what there is to say");
+            }
+            let commands = commands(model, rows, ("comment", "commented on"), |_| true).into_iter();
+            Act::Run(commands.map(|command| command.with("text", typed)).collect())
         },
     })
 }

@@ -222,7 +222,7 @@ pub fn file_name(model: &Model, what: &str, ending: &str) -> String {
 /// What is wrong now, by its name.
 pub fn alert_names(model: &Model) -> Vec<(String, String)> {
     let rows = (alerts::SCREEN.table)(model).rows.into_iter();
-    rows.map(|row| (row.id, row.cells.get(1).cloned().unwrap_or_default())).collect()
+    rows.map(|row| (row.id, row.cells.get(2).cloned().unwrap_or_default())).collect()
 }
 
 /// Whether this screen is in the second line.

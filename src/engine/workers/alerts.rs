@@ -1,4 +1,5 @@
-//! Forgets what operators said of alerts once those are over or worse, so that the next one is news.
+//! Notes since when alerts are open, and forgets what operators said of them once they are over or
+//! worse, so that the next one is news.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::rest;
-use crate::service::Services;
+use crate::service::{Followed, Services};
 
 const ROUND: Duration = Duration::from_secs(30);
 
@@ -14,9 +15,11 @@ const NAME: &str = "alerts";
 
 pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
     while rest(&services, &stop, (NAME, ROUND)).await {
-        match services.lapse_alerts().await {
-            Ok(0) => {}
-            Ok(lapsed) => tracing::info!(lapsed, "what was said of alerts counts no more"),
+        match services.follow_alerts().await {
+            Ok(Followed { began: 0, over: 0, lapsed: 0 }) => {}
+            Ok(Followed { began, over, lapsed }) => {
+                tracing::info!(began, over, lapsed, "alerts began, are over, or are open again");
+            }
             Err(problem) => services.jobs.failed(NAME, &problem),
         }
     }

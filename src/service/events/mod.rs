@@ -4,6 +4,7 @@
 mod activity;
 mod check;
 mod export;
+mod installation;
 mod reach;
 mod shown;
 

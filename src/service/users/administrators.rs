@@ -59,8 +59,7 @@ impl Services {
         Ok(Administrator { by, correlation })
     }
 
-    /// What an administrator did: an event in each workspace of theirs. What an operator did is in
-    /// the log.
+    /// What an administrator did: an event of the installation, and one in each workspace of theirs.
     pub(in crate::service) fn note_change(
         &self,
         tx: &mut Tx<'_>,
@@ -68,8 +67,10 @@ impl Services {
         kind: &str,
         data: &[(&str, &str)],
     ) -> Result<(), Error> {
+        let (actor, subject) = (by.by.clone(), data.first().map_or("", |(_, value)| *value));
+        let who = (actor.clone(), by.correlation);
+        self.note_installation(tx, who, (kind, subject), data)?;
         let Actor::User(user) = by.by else { return Ok(()) };
-        let actor = by.by.clone();
         self.tell(tx, user, &News { kind, actor, data, correlation: by.correlation })
     }
 

@@ -107,7 +107,7 @@ const NETWORK: Arg = arg("network", Word, "which network, see `app list`");
 const CLIENT_SECRET: Arg =
     arg("client-secret", Secret, "the secret that the network shows with it");
 
-const ALERT: &[&str] = &["id", "level", "state", "by", "until", "what", "look"];
+const ALERT: &[&str] = &["id", "level", "since", "state", "by", "until", "what", "look", "said"];
 const ALERT_ID: Arg = arg("id", Word, "what it is called, see `alert list`");
 
 const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
@@ -136,6 +136,10 @@ pub const VERBS: &[Verb] = &[
         arg("minutes", Required, "how long, at most 43200 (30 days)"),
     ], ALERT),
     verb(("alert", "reopen", ""), "Take that back", &[ALERT_ID], ALERT),
+    verb(("alert", "comment", ""), "Say something of it to the other operators; kept until it is over", &[
+        ALERT_ID,
+        arg("text", Word, "one line, at most 500 characters; the last 20 are kept"),
+    ], ALERT),
     verb(("config", "reload", ""), "Read the settings again and apply what can change while it runs", &[], &[]),
     verb(("log", "level", ""), "Change which lines are logged, until the next reload or restart", &[
         arg("level", Word, "such as debug, or info,carillon::engine=debug"),
@@ -342,6 +346,7 @@ pub const VERBS: &[Verb] = &[
     verb(("event", "show", "admin"), "One event, with its hashes", &[arg("number", Word, "its number")], EVENT),
     verb(("event", "head", "admin"), "The last event's number and hash, to be noted down elsewhere", &[], &[]),
     verb(("event", "check", "admin"), "Make every hash of the chain again, as it is stored now", &[], &[]),
+    verb(("event", "installation", ""), "What was done to the installation as a whole, newest first", PAGE, EVENT),
     verb(("event", "export", "admin"), "Write the chain to a file that `event verify` checks", &[
         arg("format", Optional, "jsonl (the default) or csv"),
         arg("after", Optional, "only those after the event of this number"),

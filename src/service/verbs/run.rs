@@ -201,6 +201,11 @@ impl Caller<'_> {
         match (noun, verb) {
             ("status", _) => services.status().await,
             ("alert", _) => self.alert(verb, words).await,
+            ("event", _) => {
+                let limit = words::page_limit(words.maybe("limit")?)?;
+                let cursor = words.maybe("cursor")?;
+                shown(services.installation_events(operator, cursor, limit).await?)
+            }
             ("setup-link", _) => shown(services.setup_link(operator).await?),
             ("user", _) => self.user(verb, words).await,
             ("host", _) => self.host(verb, words).await,

@@ -70,3 +70,27 @@ impl Row for AlertMark {
 }
 
 impl Global for AlertMark {}
+
+/// An alert that is open. It goes when the alert is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenAlert {
+    pub since: Timestamp,
+    /// What operators said of it, the newest last.
+    pub comments: Vec<AlertComment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertComment {
+    pub by: Actor,
+    pub at: Timestamp,
+    pub text: String,
+}
+
+impl Row for OpenAlert {
+    /// What the alert is called.
+    type Key = String;
+    const TABLE: Table = Table::OpenAlerts;
+    const VERSION: u8 = 1;
+}
+
+impl Global for OpenAlert {}
