@@ -1,4 +1,4 @@
-//! `config get`, `set` and `edit`: one setting, or the whole file. Must not keep what cannot be
+//! `config get`, `set`, `unset` and `edit`: one setting, or the whole file. Must not keep what cannot be
 //! used, and must not lose what somebody typed.
 
 use std::ffi::OsString;
@@ -42,7 +42,7 @@ impl Unchanged {
     }
 }
 
-pub(super) fn commands() -> [Command; 3] {
+pub(super) fn commands() -> [Command; 4] {
     let key = || Arg::new("key").required(true).value_name("KEY").help("such as publish.deadline");
     let value = Arg::new("value")
         .required(true)
@@ -55,6 +55,9 @@ pub(super) fn commands() -> [Command; 3] {
             .about("Change a setting in the file; its comments stay")
             .arg(key())
             .arg(value),
+        Command::new("unset")
+            .about("Take a setting out of the file: its default counts again")
+            .arg(key()),
         Command::new("edit")
             .about("Open the file in $VISUAL or $EDITOR, and check it before it counts"),
     ]
@@ -63,7 +66,7 @@ pub(super) fn commands() -> [Command; 3] {
 pub(super) fn run(verb: &str, given: &ArgMatches) -> ExitCode {
     let done = match verb {
         "get" => get(given),
-        "set" => set(given),
+        "set" | "unset" => set(given),
         _ => edit(given),
     };
     done.map_or_else(
@@ -116,18 +119,22 @@ fn read(path: &Path) -> Result<Option<String>, Unchanged> {
 
 fn set(given: &ArgMatches) -> Result<(), Unchanged> {
     let (setting, path) = (setting(given)?, file(given)?);
-    let word = given.get_one::<String>("value").map_or("", String::as_str);
+    let word = given.try_get_one::<String>("value").ok().flatten();
     let before = read(&path)?.unwrap_or_default();
     // A file that has mistakes already is told with its places.
     Config::check(&path, &before)?;
     let mut document: DocumentMut = before.parse().unwrap_or_default();
-    put(&mut document, &setting, value_of(&setting, word));
+    put(&mut document, &setting, word.map(|word| value_of(&setting, word)));
     let after = document.to_string();
+    if word.is_none() && after == before {
+        show::talk("it is not in the file");
+        return Ok(());
+    }
     let loaded = Config::check(&path, &after)?;
     replace(&path, &after)?;
     let name = setting.name();
     let value = loaded.shown.iter().find(|shown| shown.key == name).map(|shown| &shown.value);
-    show::line(&format!("{name} = {}", value.map_or(word, String::as_str)));
+    show::line(&format!("{name} = {}", value.map_or("", String::as_str)));
     show::talk(match setting.change {
         Change::Reload => "it counts after `carillon config reload`, or a restart",
         Change::Restart => "it counts after a restart",
@@ -152,8 +159,8 @@ fn value_of(setting: &Setting, word: &str) -> Value {
     }
 }
 
-/// Puts the value where the setting stands, with what is written around it.
-fn put(document: &mut DocumentMut, setting: &Setting, mut value: Value) {
+/// Puts the value where the setting stands, with what is written around it; or takes it away.
+fn put(document: &mut DocumentMut, setting: &Setting, value: Option<Value>) {
     let mut table: &mut dyn TableLike = document.as_table_mut();
     for name in setting.section.split('.') {
         let section = table.entry(name).or_insert_with(|| {
@@ -165,6 +172,10 @@ fn put(document: &mut DocumentMut, setting: &Setting, mut value: Value) {
         let Some(inner) = section.as_table_like_mut() else { return };
         table = inner;
     }
+    let Some(mut value) = value else {
+        table.remove(setting.key);
+        return;
+    };
     match table.get_mut(setting.key) {
         Some(Item::Value(before)) => {
             *value.decor_mut() = before.decor().clone();

@@ -30,7 +30,9 @@ pub(super) fn run(given: &ArgMatches) -> ExitCode {
         Some(("show", given)) => source(given)().map(|loaded| shown(&loaded, given)),
         Some(("check", given)) => source(given)().map(|loaded| checked(&loaded, given)),
         Some(("explain", given)) => return explain(given),
-        Some((verb @ ("get" | "set" | "edit"), given)) => return change::run(verb, given),
+        Some((verb @ ("get" | "set" | "unset" | "edit"), given)) => {
+            return change::run(verb, given);
+        }
         Some(("example", _)) => {
             show::line(example().trim_end());
             Ok(())

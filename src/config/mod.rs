@@ -90,6 +90,8 @@ impl Supervisor {
 pub struct Loaded {
     pub config: Config,
     pub shown: Vec<Shown>,
+    /// The file that was read.
+    pub file: Option<PathBuf>,
 }
 
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
@@ -140,6 +142,7 @@ impl Config {
         let text = file.map(read::text).transpose()?;
         let reader = Reader::new(file.zip(text.as_deref()), env, flags);
         let mut loaded = Self::read(reader)?;
+        loaded.file = file.map(Path::to_owned);
         loaded.config.credentials = credentials;
         loaded.config.supervisor = supervisor;
         Ok(loaded)
@@ -167,7 +170,7 @@ impl Config {
             x: X::read(&mut reader),
             linkedin: LinkedIn::read(&mut reader),
         };
-        reader.finish().map(|shown| Loaded { config, shown })
+        reader.finish().map(|shown| Loaded { config, shown, file: None })
     }
 
     /// The variables of this process that may be settings.

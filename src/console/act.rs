@@ -7,6 +7,16 @@ use super::model::{Model, Save};
 use super::screens::Row;
 use crate::service::{ArgKind, VERBS};
 
+/// What is done with the answer to a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// It is said, or shown.
+    #[default]
+    Say,
+    /// It is a value for a setting, and where it goes.
+    Setting,
+}
+
 /// A verb of the one table, with its words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Command {
@@ -17,11 +27,13 @@ pub struct Command {
     pub args: Map<String, Value>,
     /// What it does to what, for the person who asked for it.
     pub about: String,
+    pub then: Then,
 }
 
 impl Command {
     pub fn new((noun, verb): (&'static str, &'static str), about: impl Into<String>) -> Self {
-        Self { noun, verb, workspace: None, args: Map::new(), about: about.into() }
+        let (about, args) = (about.into(), Map::new());
+        Self { noun, verb, workspace: None, args, about, then: Then::Say }
     }
 
     /// In the workspace of this row.
@@ -35,6 +47,11 @@ impl Command {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.args.insert(name.to_owned(), value.into());
         self
+    }
+
+    #[must_use]
+    pub fn then(self, then: Then) -> Self {
+        Self { then, ..self }
     }
 
     /// As it is typed in a shell. Secrets are never among what is shown.

@@ -346,7 +346,7 @@ fn command(model: &Model, verb: &'static Verb, words: &[String]) -> Result<Comma
         );
     }
     let about = format!("{} {}", verb.noun, verb.verb).trim_end().to_owned();
-    Ok(Command { noun: verb.noun, verb: verb.verb, workspace, args, about })
+    Ok(Command { workspace, args, ..Command::new((verb.noun, verb.verb), about) })
 }
 
 /// The workspace of something with this id.
@@ -367,7 +367,8 @@ fn only(model: &Model) -> Option<String> {
 }
 
 /// Verbs that only look, whatever right they take.
-const LOOKS: [&str; 7] = ["list", "show", "head", "check", "links", "sessions", "installation"];
+const LOOKS: [&str; 9] =
+    ["list", "show", "head", "check", "links", "sessions", "installation", "preview", "try"];
 
 /// Whether a verb changes anything.
 pub fn changes(noun: &str, verb: &str) -> bool {

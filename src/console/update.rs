@@ -3,7 +3,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::act::{Act, Ask, Bind, Command, nothing};
+use super::act::{Act, Ask, Bind, Command, Then, nothing};
 use super::canvas::Tone;
 use super::clean::clean;
 use super::model::{Done, Effect, Model, Msg, Popup};
@@ -23,7 +23,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Snapshot(snap) => take(model, snap),
-        Msg::Done(done) => finished(model, &done),
+        Msg::Done(done) => return finished(model, &done),
         Msg::Kept(kept) => {
             model.saving = false;
             match kept {
@@ -414,7 +414,7 @@ pub fn run(model: &mut Model, commands: Vec<Command>) -> Vec<Effect> {
     vec![Effect::Run(commands)]
 }
 
-fn finished(model: &mut Model, done: &Done) {
+fn finished(model: &mut Model, done: &Done) -> Vec<Effect> {
     model.busy = model.busy.saturating_sub(1);
     let refused =
         done.commands.iter().zip(&done.answers).find_map(|(c, a)| Some((c, a.as_ref().err()?)));
@@ -430,23 +430,28 @@ fn finished(model: &mut Model, done: &Done) {
             ));
         }
         model.popup = Some(Popup::Read { title: "not done".to_owned(), lines, scroll: 0 });
-        return;
+        return Vec::new();
     }
-    let [command] = done.commands.as_slice() else {
+    let ([command], [Ok(answer)]) = (done.commands.as_slice(), done.answers.as_slice()) else {
         let n = done.commands.len();
         model.say(
             format!("done {n} times: {}", done.commands.first().map_or("", |c| &c.about)),
             Tone::Good,
         );
-        return;
+        return Vec::new();
     };
-    if let (false, Some(Ok(answer))) = (palette::is_quiet(command), done.answers.first()) {
+    match command.then {
+        Then::Say => {}
+        Then::Setting => return perform(model, screens::setting_tried(answer)),
+    }
+    if !palette::is_quiet(command) {
         let title = command.typed();
         model.popup = Some(Popup::Read { title, lines: palette::lines(answer), scroll: 0 });
-        return;
+        return Vec::new();
     }
     model.undo = undo::back(command).map(|back| (model.now, back));
     let back =
         if undo::inverse(command.noun, command.verb).is_some() { "  u undoes it" } else { "" };
     model.say(format!("done: {}{back}", command.about), Tone::Good);
+    Vec::new()
 }

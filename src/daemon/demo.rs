@@ -80,7 +80,7 @@ pub(super) async fn demo(
         Arc::clone(clock),
         stop.clone().cancelled_owned(),
     );
-    let Loaded { mut config, shown } = config(&folder, practice_at)?;
+    let Loaded { mut config, shown, .. } = config(&folder, practice_at)?;
     config.server.socket.clone_from(&options.socket);
     let address = local(&listener)?;
     let timing = Live::new(build::timing(&config));

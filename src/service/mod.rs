@@ -74,7 +74,7 @@ pub use connections::{
     AppShown, Back, Bearing, CameBack, ConnectionShown, Gone, NewApp, NewConnection,
     Seen as SeenConnection,
 };
-pub use controls::{Controls, Reloaded};
+pub use controls::{Controls, Previewed, Reloaded, Tried};
 pub use credentials::{Found, OpenedChannel, Renewal, Renewals};
 pub use deliveries::DeliveryFilter;
 pub use echoes::Echoes;

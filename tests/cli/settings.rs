@@ -109,9 +109,12 @@ fn what_can_change_while_it_runs_does() {
     assert_eq!(again["applied"], serde_json::json!([]));
     assert_eq!(again["needs_restart"], expected["needs_restart"]);
     std::fs::write(&file, "[publish]\ntotal = 0\n").unwrap();
-    let (code, said) = server.fails(&["config", "reload"]);
-    assert!(code == 2 && said.contains("error[settings_refused]"), "{said}");
-    assert!(said.contains("publish.total"), "{said}");
+    for verb in ["preview", "reload"] {
+        let (code, said) = server.fails(&["config", verb]);
+        assert!(code == 2 && said.contains("error[settings_refused]"), "{said}");
+        assert!(said.contains("publish.total"), "{said}");
+    }
+    a_value_is_tried_and_nothing_changes(&server, &file);
     // A signal is as good as the verb.
     std::fs::write(&file, "[log]\nlevel = \"info\"\n").unwrap();
     server.process.hang_up();
@@ -120,6 +123,38 @@ fn what_can_change_while_it_runs_does() {
     });
     assert!(line.contains("log.level"), "{line}");
     assert_eq!(server.json(&["status"])["store"], "ok");
+}
+
+fn a_value_is_tried_and_nothing_changes(server: &Server, file: &Path) {
+    let text = "[publish]\ntotal = 3\n";
+    std::fs::write(file, text).unwrap();
+    let preview = server.json(&["config", "preview"]);
+    assert_eq!(
+        preview["applied"],
+        serde_json::json!(["publish.total = 3", "log.level = \"info\""])
+    );
+    assert_eq!(server.json(&["config", "preview"]), preview, "it was not applied");
+    let tried = server.json(&["config", "try", "publish.total", "--to", "4"]);
+    assert_eq!((&tried["value"], &tried["was"]), (&"4".into(), &"2".into()));
+    assert_eq!(tried["then"], "carillon config reload");
+    // What it says to run does it.
+    let run = |line: &Value| {
+        let line = line.as_str().unwrap().replace("carillon", env!("CARGO_BIN_EXE_carillon"));
+        let done = Command::new("sh").args(["-c", &line]).output().unwrap();
+        assert!(done.status.success(), "{line}: {}", said(&done));
+    };
+    assert_eq!(std::fs::read_to_string(file).unwrap(), text);
+    run(&tried["shell"]);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "[publish]\ntotal = 4\n");
+    run(&server.json(&["config", "try", "publish.total"])["shell"]);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "[publish]\n");
+    for (key, to, says) in
+        [("publish.total", "0", "from 1"), ("publish.deadline", "soon", "a duration")]
+    {
+        let (code, said) = server.fails(&["config", "try", key, "--to", to]);
+        assert!(code == 2 && said.contains(says) && said.contains("`--to`"), "{said}");
+    }
+    assert!(server.fails(&["config", "try", "publish.totl"]).1.contains("config show"));
 }
 
 #[test]

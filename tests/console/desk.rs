@@ -202,3 +202,43 @@ fn a_job_shows_how_its_rounds_went() {
     assert!(shown.contains("13:50:00") && shown.contains("failed: no room"), "{shown}");
     assert!(shown.contains("13:40:00") && shown.contains("well"), "{shown}");
 }
+
+#[test]
+fn a_setting_is_checked_and_said_where_it_goes() {
+    let mut model = on("settings");
+    press(&mut model, "/grace\r");
+    assert_eq!(press(&mut model, "d"), []);
+    assert!(model.toast.as_ref().unwrap().text.contains("default already"));
+    let done = press(&mut model, "e2h\r");
+    assert_eq!(typed(&done), ["config try publish.grace --to '2h'"]);
+    let answer = |model: &mut console::Model, mut done: Vec<Effect>, answer: serde_json::Value| {
+        let Some(Effect::Run(commands)) = done.pop() else { panic!("nothing") };
+        let answers = vec![Ok(answer)];
+        console::update(model, Msg::Done(console::Done { commands, answers }))
+    };
+    let shell = "carillon config set publish.grace 2h --config c.toml";
+    let tried = serde_json::json!({
+        "key": "publish.grace", "value": "\"2h\"", "was": "\"1h\"", "from": "default",
+        "shell": shell, "then": "carillon config reload",
+    });
+    answer(&mut model, done, tried);
+    let shown = text(&mut model);
+    for seen in ["publish.grace = \"2h\" can be used", shell, "does not write its own settings"] {
+        assert!(shown.contains(seen), "{seen}: {shown}");
+    }
+    assert_eq!(press(&mut model, "y"), [Effect::Copy(shell.to_owned())]);
+    // The level of the log counts at once, too.
+    press(&mut model, "\x1b/public\r");
+    let done = press(&mut model, "d");
+    assert_eq!(typed(&done), ["config try server.public_url"]);
+    let tried = serde_json::json!({
+        "key": "log.level", "value": "\"debug\"", "was": "\"info\"", "from": "variable X",
+        "shell": "carillon config set", "then": "", "but": "variable X wins",
+    });
+    answer(&mut model, done, tried);
+    assert!(text(&mut model).contains("But variable X wins."));
+    assert_eq!(typed(&press(&mut model, "l")), ["log level debug"]);
+    assert_eq!(typed(&press(&mut model, "C")), ["config preview"]);
+    model.readonly = true;
+    assert_eq!(press(&mut model, "e"), []);
+}

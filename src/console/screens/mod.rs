@@ -29,6 +29,8 @@ use super::model::{Model, Place};
 use super::term::Key;
 use crate::base::Timestamp;
 
+pub use settings::tried as setting_tried;
+
 /// One screen.
 pub struct Screen {
     /// Its word in `:`.

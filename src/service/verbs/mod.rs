@@ -141,6 +141,11 @@ pub const VERBS: &[Verb] = &[
         arg("text", Word, "one line, at most 500 characters; the last 20 are kept"),
     ], ALERT),
     verb(("config", "reload", ""), "Read the settings again and apply what can change while it runs", &[], &[]),
+    verb(("config", "preview", ""), "What a reload would change, or why it would be refused; nothing changes", &[], &[]),
+    verb(("config", "try", ""), "Whether a setting can have this value, and where to say so; nothing changes", &[
+        arg("key", Word, "its name, such as publish.deadline"),
+        arg("to", Optional, "the value; without it, the default"),
+    ], &[]),
     verb(("log", "level", ""), "Change which lines are logged, until the next reload or restart", &[
         arg("level", Word, "such as debug, or info,carillon::engine=debug"),
     ], &[]),

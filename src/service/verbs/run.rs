@@ -211,7 +211,12 @@ impl Caller<'_> {
             ("host", _) => self.host(verb, words).await,
             ("erasure", _) => self.erasure(verb, words).await,
             ("app", _) => self.app(verb, words).await,
-            ("config", _) => shown((services.controls.reload)()?),
+            ("config", "reload") => shown((services.controls.reload)()?),
+            ("config", "preview") => shown((services.controls.preview)()?),
+            ("config", _) => {
+                let (key, to) = (words.word("key")?, words.maybe("to")?);
+                shown((services.controls.try_setting)(key, to)?)
+            }
             ("log", _) => {
                 let level = words.word("level")?;
                 (services.controls.set_level)(level)?;
