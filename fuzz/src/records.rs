@@ -14,11 +14,11 @@ use carillon::domain::tally::Tally;
 use carillon::domain::user::{DoorRule, Invitation, Proofs, Session, User};
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
-    Administers, AlertMark, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent,
-    ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged,
-    KeyHash, Link, MediaTotal, Membership, Meta, ObjectUse, OpenAlert, Orphan, Pause, Preparation,
-    PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer,
-    Upload, Usage, WrappedKey,
+    Administers, AlertMark, AssetHome, AssetUse, Attention, BackupTest, CalendarEntry,
+    ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace,
+    Inflight, Judged, KeyHash, Link, MediaTotal, Membership, Meta, ObjectUse, OpenAlert, Orphan,
+    Pause, Preparation, PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken,
+    Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 use carillon::store::{Row, Table, decode, encode};
 
@@ -91,6 +91,7 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<Erasure>(),
         row::<AlertMark>(),
         row::<OpenAlert>(),
+        row::<BackupTest>(),
     ]
 }
 

@@ -49,7 +49,7 @@ fn candidates(noun: &str, current: &OsStr) -> Vec<CompletionCandidate> {
         let text = |name: &str| row[name].as_str().unwrap_or_default();
         let value = text(match noun {
             "workspace" => "slug",
-            "job" => "name",
+            "job" | "backup" => "name",
             _ => "id",
         });
         let words = match noun {
@@ -57,6 +57,7 @@ fn candidates(noun: &str, current: &OsStr) -> Vec<CompletionCandidate> {
             "delivery" | "job" => text("state"),
             "network" => text("title"),
             "alert" => text("what"),
+            "backup" => text("made_at"),
             _ => text("name"),
         };
         (fits(value) || fits(words)).then(|| {

@@ -117,7 +117,7 @@ impl Feed {
         }
         if old(self.backups_at, BACKUPS) {
             // Without a folder there is nothing to list.
-            snap.backups = services.list_backups().await.unwrap_or_default();
+            snap.backups = services.tested_backups().await.unwrap_or_default();
             self.backups_at = Some(mono);
         }
         Ok(())

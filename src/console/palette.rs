@@ -199,6 +199,9 @@ fn named(model: &Model, noun: &str, current: &str) -> Vec<(String, String)> {
             .iter()
             .map(|(name, job)| ((*name).to_owned(), job.state().to_owned()))
             .collect(),
+        "backup" => {
+            snap.backups.iter().map(|of| (of.name.clone(), of.made_at.to_string())).collect()
+        }
         "alert" => super::screens::alert_names(model),
         "network" => snap.networks.iter().map(|n| (n.id.clone(), n.title.clone())).collect(),
         "post" | "delivery" => {
@@ -398,6 +401,7 @@ pub fn is_quiet(command: &Command) -> bool {
         (command.noun, command.verb),
         ("key" | "invitation" | "host", "create")
             | ("channel", "add" | "test" | "connect")
+            | ("backup", "test")
             | ("user", "create" | "reset-link")
     );
     changes(command.noun, command.verb) && !shows

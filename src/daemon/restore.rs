@@ -16,7 +16,8 @@ use crate::config::Config;
 use crate::domain::media::Digest;
 use crate::media::{Blobs, Incoming, Shelf};
 use crate::service::{
-    BackupError, Item, Manifest, MediaMode, Restored, hold_restored, read_backup, verify_backup,
+    BackupError, Item, Manifest, MediaMode, Restored, hold_restored, object_of, read_backup,
+    verify_backup,
 };
 use crate::store::rows::ObjectUse;
 use crate::store::{self, Disk, Layout, Options, Rebuild, Row as _, Store, put_in_place};
@@ -238,10 +239,4 @@ impl Media<'_> {
         }
         Ok(())
     }
-}
-
-fn object_of(key: &[u8]) -> Option<(WorkspaceId, Digest)> {
-    let (workspace, rest) = key.split_first_chunk::<16>()?;
-    let (object, _) = rest.split_first_chunk::<32>()?;
-    Some((WorkspaceId::from_bytes(*workspace), *object))
 }

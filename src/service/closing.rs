@@ -137,6 +137,9 @@ impl Services {
             });
             let (due, last) = page.await.map_err(trouble)?;
             for scope in due {
+                if self.jobs.stops("erasure") {
+                    return Ok(erased);
+                }
                 erased += usize::from(self.erase(scope).await?);
             }
             match last {
@@ -146,7 +149,7 @@ impl Services {
         }
     }
 
-    /// Whether it is erased; not while something of it may be out.
+    /// Whether it is erased; not while something of it may be out, nor when somebody stops it.
     async fn erase(&self, scope: Scope) -> Result<bool, Problem> {
         let now = self.now();
         if !self.steps(move |tx| begin(tx, &scope, now)).await? {
@@ -154,7 +157,9 @@ impl Services {
         }
         let steps: [Step; 6] = [deliveries, objects, assets, channels, members, invitations];
         for step in steps {
-            self.repeat(scope, move |tx| step(tx, &scope, now)).await?;
+            if !self.repeat(scope, move |tx| step(tx, &scope, now)).await? {
+                return Ok(false);
+            }
         }
         let workspace = scope.workspace();
         self.ways(move |row: &KeyHash| row.workspace == workspace, |_, _| {}).await?;
@@ -165,7 +170,9 @@ impl Services {
         let scoped = CATALOGUE.iter().filter(|row| row.class == Class::Scoped);
         for table in scoped.map(|row| row.table).filter(|table| !LAST.contains(table)) {
             let erase = move |tx: &mut Tx<'_>| Ok(vec![(table, tx.erase(&scope, table, STEP)?)]);
-            self.repeat(scope, erase).await?;
+            if !self.repeat(scope, erase).await? {
+                return Ok(false);
+            }
         }
         let (correlation, vault) = (CorrelationId::new(self.rng.as_ref()), Arc::clone(&self.vault));
         self.steps(move |tx| finish(tx, &scope, &vault, (now, correlation))).await?;
@@ -173,12 +180,16 @@ impl Services {
     }
 
     /// Does a step until it finds less than it could, and counts what went in the same transactions.
+    /// `false` when somebody stopped the round: what is left is for the next one.
     async fn repeat(
         &self,
         scope: Scope,
         step: impl Fn(&mut Tx<'_>) -> Result<Gone, Error> + Clone + Send + 'static,
-    ) -> Result<(), Problem> {
+    ) -> Result<bool, Problem> {
         loop {
+            if self.jobs.stops("erasure") {
+                return Ok(false);
+            }
             let step = step.clone();
             let gone = self.steps(move |tx| {
                 let gone = step(tx)?;
@@ -186,7 +197,7 @@ impl Services {
                 Ok(gone)
             });
             if gone.await?.iter().all(|(_, rows)| *rows < STEP) {
-                return Ok(());
+                return Ok(true);
             }
         }
     }

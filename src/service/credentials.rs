@@ -310,6 +310,9 @@ impl Services {
             let page = self.store.read(move |v| Scope::rounds(v, from.as_ref(), limits::PAGE_MAX));
             let page = page.await.map_err(trouble)?;
             for (_, scope) in &page {
+                if self.jobs.stops("sessions") {
+                    return Ok((found, renewed));
+                }
                 self.tell_of_endings(*scope).await?;
                 for opened in self.idle(scope).await? {
                     found += 1;

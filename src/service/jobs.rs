@@ -37,6 +37,10 @@ pub struct Job {
     pub paused: bool,
     /// Somebody wants a round now, or this is it.
     pub asked: bool,
+    /// Somebody wants the round that runs to end after the step that it is at.
+    pub stopping: bool,
+    /// It does.
+    pub stopped: bool,
     /// The last rounds, the newest first; since the server began.
     pub rounds: VecDeque<Round>,
 }
@@ -48,6 +52,8 @@ pub struct Round {
     #[serde(rename = "took_ms", serialize_with = "millis")]
     pub took: Duration,
     pub failed: Option<String>,
+    /// It ended before it was through, because somebody wanted that.
+    pub stopped: bool,
 }
 
 /// Rounds that are remembered of each worker.
@@ -64,13 +70,15 @@ pub enum Order {
     Run,
     Pause,
     Resume,
+    /// No more of the round that runs.
+    Stop,
 }
 
 /// A worker for people.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobShown {
     pub name: &'static str,
-    /// `running`, `paused`, `failed`, `waits` (has not run yet) or `ok`.
+    /// `running`, `stopping`, `paused`, `failed`, `waits` (has not run yet) or `ok`.
     pub state: &'static str,
     pub runs: u64,
     pub began_at: Option<String>,
@@ -83,11 +91,15 @@ pub struct JobShown {
 
 /// Without these the server does not stay well; they are not to be paused.
 const VITAL: [&str; 3] = ["disk", "stage", "suspicion"];
+/// Those whose rounds are made of steps, between which nothing is half done. The rounds of the others
+/// are one step.
+const STEPPED: [&str; 3] = ["backup", "erasure", "sessions"];
 
 impl Job {
     /// In a word.
     pub fn state(&self) -> &'static str {
         match self {
+            Self { running: true, stopping: true, .. } => "stopping",
             Self { running: true, .. } => "running",
             Self { paused: true, .. } => "paused",
             Self { failed: Some(_), .. } => "failed",
@@ -103,6 +115,7 @@ impl Jobs {
         self.with(name, |job| {
             job.runs += 1;
             (job.running, job.began, job.next, job.failed) = (true, Some(now), None, None);
+            (job.stopping, job.stopped) = (false, false);
         });
     }
 
@@ -114,8 +127,8 @@ impl Jobs {
                 job.took = now.since(began_at);
                 job.asked = false;
                 job.rounds.truncate(ROUNDS - 1);
-                let (took, failed) = (job.took, job.failed.clone());
-                job.rounds.push_front(Round { began_at, took, failed });
+                let (took, failed, stopped) = (job.took, job.failed.clone(), job.stopped);
+                job.rounds.push_front(Round { began_at, took, failed, stopped });
             }
             (job.running, job.next) = (false, Some(next).filter(|_| !job.paused));
         });
@@ -129,6 +142,14 @@ impl Jobs {
     /// Whether somebody wanted the round that runs.
     pub fn is_asked(&self, name: &'static str) -> bool {
         self.with(name, |job| job.asked)
+    }
+
+    /// Between two steps: whether the round of this worker is to end here. Whoever asks ends it.
+    pub fn stops(&self, name: &str) -> bool {
+        let mut jobs = self.0.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(job) = jobs.get_mut(name) else { return false };
+        job.stopped |= job.running && job.stopping;
+        job.stopped
     }
 
     /// Waits until it is time for the next round of this worker, or somebody wants one.
@@ -168,10 +189,18 @@ impl Jobs {
         }
         let name = *name;
         let job = jobs.entry(name).or_default();
+        if order == Order::Stop && !STEPPED.contains(&name) {
+            let why = "has rounds of one step, which is over in a moment";
+            return Err(Problem::field("name", Wrong::NotPossible { why }));
+        }
+        if order == Order::Stop && !job.running {
+            return Err(Problem::field("name", Wrong::NotPossible { why: "is not running now" }));
+        }
         match order {
             Order::Run => job.asked = true,
             Order::Pause => (job.paused, job.next) = (true, None),
             Order::Resume => job.paused = false,
+            Order::Stop => job.stopping = true,
         }
         let shown = shown(name, job);
         drop(jobs);
@@ -258,5 +287,29 @@ mod tests {
 
         jobs.begins("disk", clock.now());
         assert!(jobs.order("disk", Order::Pause).is_err());
+    }
+
+    #[test]
+    fn a_round_of_steps_ends_between_two_of_them() {
+        let (jobs, at) = (Jobs::default(), Timestamp::from_millis);
+        assert!(!jobs.stops("erasure") && jobs.all().is_empty());
+        jobs.rests("erasure", at(1), at(2));
+        jobs.rests("media", at(1), at(2));
+        assert!(jobs.order("erasure", Order::Stop).is_err(), "it does not run");
+        jobs.begins("erasure", at(2));
+        jobs.begins("media", at(2));
+        assert!(jobs.order("media", Order::Stop).is_err(), "its rounds are one step");
+        assert!(!jobs.stops("erasure"));
+        assert_eq!(jobs.order("erasure", Order::Stop).unwrap().state, "stopping");
+        assert!(jobs.stops("erasure") && jobs.stops("erasure"));
+        jobs.rests("erasure", at(3), at(4));
+        assert!(jobs.all()[0].1.rounds[0].stopped);
+        // The next round is one as any other; and what came too late has stopped nothing.
+        jobs.begins("erasure", at(4));
+        assert!(!jobs.stops("erasure"));
+        jobs.order("erasure", Order::Stop).unwrap();
+        jobs.rests("erasure", at(5), at(6));
+        let (_, erasure) = jobs.all().remove(0);
+        assert_eq!((erasure.rounds[0].stopped, erasure.state()), (false, "ok"));
     }
 }

@@ -64,8 +64,8 @@ pub use alerts::{
 };
 pub use backups::{
     BackupError, BackupSettings, BackupShown, Backups, Head as BackupHead, Item, Manifest,
-    MediaMode, Restored, Writer as BackupWriter, hold_restored, list_backups_in, read_archive,
-    read_backup, read_backup_from, verify_backup,
+    MediaMode, Restored, Tested, Writer as BackupWriter, hold_restored, list_backups_in, object_of,
+    read_archive, read_backup, read_backup_from, verify_backup,
 };
 pub use certificates::{Certificate, CertificateShown, ErasureShown};
 pub use channels::{Brought, ChannelChange, Grace};

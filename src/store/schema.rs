@@ -88,6 +88,7 @@ pub enum Table {
     Erasures,
     AlertMarks,
     OpenAlerts,
+    BackupTests,
 }
 
 /// Whose data a table holds.
@@ -199,6 +200,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<Erasure>("erasures", Global, "workspace that was erased -> when, and how much"),
     row::<installation::AlertMark>("alert_marks", Global, "alert -> who acknowledged or silenced it"),
     row::<installation::OpenAlert>("open_alerts", Global, "alert -> since when it is open, and what operators say of it"),
+    row::<installation::BackupTest>("backup_tests", Global, "backup -> what came of restoring it for trial"),
 ];
 
 impl Table {
@@ -235,6 +237,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::OpenAlerts as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::BackupTests as usize + 1);
     }
 }

@@ -83,6 +83,7 @@ fn only_the_identity_opens_one_and_only_whole() {
         let (code, said) = run(&["backup", "verify", name, "--identity", identity]);
         assert!(code == Some(1) && said.contains(why), "{said}");
     }
+    restored_for_trial(&server, &file, (&ours, &own));
     let good = std::fs::read(&file).unwrap();
     let broken = away.path().join("broken.age");
     let place = broken.to_str().unwrap();
@@ -112,6 +113,37 @@ fn only_the_identity_opens_one_and_only_whole() {
             assert!(!data.join(left).exists(), "{what} left {left}");
         }
     }
+}
+
+/// In the running server, which touches nothing of its own for it and keeps no identity.
+fn restored_for_trial(server: &Server, file: &Path, (ours, own): (&str, &str)) {
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let listed = || server.json(&["backup", "list"])["items"][0].clone();
+    assert!(listed()["tested"].is_null());
+    let tested = server.json(&["backup", "test", name, "--identity-file", ours]);
+    assert_eq!((&tested["tested"], &tested["workspaces"]), (&"ok".into(), &1.into()));
+    assert_eq!(tested["missing_media"], 0);
+    assert!(tested["rows"].as_u64() > Some(10), "{tested}");
+    assert_eq!(listed()["tested"], "ok");
+    let (code, said) = server.fails(&["backup", "test", name, "--identity-file", own]);
+    assert!(code == 1 && said.contains("does not open it"), "{said}");
+    let (code, said) = server.fails(&["backup", "test", "other", "--identity-file", ours]);
+    assert!(code == 2 && said.contains("backup list"), "{said}");
+    assert_eq!(listed()["tested"], "identity", "the last one counts");
+    let good = std::fs::read(file).unwrap();
+    std::fs::write(file, [&good[..good.len() / 2], b"x"].concat()).unwrap();
+    let (code, said) = server.fails(&["backup", "test", name, "--identity-file", ours]);
+    assert!(code == 1 && said.contains("backup_unusable"), "{said}");
+    std::fs::write(file, good).unwrap();
+    let folder = file.parent().unwrap();
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1, "nothing of a trial is left");
+    // What runs is as it was: nothing is paused or held because of a trial.
+    assert_eq!(server.json(&["status"])["publishing"], "running");
+    let record = server.json(&["event", "installation"]);
+    let of = |event: &Value| (event["kind"].clone(), event["data"]["result"].clone());
+    let kinds: Vec<_> = record["items"].as_array().unwrap().iter().map(of).collect();
+    let result = |word: &str| ("backup.tested".into(), word.into());
+    assert_eq!(kinds, [result("damaged"), result("identity"), result("ok")]);
 }
 
 #[test]

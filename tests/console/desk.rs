@@ -193,14 +193,17 @@ fn a_job_shows_how_its_rounds_went() {
         began_at: at(&format!("2026-11-22T13:{minute}:00Z")),
         took: std::time::Duration::from_millis(14),
         failed: failed.map(str::to_owned),
+        stopped: minute == 30,
     };
-    snap.jobs[0].1.rounds = [round(50, Some("no room")), round(40, None)].into();
+    snap.jobs[0].1.rounds = [round(50, Some("no room")), round(40, None), round(30, None)].into();
     let mut model = rig::model(snap);
     rig::show(&mut model, "jobs");
     press(&mut model, "/backup\r\r");
     let shown = text(&mut model);
     assert!(shown.contains("13:50:00") && shown.contains("failed: no room"), "{shown}");
     assert!(shown.contains("13:40:00") && shown.contains("well"), "{shown}");
+    assert!(shown.contains("stopped by somebody"), "{shown}");
+    assert_eq!(typed(&press(&mut model, "x")), ["job stop backup"]);
 }
 
 #[test]
@@ -241,4 +244,24 @@ fn a_setting_is_checked_and_said_where_it_goes() {
     assert_eq!(typed(&press(&mut model, "C")), ["config preview"]);
     model.readonly = true;
     assert_eq!(press(&mut model, "e"), []);
+}
+
+#[test]
+fn a_backup_is_restored_for_trial_with_an_identity_that_is_seen_nowhere() {
+    let mut model = on("backups");
+    let first = text(&mut model);
+    assert!(first.contains("6 h ago") && first.contains("ok, 2026-11-22 08:05:00"), "{first}");
+    press(&mut model, "tAGE-SECRET-KEY-1XYZ");
+    let blind = text(&mut model);
+    assert!(blind.contains("********") && !blind.contains("XYZ"), "{blind}");
+    let done = press(&mut model, "\r");
+    let name = "carillon-20261122T020000Z.age";
+    assert_eq!(typed(&done), [format!("backup test --identity-file - {name}")]);
+    let Some(Effect::Run(commands)) = done.first() else { panic!("{done:?}") };
+    assert_eq!(commands[0].args["identity"], "AGE-SECRET-KEY-1XYZ");
+    // What came of it is read, not passed over.
+    let answers = vec![Ok(serde_json::json!({ "tested": "ok", "rows": 1_204 }))];
+    let commands = commands.clone();
+    console::update(&mut model, Msg::Done(console::Done { commands, answers }));
+    assert!(text(&mut model).contains("rows: 1204"));
 }

@@ -439,6 +439,8 @@ pub fn snapshot() -> Snapshot {
             path: "/var/backups/carillon-20261122T020000Z.age".to_owned(),
             made_at: at("2026-11-22T02:00:00Z"),
             bytes: 41_000_000,
+            tested: Some("ok".to_owned()),
+            tested_at: Some(at("2026-11-22T08:05:00Z")),
         }],
         jobs: jobs(),
         history: history(),

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use carillon::base::{CorrelationId, ManualClock, SystemClock, Timestamp};
+use carillon::base::{CorrelationId, ManualClock, SystemClock, Timestamp, WorkspaceId};
 use carillon::console::{Model, PLACES, view};
 use carillon::domain::publish::State;
 use carillon::service::run_verb;
-use carillon::store::Operator;
 use carillon::store::rows::Attention;
+use carillon::store::{Operator, Table};
 use ratatui::Frame;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -356,4 +356,42 @@ async fn a_chain_is_checked_and_a_file_of_it_is_handed_over() {
     assert!(name.starts_with("carillon-events-acme-"), "{name}");
     let checked = carillon::service::check_export(lines.as_bytes(), None, None).unwrap();
     assert!(checked.verdict.is_ok() && checked.rows > 3, "{checked:?}");
+}
+
+/// Somebody stops the round after its first step: what is left is for the next one.
+#[tokio::test]
+async fn a_round_of_steps_is_stopped_between_two_of_them() {
+    let clock = ManualClock::at(Timestamp::parse("2026-11-22T14:05:09Z").unwrap());
+    let house = House::new(Arc::new(clock.clone()));
+    fill(&house).await;
+    let deleted = house.verb(("workspace", "delete"), Some("acme"), json!({})).await;
+    let id: WorkspaceId = deleted["workspace"].as_str().unwrap().parse().unwrap();
+    let rows = || {
+        let mut rows = 0;
+        let all = house.services.store.dump(|table, key, _| {
+            let record = matches!(table, Table::Events | Table::Erasures);
+            rows += usize::from(!record && key.starts_with(id.as_bytes()));
+            Ok::<(), ()>(())
+        });
+        all.unwrap().unwrap();
+        rows
+    };
+    clock.advance(Duration::from_hours(25));
+    let (jobs, before) = (&house.services.jobs, rows());
+    jobs.begins("erasure", house.services.now());
+    let mut changes = house.services.store.changes();
+    let stop = async {
+        changes.recv().await.unwrap();
+        let said = house.verb(("job", "stop"), None, json!({ "name": "erasure" })).await;
+        assert_eq!(said["state"], "stopping");
+    };
+    let (erased, ()) = tokio::join!(house.services.erase_deleted(), stop);
+    assert_eq!(erased, Ok(0));
+    jobs.rests("erasure", house.services.now(), house.services.now());
+    let (_, job) = jobs.all().into_iter().find(|(name, _)| *name == "erasure").unwrap();
+    assert!(job.rounds[0].stopped);
+    assert!(0 < rows() && rows() < before, "{} of {before}", rows());
+    jobs.begins("erasure", house.services.now());
+    assert_eq!(house.services.erase_deleted().await, Ok(1));
+    assert_eq!(rows(), 0, "but for its record");
 }

@@ -21,11 +21,11 @@ use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
-    Administers, AlertComment, AlertMark, AssetHome, AssetUse, Attention, CalendarEntry,
-    ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace,
-    Inflight, Judged, KeyHash, MediaTotal, Membership, Meta, ObjectUse, OpenAlert, Orphan, Pause,
-    Preparation, PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken, Slug,
-    Staged, Timer, Upload, Usage, WrappedKey,
+    Administers, AlertComment, AlertMark, AssetHome, AssetUse, Attention, BackupTest,
+    CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser,
+    HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal, Membership, Meta, ObjectUse, OpenAlert,
+    Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential, ServerLimits,
+    SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
 };
 
 use crate::connections;
@@ -105,6 +105,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&erasures()),
         Golden::global(&alert_marks()),
         Golden::global(&open_alerts()),
+        Golden::global(&backup_tests()),
     ]
 }
 
@@ -117,6 +118,13 @@ fn alert_marks() -> Vec<AlertMark> {
 fn open_alerts() -> [OpenAlert; 2] {
     let comment = |by| AlertComment { by, at: at(2), text: "being looked at".to_owned() };
     [Vec::new(), actors().map(comment).into()].map(|comments| OpenAlert { since: at(1), comments })
+}
+
+fn backup_tests() -> Vec<BackupTest> {
+    let test = |failed: Option<&str>| {
+        move |by| BackupTest { by, at: at(1), failed: failed.map(str::to_owned) }
+    };
+    actors().map(test(None)).into_iter().chain(actors().map(test(Some("damaged")))).collect()
 }
 
 fn pauses(why: Option<&str>) -> Vec<Pause> {

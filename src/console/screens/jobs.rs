@@ -20,6 +20,7 @@ pub const SCREEN: Screen = Screen {
     keys: &[
         writes('!', "run now", "do one round now, paused or not", run),
         writes('p', "pause, resume", "do no more rounds, or let it go on", pause),
+        writes('x', "stop this run", "end the round that runs, between two of its steps", stop),
         reads('L', "logs", "the log", |_, _| Act::Go("logs")),
     ],
 };
@@ -43,6 +44,7 @@ fn state(job: &Job) -> (&'static str, Tone) {
     match job.state() {
         "failed" => ("\u{2717} failed", Tone::Bad),
         "running" => ("running", Tone::Good),
+        "stopping" => ("stopping", Tone::Warn),
         "paused" => ("\u{25CB} paused", Tone::Warn),
         "waits" => ("waits", Tone::Plain),
         _ => ("\u{25CF} ok", Tone::Good),
@@ -116,6 +118,18 @@ fn run(model: &Model, rows: &[Row]) -> Act {
     Act::Run(commands)
 }
 
+fn stop(model: &Model, rows: &[Row]) -> Act {
+    let command = |(name, _)| {
+        let about = format!("{name} stops after this step");
+        Command::new(("job", "stop"), about).with("name", name)
+    };
+    let commands: Vec<_> = chosen(model, rows).map(command).collect();
+    if commands.is_empty() {
+        return nothing("the publisher is no round; P on 1 pauses it");
+    }
+    Act::Run(commands)
+}
+
 fn pause(model: &Model, rows: &[Row]) -> Act {
     let Some((_, paused)) = chosen(model, rows).next() else {
         // The same as everywhere else.
@@ -146,8 +160,11 @@ fn detail(model: &Model, row: &Row) -> Vec<Line> {
     lines.push(line("rounds", format!("{} since the server began", job.runs)));
     lines.extend(job.rounds.iter().map(|round| {
         let at = when(model, &round.began_at.to_string());
-        let how = round.failed.as_ref().map_or("well".to_owned(), |why| format!("failed: {why}"));
-        let tone = if round.failed.is_some() { Tone::Bad } else { Tone::Plain };
+        let (how, tone) = match &round.failed {
+            Some(why) => (format!("failed: {why}"), Tone::Bad),
+            None if round.stopped => ("stopped by somebody".to_owned(), Tone::Warn),
+            None => ("well".to_owned(), Tone::Plain),
+        };
         let text = format!("{at:<10}  {:>6} ms  {how}", round.took.as_millis());
         Line { name: "", text, tone }
     }));

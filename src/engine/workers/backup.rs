@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::rest;
 use crate::base::Timestamp;
-use crate::service::{MediaMode, Services};
+use crate::service::Services;
 
 /// After a start, and after one that failed.
 const SOON: Duration = Duration::from_mins(1);
@@ -31,10 +31,14 @@ pub(super) async fn run(services: Arc<Services>, stop: CancellationToken) {
             continue;
         }
         // It says itself how it went.
-        if let Err(problem) = services.create_backup(MediaMode::Reference).await {
-            services.jobs.failed(NAME, &problem);
-            tracing::error!(%problem, "the backup that is due could not be made");
-            wait = SOON;
+        match services.make_due_backup(NAME).await {
+            Ok(Some(_)) => {}
+            Ok(None) => tracing::info!("somebody stopped the backup that was being made"),
+            Err(problem) => {
+                services.jobs.failed(NAME, &problem);
+                tracing::error!(%problem, "the backup that is due could not be made");
+                wait = SOON;
+            }
         }
     }
 }

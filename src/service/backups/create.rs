@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use super::archive::{Head, Writer};
-use super::{BackupError, Manifest, MediaMode, list_backups_in, name_of};
+use super::{BackupError, Manifest, MediaMode, list_backups_in, name_of, tried};
 use crate::base::{Code, Problem, Timestamp, limits};
 use crate::media::{self, Shelf};
 use crate::service::Services;
@@ -51,13 +51,30 @@ pub(super) fn failed(error: &BackupError) -> Problem {
 impl Services {
     /// Makes a backup in the folder of backups, and removes those that are too many.
     pub async fn create_backup(&self, media: MediaMode) -> Result<Made, Problem> {
+        let made = self.back_up(media, None).await?;
+        made.ok_or_else(|| Problem::new(Code::Stopping))
+    }
+
+    /// The same for the worker of this name; `None` when somebody stopped its round.
+    pub async fn make_due_backup(&self, job: &'static str) -> Result<Option<Made>, Problem> {
+        self.back_up(MediaMode::Reference, Some(job)).await
+    }
+
+    async fn back_up(
+        &self,
+        media: MediaMode,
+        job: Option<&'static str>,
+    ) -> Result<Option<Made>, Problem> {
         if !self.backups.settings().is_set() {
             return Err(Problem::new(Code::BackupNotSet));
         }
         let _turn = self.backups.turn.lock().await;
         let (services, runtime) = (self.clone(), Handle::current());
-        let made = blocking(move || services.make_backup(media, &runtime)).await?;
-        let mut made = made.map_err(|error| failed(&error))?;
+        let made = blocking(move || services.make_backup((media, job), &runtime)).await?;
+        let mut made = match made {
+            Err(BackupError::Stopped) => return Ok(None),
+            made => made.map_err(|error| failed(&error))?,
+        };
         self.metrics.backup(made.manifest.head.made_at);
         if let Some(shelf) = &self.backups.settings().shelf {
             let put = self.shelve(shelf, &made).await;
@@ -66,7 +83,7 @@ impl Services {
             made.also = Some(put?);
         }
         tracing::info!(path = made.path, bytes = made.bytes, "a backup was made");
-        Ok(made)
+        Ok(Some(made))
     }
 
     /// When the last backup was made, by the folder.
@@ -91,7 +108,11 @@ impl Services {
         Ok(shelf.address(&name))
     }
 
-    fn make_backup(&self, media: MediaMode, runtime: &Handle) -> Result<Made, BackupError> {
+    fn make_backup(
+        &self,
+        (media, job): (MediaMode, Option<&'static str>),
+        runtime: &Handle,
+    ) -> Result<Made, BackupError> {
         let settings = self.backups.settings();
         let folder = &settings.folder;
         if !folder.is_dir() {
@@ -103,13 +124,14 @@ impl Services {
                 fs::remove_file(entry.path())?;
             }
         }
+        tried::sweep(folder)?;
         let made_at = self.now();
         let installation = self.vault.keyring().installation();
         let path = folder.join(name_of(made_at, &installation));
         let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
         let head = Head::new(made_at, installation.clone(), media);
         let out = BufWriter::with_capacity(256 * 1024, file.as_file().try_clone()?);
-        let manifest = self.write_backup(settings.recipients.seal(out)?, head, runtime)?;
+        let manifest = self.write_backup(settings.recipients.seal(out)?, (head, job), runtime)?;
         file.as_file().sync_all()?;
         let bytes = file.as_file().metadata()?.len();
         file.persist_noclobber(&path).map_err(|error| error.error)?;
@@ -126,13 +148,19 @@ impl Services {
     fn write_backup(
         &self,
         out: Sealing<BufWriter<File>>,
-        head: Head,
+        (head, job): (Head, Option<&'static str>),
         runtime: &Handle,
     ) -> Result<Manifest, BackupError> {
         let media = head.media;
         let keyring = self.vault.keyring().sealed_to(&self.backups.settings().recipients)?;
         let mut writer = Writer::begin(out, head, &keyring)?;
-        self.store.dump(|table, key, value| writer.row(table, key, value))??;
+        // A row is a step: what is not finished is no backup.
+        self.store.dump(|table, key, value| {
+            if job.is_some_and(|job| self.jobs.stops(job)) {
+                return Err(BackupError::Stopped);
+            }
+            writer.row(table, key, value)
+        })??;
         if media == MediaMode::Copy {
             runtime.block_on(self.copy_objects(&mut writer))?;
         }

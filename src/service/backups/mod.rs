@@ -4,6 +4,7 @@
 mod archive;
 mod create;
 mod restored;
+mod tried;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -16,6 +17,7 @@ use tokio::sync::Mutex;
 
 use crate::base::{Problem, Timestamp, WorkspaceId};
 use crate::domain::chain::Fault;
+use crate::domain::media::Digest;
 use crate::media::Shelf;
 use crate::store::{Chains, DecodeError};
 use crate::vault::{Identity, Keyring, Recipients, VaultError};
@@ -24,6 +26,7 @@ use crate::{media, store};
 pub use archive::{Head, Item, Manifest, MediaMode, Writer, read as read_archive};
 pub(super) use restored::restored_from;
 pub use restored::{Restored, hold_restored};
+pub use tried::Tested;
 
 use super::Services;
 
@@ -80,12 +83,35 @@ pub enum BackupError {
     FromTheFuture { made_at: Timestamp, now: Timestamp },
     #[error("it is whole at {path}, but could not be put into the bucket: {source}")]
     Shelf { path: String, source: media::Error },
+    #[error("somebody stopped it")]
+    Stopped,
     #[error(transparent)]
     Vault(#[from] VaultError),
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error(transparent)]
     Media(#[from] media::Error),
+}
+
+impl BackupError {
+    /// A stable word.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Io(_) => "io",
+            Self::Foreign => "foreign",
+            Self::Damaged(_) => "damaged",
+            Self::Record { .. } => "record",
+            Self::OtherSchema { .. } => "other_schema",
+            Self::UnknownTable { .. } => "unknown_table",
+            Self::Chain { .. } => "chain",
+            Self::FromTheFuture { .. } => "from_the_future",
+            Self::Shelf { .. } => "bucket",
+            Self::Stopped => "stopped",
+            Self::Vault(_) => "identity",
+            Self::Store(_) => "store",
+            Self::Media(_) => "media",
+        }
+    }
 }
 
 /// A backup in the folder.
@@ -95,6 +121,9 @@ pub struct BackupShown {
     pub path: String,
     pub made_at: Timestamp,
     pub bytes: u64,
+    /// `ok` when it was restored for trial, or why it could not be.
+    pub tested: Option<String>,
+    pub tested_at: Option<Timestamp>,
 }
 
 const PREFIX: &str = "carillon-";
@@ -137,7 +166,7 @@ pub fn list_backups_in(folder: &Path, installation: Option<&str>) -> io::Result<
         let Some((made_at, of)) = of_name(&name) else { continue };
         if installation.is_none_or(|installation| installation == of) {
             let (bytes, path) = (entry.metadata()?.len(), entry.path().display().to_string());
-            found.push(BackupShown { name, path, made_at, bytes });
+            found.push(BackupShown { name, path, made_at, bytes, tested: None, tested_at: None });
         }
     }
     found.sort_by(|a, b| b.name.cmp(&a.name));
@@ -153,7 +182,13 @@ impl Services {
             all.extend(listed.map_err(|error| create::failed(&error.into()))?);
         }
         all.sort_by(|a, b| b.name.cmp(&a.name));
-        Ok(all)
+        self.with_tests(all).await
+    }
+
+    /// The backups of this installation in its folder, newest first, and what came of tests.
+    pub async fn tested_backups(&self) -> Result<Vec<BackupShown>, Problem> {
+        let all = self.list_backups().await?;
+        self.with_tests(all).await
     }
 
     /// Those of this installation in the bucket, newest first.
@@ -163,7 +198,14 @@ impl Services {
             let (made_at, of) = of_name(&file.name)?;
             let (path, bytes) = (shelf.address(&file.name), file.bytes);
             let ours = of == installation;
-            ours.then(|| BackupShown { path, made_at, bytes, name: file.name.clone() })
+            ours.then(|| BackupShown {
+                path,
+                made_at,
+                bytes,
+                name: file.name.clone(),
+                tested: None,
+                tested_at: None,
+            })
         };
         let mut found: Vec<_> = shelf.list().await?.into_iter().filter_map(shown).collect();
         found.sort_by(|a, b| b.name.cmp(&a.name));
@@ -184,6 +226,13 @@ impl Services {
         .await?;
         listed.map_err(|error| create::failed(&error.into()))
     }
+}
+
+/// The object that a key of a use names.
+pub fn object_of(key: &[u8]) -> Option<(WorkspaceId, Digest)> {
+    let (workspace, rest) = key.split_first_chunk::<16>()?;
+    let (object, _) = rest.split_first_chunk::<32>()?;
+    Some((WorkspaceId::from_bytes(*workspace), *object))
 }
 
 /// Reads the backup at `path` from its first to its last byte, and hands over what is in it.
@@ -223,17 +272,26 @@ pub fn read_backup_from(
 /// Reads all of a backup and checks it; also that its keyring opens, and that the chains of events
 /// are whole.
 pub fn verify_backup(path: &Path, identity: &Identity) -> Result<Manifest, BackupError> {
+    verified(path, identity, |_| Ok(()))
+}
+
+/// The same, and hands over what is in it: only when this returns `Ok` was all of it right.
+fn verified(
+    path: &Path,
+    identity: &Identity,
+    mut on: impl FnMut(&Item<'_>) -> Result<(), BackupError>,
+) -> Result<Manifest, BackupError> {
     let mut installation = None;
     let mut chains = Chains::default();
     let manifest = read_backup(path, identity, |item| {
-        match item {
+        match &item {
             Item::Keyring(sealed) => {
                 installation = Some(Keyring::unseal(path, sealed, identity)?.installation());
             }
-            Item::Row(table, key, value) => chains.push(table, key, value),
+            Item::Row(table, key, value) => chains.push(*table, key, value),
             Item::Head(_) | Item::Object(..) | Item::Piece(_) => {}
         }
-        Ok(())
+        on(&item)
     })?;
     for (workspace, verdict) in chains.finish() {
         verdict.map_err(|fault| BackupError::Chain { workspace, fault })?;

@@ -111,6 +111,7 @@ const ALERT: &[&str] = &["id", "level", "since", "state", "by", "until", "what",
 const ALERT_ID: Arg = arg("id", Word, "what it is called, see `alert list`");
 
 const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
+const BACKUP: &[&str] = &["name", "made_at", "bytes", "tested", "tested_at", "path"];
 const JOB: &[&str] = &["name", "state", "began_at", "next_at", "runs", "failed"];
 const JOB_NAME: &[Arg] = &[arg("name", Word, "its name, see `job list`")];
 const EMAIL: Arg = arg("email", Word, "their e-mail");
@@ -152,11 +153,16 @@ pub const VERBS: &[Verb] = &[
     verb(("backup", "create", ""), "Make a backup that only holders of `backup.recipients` open", &[
         arg("media", Optional, "reference (names only, the default) or copy (their bytes, too)"),
     ], &[]),
-    verb(("backup", "list", ""), "Backups in the folder of backups, and in its bucket, newest first", &[], &["name", "made_at", "bytes", "path"]),
+    verb(("backup", "list", ""), "Backups in the folder of backups, and in its bucket, newest first", &[], BACKUP),
+    verb(("backup", "test", ""), "Restore one for trial, into a folder that goes away, and open it", &[
+        arg("name", Word, "its name, see `backup list`"),
+        arg("identity", Secret, "what opens it, as age-keygen made it; used once and forgotten"),
+    ], &[]),
     verb(("job", "list", ""), "What the server does by itself now and then, and how it went", &[], JOB),
     verb(("job", "run", ""), "Do one round now", JOB_NAME, JOB),
     verb(("job", "pause", ""), "Do no more rounds, until it is resumed or the server starts anew", JOB_NAME, JOB),
     verb(("job", "resume", ""), "Let it go on", JOB_NAME, JOB),
+    verb(("job", "stop", ""), "End the round that runs, between two of its steps; what is done stays", JOB_NAME, JOB),
     verb(("publishing", "pause", ""), "Stop publishing everywhere; what is being sent is finished", &[], &[]),
     verb(("publishing", "resume", ""), "Publish again", &[], &[]),
     verb(("network", "list", ""), "The networks that this program knows", &[], &["id", "title", "paused"]),
@@ -381,6 +387,7 @@ pub fn noun_named(noun: &str, arg: &str) -> Option<&'static str> {
         ("delivery", "id") => Some("delivery"),
         ("key", "id") => Some("key"),
         ("job", "name") => Some("job"),
+        ("backup", "name") => Some("backup"),
         ("alert", "id") => Some("alert"),
         ("network", "name") | ("channel" | "app", "network") => Some("network"),
         _ => None,

@@ -233,12 +233,20 @@ impl Caller<'_> {
                 };
                 shown(services.create_backup(media).await?)
             }
+            ("backup", "test") => {
+                let identity = words.secret("identity")?;
+                let identity =
+                    identity.ok_or_else(|| Problem::field("identity", Wrong::Missing))?;
+                let who = (operator, self.correlation);
+                shown(services.test_backup(who, words.word("name")?, &identity).await?)
+            }
             ("backup", _) => Ok(json!({ "items": services.all_backups().await? })),
             ("job", "list") => Ok(json!({ "items": services.jobs.shown() })),
             ("job", _) => {
                 let order = match verb {
                     "run" => Order::Run,
                     "pause" => Order::Pause,
+                    "stop" => Order::Stop,
                     _ => Order::Resume,
                 };
                 let name = words.word("name")?;

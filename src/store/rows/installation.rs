@@ -94,3 +94,21 @@ impl Row for OpenAlert {
 }
 
 impl Global for OpenAlert {}
+
+/// What came of restoring a backup for trial. It goes when the backup is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupTest {
+    pub by: Actor,
+    pub at: Timestamp,
+    /// A stable word, where it could not be restored.
+    pub failed: Option<String>,
+}
+
+impl Row for BackupTest {
+    /// The name of the backup.
+    type Key = String;
+    const TABLE: Table = Table::BackupTests;
+    const VERSION: u8 = 1;
+}
+
+impl Global for BackupTest {}

@@ -28,7 +28,7 @@ pub use deliveries::{Attention, Inflight, PublishedEntry};
 pub use events::{Chained, ChainedEvent, chain, chain_head, chain_start, verify_chain};
 pub use hosts::{EmbedToken, HostKey, HostedUser, HostedWorkspace};
 pub use idempotency::Remembered;
-pub use installation::{AlertComment, AlertMark, Meta, OpenAlert, Pause};
+pub use installation::{AlertComment, AlertMark, BackupTest, Meta, OpenAlert, Pause};
 pub use limits::{ChannelLimits, ServerLimits};
 pub use plans::Usage;
 pub use posts::CalendarEntry;
