@@ -111,6 +111,8 @@ pub enum Act {
     Step,
     /// Times by the clock of this zone.
     Zone(jiff::tz::TimeZone),
+    /// This key again, once what was just done is shown.
+    Later(char),
     /// Something to read.
     Read {
         title: String,

@@ -79,10 +79,14 @@ impl Feed {
         }
     }
 
-    /// Everything as it is now; what cannot be read stays as it was, and is said to be so.
-    pub async fn look(&mut self) -> Arc<Snapshot> {
+    /// Everything as it is now, after the answer of this number; what cannot be read stays as it
+    /// was, and is said to be so.
+    pub async fn look(&mut self, answered: u64) -> Arc<Snapshot> {
         let mut snap = std::mem::take(&mut self.last);
         snap.trouble = self.read(&mut snap).await.err().map(|problem| problem.to_string());
+        if snap.trouble.is_none() {
+            snap.answered = answered;
+        }
         snap.at = self.services.now();
         snap.host = Arc::clone(&self.host);
         snap.history.clone_from(&self.history);

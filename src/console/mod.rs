@@ -24,7 +24,7 @@ mod wire;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -81,6 +81,8 @@ pub(crate) struct Shared {
     view: View,
     snaps: watch::Sender<Arc<Snapshot>>,
     open: AtomicUsize,
+    /// Answers that consoles got so far.
+    answered: AtomicU64,
     /// Somebody came, or did something: look at once.
     nudge: Notify,
 }
@@ -103,6 +105,7 @@ impl Console {
             view,
             snaps: watch::Sender::new(Arc::default()),
             open: AtomicUsize::new(0),
+            answered: AtomicU64::new(0),
             nudge: Notify::new(),
         });
         spawner(Box::pin(look(Arc::clone(&shared), feed)));
@@ -182,7 +185,9 @@ async fn look(shared: Arc<Shared>, mut feed: feed::Feed) {
             feed.forget();
         }
         if nudged || due {
-            shared.snaps.send_replace(feed.look().await);
+            // Before the look: what is answered while it reads may not be in it.
+            let answered = shared.answered.load(Ordering::Acquire);
+            shared.snaps.send_replace(feed.look(answered).await);
             (changed, last) = (false, Some(now));
         }
     }

@@ -37,6 +37,10 @@ pub struct Model {
     pub toast: Option<Toast>,
     /// Commands that have not been answered.
     pub busy: usize,
+    /// The number of the last answer; a snapshot says which answers it was read after.
+    pub answered: u64,
+    /// The key of a verb that waits for a snapshot with all that was done here.
+    pub later: Option<char>,
     /// A file is being saved; one at a time.
     pub saving: bool,
     /// What was typed in the palette, the newest first.
@@ -110,6 +114,8 @@ pub enum Msg {
 pub struct Done {
     pub commands: Vec<Command>,
     pub answers: Vec<Result<Value, Problem>>,
+    /// Counts the answers of all consoles.
+    pub number: u64,
 }
 
 /// What is to be done outside.
@@ -155,6 +161,8 @@ impl Model {
             popup: None,
             toast: None,
             busy: 0,
+            answered: 0,
+            later: None,
             saving: false,
             recent: Vec::new(),
             workspace: None,
@@ -163,6 +171,12 @@ impl Model {
             last: None,
             zone: TimeZone::UTC,
         }
+    }
+
+    /// Whether what is shown has all that was done here. What comes next must not be read off
+    /// anything older.
+    pub fn is_current(&self) -> bool {
+        self.busy == 0 && self.snap.answered >= self.answered
     }
 
     /// An instant by the clock that is shown.

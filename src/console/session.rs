@@ -6,6 +6,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use data_encoding::BASE64;
@@ -359,8 +360,9 @@ impl Session {
                         .await,
                 );
             }
+            let number = shared.answered.fetch_add(1, Ordering::AcqRel) + 1;
             // Whoever left does not wait for it.
-            drop(answer.send(Done { commands, answers }).await);
+            drop(answer.send(Done { commands, answers, number }).await);
         }));
     }
 

@@ -19,6 +19,8 @@ pub use crate::service::Health as Status;
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub at: Timestamp,
+    /// It was read after the answer of this number, and so has what that changed.
+    pub answered: u64,
     pub host: Arc<str>,
     pub status: Status,
     /// Since when alerts are open, and what operators said of them.

@@ -22,7 +22,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 model.toast = None;
             }
         }
-        Msg::Snapshot(snap) => take(model, snap),
+        Msg::Snapshot(snap) => return take(model, snap),
         Msg::Done(done) => return finished(model, &done),
         Msg::Kept(kept) => {
             model.saving = false;
@@ -33,14 +33,15 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Key(Key::Ctrl('c')) => return vec![Effect::Leave],
         Msg::Key(key) => {
-            let effects = match model.popup.take() {
+            model.later = None;
+            let mut effects = match model.popup.take() {
                 Some(open) => popup::key(model, open, key),
                 None => pressed(model, key),
             };
             if model.popup.is_none()
                 && let Some(next) = model.next.take()
             {
-                take(model, next);
+                effects.extend(take(model, next));
             }
             return effects;
         }
@@ -49,14 +50,21 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 }
 
 /// Rows do not jump under a question, nor when somebody froze them.
-fn take(model: &mut Model, snap: std::sync::Arc<super::snapshot::Snapshot>) {
+fn take(model: &mut Model, snap: std::sync::Arc<super::snapshot::Snapshot>) -> Vec<Effect> {
     let asks = !matches!(model.popup, None | Some(Popup::Filter { .. }));
     if asks || model.frozen {
         model.next = Some(snap);
-        return;
+        return Vec::new();
     }
     model.snap = snap;
     settle(model);
+    match model.later.filter(|_| model.is_current()) {
+        Some(key) => {
+            (model.later, model.toast) = (None, None);
+            verb(model, key)
+        }
+        None => Vec::new(),
+    }
 }
 
 /// Keeps the cursor at its row, or near to where that was.
@@ -395,6 +403,10 @@ pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
             model.place_mut().step += 1;
             settle(model);
         }
+        Act::Later(key) => {
+            model.later = Some(key);
+            model.say("a moment: what was just done is not shown yet", Tone::Plain);
+        }
         Act::Read { title, lines } => model.popup = Some(Popup::Read { title, lines, scroll: 0 }),
     }
     Vec::new()
@@ -416,9 +428,11 @@ pub fn run(model: &mut Model, commands: Vec<Command>) -> Vec<Effect> {
 
 fn finished(model: &mut Model, done: &Done) -> Vec<Effect> {
     model.busy = model.busy.saturating_sub(1);
+    model.answered = model.answered.max(done.number);
     let refused =
         done.commands.iter().zip(&done.answers).find_map(|(c, a)| Some((c, a.as_ref().err()?)));
     if let Some((command, problem)) = refused {
+        model.later = None;
         let row = problem.row();
         let mut lines = vec![command.about.clone(), String::new(), problem.to_string()];
         lines.extend([String::new(), format!("do: {}", row.remedy)]);

@@ -149,7 +149,7 @@ fn what_was_silenced_is_undone_without_its_minutes() {
     let mut model = on("alerts");
     let Some(Effect::Run(commands)) = press(&mut model, "A1d\r").pop() else { panic!("nothing") };
     let answers = vec![Ok(serde_json::json!({}))];
-    console::update(&mut model, Msg::Done(console::Done { commands, answers }));
+    console::update(&mut model, Msg::Done(console::Done { commands, answers, number: 0 }));
     assert!(model.toast.as_ref().unwrap().text.contains("u undoes it"), "{:?}", model.toast);
     press(&mut model, "u");
     let Some(Popup::Confirm { confirm, .. }) = &model.popup else { panic!("no question") };
@@ -217,7 +217,7 @@ fn a_setting_is_checked_and_said_where_it_goes() {
     let answer = |model: &mut console::Model, mut done: Vec<Effect>, answer: serde_json::Value| {
         let Some(Effect::Run(commands)) = done.pop() else { panic!("nothing") };
         let answers = vec![Ok(answer)];
-        console::update(model, Msg::Done(console::Done { commands, answers }))
+        console::update(model, Msg::Done(console::Done { commands, answers, number: 0 }))
     };
     let shell = "carillon config set publish.grace 2h --config c.toml";
     let tried = serde_json::json!({
@@ -262,6 +262,6 @@ fn a_backup_is_restored_for_trial_with_an_identity_that_is_seen_nowhere() {
     // What came of it is read, not passed over.
     let answers = vec![Ok(serde_json::json!({ "tested": "ok", "rows": 1_204 }))];
     let commands = commands.clone();
-    console::update(&mut model, Msg::Done(console::Done { commands, answers }));
+    console::update(&mut model, Msg::Done(console::Done { commands, answers, number: 0 }));
     assert!(text(&mut model).contains("rows: 1204"));
 }

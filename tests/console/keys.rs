@@ -2,7 +2,8 @@
 //! they do deserves.
 
 use carillon::base::{Code, Problem};
-use carillon::console::{self, Command, Done, Effect, Msg, Popup};
+use carillon::console::{self, Command, Done, Effect, Msg, Popup, Snapshot};
+use carillon::service::Overview;
 use serde_json::json;
 
 use crate::rig::{self, id, on, press};
@@ -125,13 +126,13 @@ fn a_refusal_says_what_why_and_what_to_do() {
     let mut model = on("queue");
     let Some(Effect::Run(commands)) = press(&mut model, "m+1h\r").pop() else { panic!() };
     let answers = vec![Err(Problem::new(Code::DeliveryInFlight))];
-    console::update(&mut model, Msg::Done(Done { commands, answers }));
+    console::update(&mut model, Msg::Done(Done { commands, answers, number: 0 }));
     let text = rig::text(&rig::draw(&mut model, (80, 24), (true, true)));
     assert!(text.contains("not done") && text.contains("do: "), "{text}");
     press(&mut model, "\x1b");
     let Some(Effect::Run(commands)) = press(&mut model, "m+1h\r").pop() else { panic!() };
     let answers = vec![Ok(json!({ "id": "x" }))];
-    console::update(&mut model, Msg::Done(Done { commands, answers }));
+    console::update(&mut model, Msg::Done(Done { commands, answers, number: 0 }));
     assert!(model.toast.as_ref().unwrap().text.contains("u undoes it"), "{:?}", model.toast);
 }
 
@@ -171,6 +172,47 @@ fn the_first_steps_are_typed_for_whoever_begins() {
     press(&mut model, "n");
     let made = typed(&press(&mut model, "Bakery\r"));
     assert_eq!(made, ["workspace create Bakery"]);
+}
+
+/// A snapshot that was read before the answer to a step still lacks what that step made.
+#[test]
+fn a_step_that_was_just_done_is_not_offered_again() {
+    let mut model = rig::model(rig::fresh());
+    press(&mut model, "n");
+    let Some(Effect::Run(commands)) = press(&mut model, "Bakery\r").pop() else { panic!() };
+    let offered = |model: &console::Model| match &model.popup {
+        Some(Popup::Palette { typed, .. }) => Some(typed.clone()),
+        _ => None,
+    };
+    let look = |answered, made: bool| {
+        let mut snap = rig::fresh();
+        if made {
+            let workspaces = rig::snapshot().overview.workspaces.clone();
+            let all = Overview { workspaces, ..(*snap.overview).clone() };
+            snap.overview = std::sync::Arc::new(all);
+        }
+        Msg::Snapshot(std::sync::Arc::new(Snapshot { answered, ..snap }))
+    };
+    // Not answered yet; answered, and only an older look is there.
+    press(&mut model, "n");
+    assert_eq!(offered(&model), None);
+    let answers = vec![Ok(json!({ "slug": "bakery" }))];
+    console::update(&mut model, Msg::Done(Done { commands, answers, number: 7 }));
+    press(&mut model, "n");
+    assert_eq!(offered(&model), None);
+    assert!(model.toast.as_ref().unwrap().text.contains("a moment"));
+    console::update(&mut model, look(6, false));
+    assert_eq!(offered(&model), None);
+    // With the look that has it the next step is offered, as it was asked for.
+    console::update(&mut model, look(7, true));
+    assert!(offered(&model).unwrap().starts_with("channel add"), "{:?}", offered(&model));
+    // Whoever pressed something else meanwhile is asked nothing.
+    press(&mut model, "\x1b");
+    model.busy = 1;
+    press(&mut model, "n2");
+    model.busy = 0;
+    console::update(&mut model, look(7, true));
+    assert_eq!(offered(&model), None);
 }
 
 #[test]

@@ -428,6 +428,7 @@ pub fn snapshot() -> Snapshot {
     let calendar: Vec<_> = overview.attention.iter().chain(&overview.queue).cloned().collect();
     Snapshot {
         at: at(NOW),
+        answered: 0,
         host: "vps-1".into(),
         status: status(),
         overview: Arc::new(overview),

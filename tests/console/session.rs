@@ -48,6 +48,21 @@ async fn a_console_shows_moves_does_and_leaves() {
     assert_eq!((bye.code.as_str(), bye.message.contains("keeps running")), ("left", true));
 }
 
+/// As fast as somebody can type, and faster than anything is read.
+#[tokio::test]
+async fn first_steps_follow_each_other() {
+    let house = house();
+    let mut terminal = house.terminal().await;
+    terminal.wait_for("first steps").await;
+    terminal.keys("nBakery\rn").await;
+    terminal.wait_for("channel add --network feed --name News -w bakery").await;
+    terminal.keys("\r").await;
+    terminal.wait_for("network: feed").await;
+    terminal.keys("\x1b").await;
+    terminal.keys("n").await;
+    terminal.wait_for("post create --channel").await;
+}
+
 #[tokio::test]
 async fn who_looks_is_noted_once_in_each_workspace() {
     let house = house();

@@ -54,6 +54,10 @@ fn is_new(snap: &Snapshot) -> bool {
 }
 
 fn step(model: &Model) -> Act {
+    // Else the step that was just done would be offered again.
+    if !model.is_current() {
+        return Act::Later('n');
+    }
     let only = model.snap.overview.workspaces.first().map_or("", |w| w.slug.as_str());
     match done(&model.snap).iter().position(|done| !done) {
         Some(0) => Act::Type("workspace create ".to_owned()),
