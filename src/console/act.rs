@@ -5,16 +5,21 @@ use serde_json::{Map, Value};
 
 use super::model::{Model, Save};
 use super::screens::Row;
+use super::write::Draft;
 use crate::service::{ArgKind, VERBS};
 
 /// What is done with the answer to a command.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Then {
     /// It is said, or shown.
     #[default]
     Say,
     /// It is a value for a setting, and where it goes.
     Setting,
+    /// It is a post, whose words are to be changed; somebody came by this delivery of it.
+    Words { delivery: String },
+    /// What was written is kept.
+    Written,
 }
 
 /// A verb of the one table, with its words.
@@ -113,6 +118,10 @@ pub enum Act {
     Zone(jiff::tz::TimeZone),
     /// This key again, once what was just done is shown.
     Later(char),
+    /// Takes the mouse, or gives it back to the terminal.
+    Mouse(bool),
+    /// Several lines to type.
+    Write(Box<Draft>),
     /// Something to read.
     Read {
         title: String,

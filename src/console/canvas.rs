@@ -32,9 +32,19 @@ impl Tone {
     }
 }
 
+/// What is chosen by a click.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hit {
+    /// A row of the list, by its place.
+    Row(usize),
+    /// A screen, by its place among all.
+    Screen(usize),
+}
+
 /// A buffer that is drawn on.
 pub struct Canvas<'a> {
     buffer: &'a mut Buffer,
+    hits: Vec<(Rect, Hit)>,
 }
 
 const BARS: [&str; 9] = [
@@ -44,7 +54,18 @@ const BARS: [&str; 9] = [
 
 impl<'a> Canvas<'a> {
     pub fn new(buffer: &'a mut Buffer) -> Self {
-        Self { buffer }
+        Self { buffer, hits: Vec::new() }
+    }
+
+    /// A click in here is one on this.
+    pub fn hits(&mut self, rect: Rect, hit: Hit) {
+        self.hits.push((rect, hit));
+    }
+
+    /// What a click there is on.
+    pub fn hit(&self, (x, y): (u16, u16)) -> Option<Hit> {
+        let at = ratatui::layout::Position { x, y };
+        self.hits.iter().rev().find(|(rect, _)| rect.contains(at)).map(|(_, hit)| *hit)
     }
 
     pub fn area(&self) -> Rect {

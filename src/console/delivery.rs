@@ -4,7 +4,7 @@
 use jiff::Zoned;
 use jiff::civil::{DateTime, Time, Weekday};
 
-use super::act::{Act, Ask, Choose, Command, Confirm, nothing};
+use super::act::{Act, Ask, Choose, Command, Confirm, Then, nothing};
 use super::canvas::Tone;
 use super::clean::add;
 use super::model::Model;
@@ -320,31 +320,19 @@ fn edit(of: &Of<Waiting>, about: String) -> Command {
     command.with("id", of.it.delivery.post.clone())
 }
 
-/// The palette with the words of the post, to be changed there; what is over is written anew.
+/// The words of the post, all of them, to be changed in a box; what is over is written anew.
 pub fn words(model: &Model, rows: &[Row]) -> Act {
     let all = posts(model, rows);
     let Some(of) = all.first() else { return nothing("nothing is chosen") };
-    let quoted = |text: &String| {
-        let quote = ['\'', '"'].into_iter().find(|quote| !text.contains(*quote))?;
-        // What does not fit into a line is not written again by half.
-        let fits = text.chars().count() <= LINE && !text.chars().any(char::is_control);
-        fits.then(|| format!(" --text {quote}{text}{quote}"))
-    };
-    let texts: Option<Vec<String>> = of.it.texts.iter().map(quoted).collect();
-    let words = texts.map_or_else(|| " --text ".to_owned(), |texts| texts.concat());
-    let (workspace, delivery) = (&of.workspace, &of.it.delivery);
-    match delivery.state.as_str() {
-        "failed" => Act::Type(format!(
-            "post create --channel {} --now -w {workspace}{words}",
-            delivery.channel
-        )),
-        "partial" => nothing("a part of it is out: its words stay as they are"),
-        _ => Act::Type(format!("post edit {} -w {workspace}{words}", delivery.post)),
+    let delivery = &of.it.delivery;
+    if delivery.state == "partial" {
+        return nothing("a part of it is out: its words stay as they are");
     }
+    let mut command = Command::new(("post", "show"), "its words");
+    command.workspace = Some(of.workspace.to_string());
+    let then = Then::Words { delivery: delivery.id.clone() };
+    Act::Run(vec![command.with("id", delivery.post.clone()).then(then)])
 }
-
-/// Characters of a text that may be changed in one line.
-const LINE: usize = 300;
 
 /// Asks for another time.
 pub fn moves(model: &Model, rows: &[Row]) -> Act {

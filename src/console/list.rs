@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::canvas::{Canvas, Tone};
+use super::canvas::{Canvas, Hit, Tone};
 use super::clean::{add, wrap};
 use super::model::Model;
 use super::screens::{self, Column, Line, Row, Table};
@@ -90,8 +90,10 @@ pub fn body(
             let tone = if *column == 0 || row.tone == Tone::Dim { row.tone } else { Tone::Plain };
             canvas.text((area.x + x, y), *width, cell, tone);
         }
+        let whole = Rect { y, height: 1, ..area };
+        canvas.hits(whole, Hit::Row(n));
         if current {
-            canvas.reverse(Rect { y, height: 1, ..area });
+            canvas.reverse(whole);
         }
     }
 }

@@ -21,6 +21,7 @@ mod undo;
 mod update;
 mod view;
 mod wire;
+mod write;
 
 use std::io;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ use crate::base::{Code, Problem, Spawner};
 use crate::service::Services;
 use crate::telemetry::Ring;
 
-pub use act::{Act, Command};
+pub use act::{Act, Command, Then};
 pub use clean::clean;
 pub use model::{Done, Effect, Model, Msg, Popup, Save};
 pub use plain::Plain;

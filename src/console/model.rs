@@ -14,6 +14,7 @@ use super::screens::{self, SCREENS};
 use super::snapshot::Snapshot;
 use super::term::Key;
 use super::wire::Kept;
+use super::write::Draft;
 use crate::base::{Problem, Timestamp};
 use crate::store::Operator;
 
@@ -41,6 +42,8 @@ pub struct Model {
     pub answered: u64,
     /// The key of a verb that waits for a snapshot with all that was done here.
     pub later: Option<char>,
+    /// What was written and is being saved: it comes back when it is refused.
+    pub draft: Option<Draft>,
     /// A file is being saved; one at a time.
     pub saving: bool,
     /// What was typed in the palette, the newest first.
@@ -48,6 +51,8 @@ pub struct Model {
     /// Only this workspace is shown.
     pub workspace: Option<String>,
     pub frozen: bool,
+    /// Clicks and the wheel come here, and not to the terminal, which copies text.
+    pub mouse: bool,
     /// What undoes the last thing that was done here, and when that was.
     pub undo: Option<(Timestamp, Command)>,
     /// The key of the last verb, to be repeated.
@@ -87,6 +92,7 @@ pub enum Popup {
     Confirm { confirm: Confirm, typed: String },
     Ask { ask: Ask, typed: String, wrong: Option<String> },
     Choose(Choose),
+    Write(Box<Draft>),
     Read { title: String, lines: Vec<String>, scroll: usize },
 }
 
@@ -124,6 +130,8 @@ pub enum Effect {
     Run(Vec<Command>),
     /// Into the clipboard of the terminal.
     Copy(String),
+    /// Clicks and the wheel are told from now on, or not any more.
+    Mouse(bool),
     Save(Save),
     Leave,
 }
@@ -163,10 +171,12 @@ impl Model {
             busy: 0,
             answered: 0,
             later: None,
+            draft: None,
             saving: false,
             recent: Vec::new(),
             workspace: None,
             frozen: false,
+            mouse: false,
             undo: None,
             last: None,
             zone: TimeZone::UTC,

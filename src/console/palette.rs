@@ -107,6 +107,14 @@ pub fn entries(model: &Model, typed: &str) -> Vec<Entry> {
             found.push(Entry { text, about: screen.about.to_owned() });
         }
     }
+    let (mouse, about) = if model.mouse {
+        ("mouse off", "clicks and the wheel are the terminal's again")
+    } else {
+        ("mouse on", "the wheel scrolls, a click chooses; copying then needs shift")
+    };
+    if fits(mouse) {
+        found.push(Entry { text: mouse.to_owned(), about: about.to_owned() });
+    }
     for verb in VERBS.iter().filter(|verb| !(model.readonly && changes(verb.noun, verb.verb))) {
         let text = format!("{} {}", verb.noun, verb.verb).trim_end().to_owned();
         if fits(&text) {
@@ -268,6 +276,12 @@ pub fn parse(model: &Model, typed: &str) -> Result<Act, String> {
         return screen
             .map(|screen| Act::Go(screen.name))
             .ok_or(format!("there is no screen `{name}`"));
+    }
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["mouse"] => return Ok(Act::Mouse(!model.mouse)),
+        ["mouse", "on"] => return Ok(Act::Mouse(true)),
+        ["mouse", "off"] => return Ok(Act::Mouse(false)),
+        _ => {}
     }
     // A screen's name alone goes there, as long as no verb is called so.
     if let [name] = words.as_slice()

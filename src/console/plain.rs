@@ -109,6 +109,10 @@ impl Plain {
                     Some(Popup::Read { title: String::new(), lines: vec![said], scroll: 0 });
                 Vec::new()
             }
+            Ok(Act::Mouse(_)) => {
+                model.say("there is no mouse among lines", super::canvas::Tone::Warn);
+                Vec::new()
+            }
             Ok(act) => perform(model, act),
             Err(why) => {
                 model.say(why, super::canvas::Tone::Warn);
@@ -219,7 +223,7 @@ fn health(model: &Model) -> String {
 
 fn menu() -> String {
     let digits =
-        screens::tabs().map(|screen| format!("{} {}", screen.key.unwrap_or(' '), screen.name));
+        screens::tabs().map(|(_, screen)| format!("{} {}", screen.key.unwrap_or(' '), screen.name));
     let names =
         SCREENS.iter().filter(|screen| screen.key.is_none()).map(|screen| screen.name.to_owned());
     format!(
@@ -295,6 +299,12 @@ fn answered(model: &mut Model) -> String {
         Some(Popup::Read { title, lines: all, .. }) => lines(&title, &all),
         Some(Popup::Palette { typed, .. }) => {
             lines("", &[format!("type it after `:`   : {typed}")]);
+        }
+        Some(Popup::Write(draft)) => {
+            lines(&draft.title, &draft.parts());
+            let how =
+                "lines cannot be typed on several lines: `: post edit ID --text '...'` for one";
+            lines("", &[how.to_owned()]);
         }
         Some(Popup::Confirm { confirm, typed }) => {
             lines(&confirm.title, &confirm.lines);

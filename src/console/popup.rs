@@ -4,13 +4,22 @@ use super::act::{Act, Confirm};
 use super::model::{Effect, Model, Popup};
 use super::term::Key;
 use super::update::{perform, run, settle};
-use super::{help, palette};
+use super::{help, palette, write};
 
 /// The most that is typed into one line.
 const TYPED: usize = 4_096;
 
 /// Takes a key in; what stays open is put back.
 pub fn key(model: &mut Model, open: Popup, key: Key) -> Vec<Effect> {
+    let key = match key {
+        Key::WheelUp => Key::Up,
+        Key::WheelDown => Key::Down,
+        Key::Click(..) => {
+            model.popup = Some(open);
+            return Vec::new();
+        }
+        key => key,
+    };
     match open {
         Popup::Read { title, lines, scroll } => read(model, (title, lines, scroll), &key),
         Popup::Help { typed, row } => help::key(model, (typed, row), key),
@@ -33,6 +42,7 @@ pub fn key(model: &mut Model, open: Popup, key: Key) -> Vec<Effect> {
                 Vec::new()
             }
         },
+        Popup::Write(draft) => write::key(model, *draft, &key),
         Popup::Choose(choose) => {
             let Key::Char(c) = key else {
                 if key != Key::Esc {

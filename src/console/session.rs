@@ -278,6 +278,11 @@ impl Session {
             }
             for msg in msgs {
                 let Some(effects) = self.step(msg) else { return "fault" };
+                for effect in &effects {
+                    if let Effect::Mouse(on) = effect {
+                        before.extend(term::MOUSE[usize::from(*on)].as_bytes());
+                    }
+                }
                 if self.do_outside(effects, |text| before.extend(copied(text))) {
                     return "left";
                 }
@@ -297,6 +302,8 @@ impl Session {
             match effect {
                 Effect::Leave => return true,
                 Effect::Copy(text) => copy(&text),
+                // Lines have none; who draws has seen to it.
+                Effect::Mouse(_) => {}
                 Effect::Run(commands) => self.run(commands),
                 Effect::Save(save) => self.save(save),
             }

@@ -4,13 +4,13 @@
 use jiff::tz::TimeZone;
 
 use super::act::{Act, Ask, Bind, Command, Then, nothing};
-use super::canvas::Tone;
+use super::canvas::{Hit, Tone};
 use super::clean::clean;
 use super::model::{Done, Effect, Model, Msg, Popup};
 use super::screens::{self, Row, SCREENS};
 use super::term::Key;
 use super::wire::Kept;
-use super::{palette, popup, undo};
+use super::{palette, popup, undo, view, write};
 
 /// Takes one message in.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -123,7 +123,32 @@ fn pressed(model: &mut Model, key: Key) -> Vec<Effect> {
             return perform(model, act);
         }
         Key::Enter => return enter(model),
+        Key::WheelUp | Key::WheelDown => {
+            let key = if key == Key::WheelUp { Key::Up } else { Key::Down };
+            (0..WHEEL).for_each(|_| moved(model, &key));
+        }
+        Key::Click(x, y) => return click(model, (x, y)),
         key => moved(model, &key),
+    }
+    Vec::new()
+}
+
+/// Rows that one turn of the wheel moves over.
+const WHEEL: usize = 3;
+
+/// Chooses what is drawn there; what is chosen already is opened.
+fn click(model: &mut Model, at: (u16, u16)) -> Vec<Effect> {
+    match view::hit(model, at) {
+        Some(Hit::Screen(at)) => go(model, at),
+        Some(Hit::Row(row)) if row == model.place().row && model.place().moved => {
+            return enter(model);
+        }
+        Some(Hit::Row(row)) => {
+            let by = |n: usize| i64::try_from(n).unwrap_or(0);
+            let row = by(row) - by(model.place().row);
+            step(model, row);
+        }
+        None => {}
     }
     Vec::new()
 }
@@ -353,6 +378,7 @@ pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
             model.popup = Some(Popup::Confirm { confirm, typed: String::new() });
         }
         Act::Ask(ask) => model.popup = Some(Popup::Ask { ask, typed: String::new(), wrong: None }),
+        Act::Write(draft) => model.popup = Some(Popup::Write(draft)),
         Act::Choose(choose) => model.popup = Some(Popup::Choose(choose)),
         Act::Type(typed) => palette::open(model, &typed),
         Act::Copy(text) => {
@@ -403,6 +429,16 @@ pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
             model.place_mut().step += 1;
             settle(model);
         }
+        Act::Mouse(on) => {
+            model.mouse = on;
+            let said = if on {
+                "the wheel scrolls, a click chooses, a second one opens; shift copies; :mouse off"
+            } else {
+                "the mouse is the terminal's again"
+            };
+            model.say(said, Tone::Plain);
+            return vec![Effect::Mouse(on)];
+        }
         Act::Later(key) => {
             model.later = Some(key);
             model.say("a moment: what was just done is not shown yet", Tone::Plain);
@@ -433,6 +469,14 @@ fn finished(model: &mut Model, done: &Done) -> Vec<Effect> {
         done.commands.iter().zip(&done.answers).find_map(|(c, a)| Some((c, a.as_ref().err()?)));
     if let Some((command, problem)) = refused {
         model.later = None;
+        if command.then == Then::Written
+            && let Some(mut draft) = model.draft.take()
+        {
+            // What was typed is not lost.
+            draft.wrong = Some(problem.to_string());
+            model.popup = Some(Popup::Write(Box::new(draft)));
+            return Vec::new();
+        }
         let row = problem.row();
         let mut lines = vec![command.about.clone(), String::new(), problem.to_string()];
         lines.extend([String::new(), format!("do: {}", row.remedy)]);
@@ -454,8 +498,14 @@ fn finished(model: &mut Model, done: &Done) -> Vec<Effect> {
         );
         return Vec::new();
     };
-    match command.then {
+    match &command.then {
         Then::Say => {}
+        Then::Written => {
+            model.draft = None;
+            model.say(format!("done: {}", command.about), Tone::Good);
+            return Vec::new();
+        }
+        Then::Words { .. } => return perform(model, write::opened(model, command, answer)),
         Then::Setting => return perform(model, screens::setting_tried(answer)),
     }
     if !palette::is_quiet(command) {

@@ -1,14 +1,16 @@
 //! Draws a model. Pure: the same model is the same screen; must not read a clock or ask anybody.
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::act::{self, Choose, Confirm};
-use super::canvas::{Canvas, Tone};
+use super::canvas::{Canvas, Hit, Tone};
 use super::clean::wrap;
 use super::model::{Model, Popup};
 use super::screens;
 use super::snapshot::Snapshot;
+use super::write::Draft;
 use super::{help, list, palette};
 
 /// The least that is drawn.
@@ -17,6 +19,19 @@ const LEAST: (u16, u16) = (60, 15);
 /// Everything that is seen.
 pub fn view(model: &Model, frame: &mut Frame<'_>, (mono, ascii): (bool, bool)) {
     let mut canvas = Canvas::new(frame.buffer_mut());
+    paint(model, &mut canvas);
+    canvas.fit(mono, ascii);
+}
+
+/// What a click there is on: it is drawn once more to know.
+pub fn hit(model: &Model, at: (u16, u16)) -> Option<Hit> {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, model.size.0, model.size.1));
+    let mut canvas = Canvas::new(&mut buffer);
+    paint(model, &mut canvas);
+    canvas.hit(at)
+}
+
+fn paint(model: &Model, canvas: &mut Canvas<'_>) {
     let area = canvas.area();
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let words = format!(
@@ -27,16 +42,15 @@ pub fn view(model: &Model, frame: &mut Frame<'_>, (mono, ascii): (bool, bool)) {
             canvas.text((area.x, y), area.width, &text, Tone::Plain);
         }
     } else {
-        header(model, &mut canvas, area);
+        header(model, canvas, area);
         let body = Rect { y: area.y + 2, height: area.height - 3, ..area };
         match model.screen().draw {
-            Some(draw) if !model.place().open => draw(model, &mut canvas, body),
-            _ => list::screen(model, &mut canvas, body),
+            Some(draw) if !model.place().open => draw(model, canvas, body),
+            _ => list::screen(model, canvas, body),
         }
-        footer(model, &mut canvas, area);
-        over(model, &mut canvas, area);
+        footer(model, canvas, area);
+        over(model, canvas, area);
     }
-    canvas.fit(mono, ascii);
 }
 
 /// How it is, in a word and a sign.
@@ -97,7 +111,7 @@ fn header(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
 fn tabs(model: &Model, canvas: &mut Canvas<'_>, area: Rect, wide: bool) {
     let y = area.y + 1;
     let mut x = area.x;
-    for screen in screens::tabs() {
+    for (at, screen) in screens::tabs() {
         let key = screen.key.unwrap_or(' ');
         let label = if wide { screen.tab.1 } else { screen.tab.0 };
         let here = model.screen().name == screen.name;
@@ -106,7 +120,9 @@ fn tabs(model: &Model, canvas: &mut Canvas<'_>, area: Rect, wide: bool) {
         } else {
             (format!(" {key} {label} "), Tone::Plain)
         };
-        x += canvas.text((x, y), area.width.saturating_sub(x), &text, tone);
+        let wide = canvas.text((x, y), area.width.saturating_sub(x), &text, tone);
+        canvas.hits(Rect { x, y, width: wide, height: 1 }, Hit::Screen(at));
+        x += wide;
     }
     let screen = model.screen();
     if screen.key.is_none() {
@@ -174,6 +190,7 @@ fn over(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
         Some(Popup::Palette { typed, row }) => palette_box(model, canvas, area, typed, *row),
         Some(Popup::Confirm { confirm, typed }) => confirm_box(canvas, area, confirm, typed),
         Some(Popup::Choose(choose)) => choose_box(canvas, area, choose),
+        Some(Popup::Write(draft)) => write_box(canvas, area, draft),
         Some(Popup::Ask { ask, typed, wrong }) => {
             let shown =
                 if ask.secret { "*".repeat(typed.chars().count().min(40)) } else { typed.clone() };
@@ -220,6 +237,34 @@ fn choose_box(canvas: &mut Canvas<'_>, area: Rect, choose: &Choose) {
     lines.push((String::new(), Tone::Plain));
     lines.push(("esc keeps everything as it is".to_owned(), Tone::Dim));
     boxed(canvas, area, &choose.title, &lines, 0);
+}
+
+/// Several lines to type, the place where one types always among them.
+fn write_box(canvas: &mut Canvas<'_>, area: Rect, draft: &Draft) {
+    let (width, height) = (area.width.saturating_sub(4).min(100), area.height.saturating_sub(4));
+    let inner = place(canvas, area, (width, height), &draft.title);
+    if inner.height < 3 {
+        return;
+    }
+    let width = inner.width.saturating_sub(2);
+    let (rows, here) = draft.text.rows(usize::from(width));
+    let room = usize::from(inner.height - 2);
+    let first = (here + 1).saturating_sub(room);
+    for (y, row) in (inner.y..inner.bottom() - 2).zip(rows.iter().skip(first)) {
+        canvas.text((inner.x + 1, y), width, row, Tone::Plain);
+    }
+    let below = rows.len().saturating_sub(first + room);
+    let parts = draft.parts();
+    let long: Vec<String> = parts.iter().map(|part| part.chars().count().to_string()).collect();
+    let mut said = format!("{} characters", long.join(" + "));
+    if below > 0 {
+        super::clean::add(&mut said, format_args!(", {below} more lines below"));
+    }
+    let wrong = draft.wrong.as_deref();
+    let (said, tone) = wrong.map_or((said.as_str(), Tone::Dim), |wrong| (wrong, Tone::Warn));
+    canvas.text((inner.x + 1, inner.bottom() - 2), width, said, tone);
+    let keys = format!("ctrl-s saves  esc drops  enter: new line  {} alone: next part", draft.cut);
+    canvas.text((inner.x + 1, inner.bottom() - 1), width, &keys, Tone::Strong);
 }
 
 /// A box in the middle, as high as what it says.

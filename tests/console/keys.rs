@@ -2,7 +2,7 @@
 //! they do deserves.
 
 use carillon::base::{Code, Problem};
-use carillon::console::{self, Command, Done, Effect, Msg, Popup, Snapshot};
+use carillon::console::{self, Command, Done, Effect, Key, Msg, Popup, Snapshot, Then};
 use carillon::service::Overview;
 use serde_json::json;
 
@@ -296,23 +296,21 @@ fn times_are_shown_and_typed_by_the_clock_that_was_chosen() {
 }
 
 #[test]
-fn words_are_changed_where_they_can_be_typed() {
+fn all_words_of_a_post_are_asked_for_before_they_are_changed() {
     let mut model = on("held");
-    press(&mut model, "/phone\r");
-    press(&mut model, "e");
-    let Some(Popup::Palette { typed: line, .. }) = &model.popup else { panic!("no palette") };
-    // It is over: another post takes its place.
-    let words = "--text 'Our phone is out of order today'";
-    assert_eq!(*line, format!("post create --channel {} --now -w acme {words}", id(101)));
-    press(&mut model, "\x7f!'");
-    let done = press(&mut model, "\r");
-    let Some(Effect::Run(commands)) = done.first() else { panic!("{done:?}") };
-    assert_eq!(commands[0].args["text"], json!(["Our phone is out of order today!"]));
-    press(&mut model, "\x1b/jam\r");
-    press(&mut model, "e");
-    let Some(Popup::Palette { typed: line, .. }) = &model.popup else { panic!("no palette") };
-    let words = "--text 'Jam from our own garden'";
-    assert_eq!(*line, format!("post edit {} -w acme {words}", id(2_007)));
+    press(&mut model, "/jam\r");
+    assert_eq!(typed(&press(&mut model, "e")), [format!("post show {} -w acme", id(2_007))]);
+    // One that has words of its own on this channel is not changed by half.
+    let Some(Effect::Run(commands)) = press(&mut model, "e").pop() else { panic!("nothing") };
+    let Then::Words { delivery } = &commands[0].then else { panic!("{commands:?}") };
+    let own = json!({
+        "deliveries": [{ "id": delivery, "channel": "c" }], "parts": [],
+        "variants": { "c": { "parts": [{ "text": "own" }] } },
+    });
+    let done = Done { commands, answers: vec![Ok(own)], number: 0 };
+    console::update(&mut model, Msg::Done(done));
+    assert!(model.popup.is_none());
+    assert!(model.toast.as_ref().unwrap().text.contains("words of its own"));
 }
 
 /// Somebody who sits there from the start is led to what became wrong, not to what was there first.
@@ -326,4 +324,83 @@ fn the_first_screen_keeps_to_what_is_worst_until_somebody_moves() {
     let chosen = model.place().cursor.clone();
     console::update(&mut model, Msg::Snapshot(std::sync::Arc::new(rig::snapshot())));
     assert_eq!(model.place().cursor, chosen);
+}
+
+#[test]
+fn the_words_of_a_post_are_written_on_several_lines() {
+    let shown = |model: &mut console::Model| rig::text(&rig::draw(model, (80, 24), (true, true)));
+    let mut model = rig::writing("queue", "scheduled", &["Rye bread\nday", "second part"]);
+    let first = shown(&mut model);
+    for seen in ["Rye bread", "day", "---", "second part_", "13 + 11 characters", "ctrl-s saves"] {
+        assert!(first.contains(seen), "{seen}: {first}");
+    }
+    // What was typed is not lost by one key, nor by a refusal.
+    press(&mut model, "\r\rand more");
+    assert_eq!(press(&mut model, "\x1b"), []);
+    assert!(shown(&mut model).contains("esc again drops what you typed"));
+    let Some(Effect::Run(commands)) = press(&mut model, "!\x13").pop() else { panic!("unsaved") };
+    let said = &commands[0];
+    assert_eq!((said.noun, said.verb), ("post", "edit"));
+    assert_eq!(said.args["text"], json!(["Rye bread\nday", "second part\n\nand more!"]));
+    assert!(said.args.get("media").is_none(), "its media stay");
+    assert!(model.popup.is_none());
+    let answers = vec![Err(Problem::new(Code::DeliveryInFlight))];
+    let done = Done { commands, answers, number: 0 };
+    console::update(&mut model, Msg::Done(done));
+    let again = shown(&mut model);
+    assert!(again.contains("and more!") && again.contains("being sent"), "{again}");
+    let Some(Effect::Run(commands)) = press(&mut model, "\x13").pop() else { panic!("unsaved") };
+    let done = Done { commands, answers: vec![Ok(json!({}))], number: 0 };
+    console::update(&mut model, Msg::Done(done));
+    assert!(model.popup.is_none());
+    assert_eq!(model.toast.as_ref().unwrap().text, "done: its words are changed");
+    // Nothing was changed: nothing is asked.
+    let mut model = rig::writing("queue", "scheduled", &["Rye bread day"]);
+    press(&mut model, "\x1b");
+    assert!(model.popup.is_none());
+    // What was refused is written anew, with its media and tags.
+    let mut model = rig::writing("held", "failed", &["one", "two"]);
+    assert!(shown(&mut model).contains("sends it at once"));
+    let Some(Effect::Run(commands)) = press(&mut model, " more\x13").pop() else { panic!() };
+    let said = &commands[0];
+    assert_eq!((said.noun, said.verb), ("post", "create"));
+    assert_eq!(said.args["text"], json!(["one", "two more"]));
+    assert_eq!(said.args["media"], json!(["1:m-1", "2:m-1"]));
+    assert_eq!((&said.args["tag"], &said.args["now"]), (&json!(["autumn"]), &json!(true)));
+}
+
+#[test]
+fn a_click_chooses_and_the_wheel_scrolls_when_the_mouse_is_on() {
+    let mut model = on("queue");
+    let wheel = |model: &mut console::Model, key: Key| console::update(model, Msg::Key(key));
+    assert_eq!(press(&mut model, ":mouse on\r"), [Effect::Mouse(true)]);
+    assert!(model.mouse);
+    let drawn = rig::text(&rig::draw(&mut model, (80, 24), (true, true)));
+    // The third row of the list, by its place on the screen.
+    let rows: Vec<_> = drawn.lines().collect();
+    let y = u16::try_from(rows.iter().position(|row| row.contains("DUE")).unwrap() + 3).unwrap();
+    wheel(&mut model, Key::Click(20, y));
+    assert_eq!((model.place().row, model.place().open), (2, false));
+    wheel(&mut model, Key::Click(20, y));
+    assert!(model.place().open, "a second click opens it");
+    press(&mut model, "\x1b");
+    wheel(&mut model, Key::WheelUp);
+    assert_eq!(model.place().row, 0);
+    wheel(&mut model, Key::WheelDown);
+    assert_eq!(model.place().row, 3);
+    // The frame, an empty place and what lies under a question are no rows.
+    for at in [(0, 0), (0, 23), (79, 22), (500, 500)] {
+        wheel(&mut model, Key::Click(at.0, at.1));
+        assert_eq!((model.place().row, model.screen().name), (3, "queue"), "{at:?}");
+    }
+    press(&mut model, "x");
+    wheel(&mut model, Key::Click(20, y));
+    assert!(matches!(model.popup, Some(Popup::Confirm { .. })) && model.place().row == 3);
+    press(&mut model, "\x1b");
+    // Another screen, by its name in the second line.
+    let x = u16::try_from(rows[1].find("Jobs").unwrap()).unwrap();
+    wheel(&mut model, Key::Click(x, 1));
+    assert_eq!(model.screen().name, "jobs");
+    assert_eq!(press(&mut model, ":mouse\r"), [Effect::Mouse(false)]);
+    assert!(!model.mouse);
 }

@@ -219,6 +219,7 @@ fn a_morning(house: &Troubled, tmux: &Tmux) {
     tmux.wait_for("done: the test of our application at x");
     tmux.wait_for("nothing to do");
     assert!(!tmux.text().contains(NEW_SECRET) && !tmux.text().contains("our-app"));
+    with_the_mouse(tmux);
     tmux.type_in("q");
     tmux.wait_for("detached; the server keeps running");
     tmux.is_restored();
@@ -241,10 +242,22 @@ fn an_administrator_puts_things_right_in_a_terminal() {
         tmux.resize(size);
     }
     tmux.wait_for("needs a person");
+    with_the_mouse(&tmux);
     house.process.kill();
     tmux.wait_for("the connection to the server is lost");
     tmux.key("C-c");
     tmux.is_restored();
+}
+
+/// A click on another screen's name, as a terminal tells it once it was asked to.
+fn with_the_mouse(tmux: &Tmux) {
+    assert_eq!(tmux.about("#{mouse_any_flag}"), "0");
+    tmux.type_in(":mouse on");
+    tmux.key("Enter");
+    tmux.wait("the mouse", |_| tmux.about("#{mouse_any_flag}") == "1");
+    tmux.wait_for("a click chooses");
+    tmux.type_in("\u{1b}[<0;10;2M");
+    tmux.wait_for("[2 Queue]");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use carillon::base::{CorrelationId, SeededRng, Timestamp};
 use carillon::console::{
-    self, Effect, Key, LogLine, Model, Msg, SCREENS, Sample, Setting, Snapshot, Status,
+    self, Done, Effect, Key, LogLine, Model, Msg, SCREENS, Sample, Setting, Snapshot, Status, Then,
 };
 use carillon::domain::event::{Actor, Event};
 use carillon::service::shown::{
@@ -23,6 +23,7 @@ use carillon::telemetry::metrics::ByNetwork;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use serde_json::json;
 
 pub const NOW: &str = "2026-11-22T14:05:09Z";
 
@@ -479,6 +480,22 @@ pub fn model(snap: Snapshot) -> Model {
     Model::new(Arc::new(snap), Operator::new(1_000), "ada")
 }
 
+/// With the words of a post in a box, as its server answered.
+pub fn writing(name: &str, state: &str, parts: &[&str]) -> Model {
+    let mut model = on(name);
+    let Some(Effect::Run(commands)) = press(&mut model, "e").pop() else { panic!("nothing") };
+    let Then::Words { delivery } = &commands[0].then else { panic!("{commands:?}") };
+    let part = |text: &&str| json!({ "text": text, "media": ["m-1"], "delay_minutes": 0 });
+    let post = json!({
+        "id": commands[0].args["id"],
+        "parts": parts.iter().map(part).collect::<Vec<_>>(),
+        "variants": {}, "tags": ["autumn"],
+        "deliveries": [{ "id": delivery, "state": state, "channel": "c-1" }],
+    });
+    console::update(&mut model, Msg::Done(Done { commands, answers: vec![Ok(post)], number: 0 }));
+    model
+}
+
 /// Types keys; what is to be done outside.
 pub fn press(model: &mut Model, keys: &str) -> Vec<Effect> {
     let key = |c: char| match c {
@@ -486,6 +503,7 @@ pub fn press(model: &mut Model, keys: &str) -> Vec<Effect> {
         '\x1b' => Key::Esc,
         '\t' => Key::Tab,
         '\x7f' => Key::Backspace,
+        '\x13' => Key::Ctrl('s'),
         c => Key::Char(c),
     };
     keys.chars().flat_map(|c| console::update(model, Msg::Key(key(c)))).collect()

@@ -111,6 +111,13 @@ fn what_lies_over_a_screen_is_as_it_was() {
         rig::press(&mut model, keys);
         compare(name, &mut model, (80, 24), &mut wrong);
     }
+    let long = "Autumn menu is here: pumpkin, plum and a very long line that has to be broken.\n\n"
+        .repeat(6);
+    for size in [(80, 24), (60, 15)] {
+        let mut model = rig::writing("queue", "scheduled", &["First\nlines", &long]);
+        rig::press(&mut model, "typed \u{202e}here");
+        compare("write", &mut model, size, &mut wrong);
+    }
     finish(&wrong);
 }
 

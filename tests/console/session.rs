@@ -64,6 +64,34 @@ async fn first_steps_follow_each_other() {
 }
 
 #[tokio::test]
+async fn the_words_of_a_post_are_changed_there() {
+    let house = house();
+    let (_, post) = fill(&house).await;
+    let mut terminal = house.terminal().await;
+    terminal.wait_for("needs a person").await;
+    terminal.keys("2").await;
+    terminal.wait_for("Rye bread day").await;
+    terminal.keys("e").await;
+    terminal.wait_for("ctrl-s saves").await;
+    terminal.keys("\r\x1b[200~with \x1b[201~butter").await;
+    terminal.wait_for("with butter").await;
+    terminal.keys("\x13").await;
+    terminal.wait_for("done: its words are changed").await;
+    let shown = house.verb(("post", "show"), Some("acme"), json!({ "id": post })).await;
+    assert_eq!(shown["parts"][0]["text"], "Rye bread day\nwith butter");
+    // The mouse is taken when somebody wants that, and given back in any case.
+    let mouse = |terminal: &Terminal| terminal.screen.screen().mouse_protocol_mode();
+    assert_eq!(mouse(&terminal), vt100::MouseProtocolMode::None);
+    terminal.keys(":mouse on\r").await;
+    terminal.wait_for("a click chooses").await;
+    assert_eq!(mouse(&terminal), vt100::MouseProtocolMode::PressRelease);
+    terminal.keys("\x1b[<0;28;2M").await;
+    terminal.wait_for("[4 Held]").await;
+    terminal.screen.process(carillon::console::LEAVE.as_bytes());
+    assert_eq!(mouse(&terminal), vt100::MouseProtocolMode::None);
+}
+
+#[tokio::test]
 async fn who_looks_is_noted_once_in_each_workspace() {
     let house = house();
     fill(&house).await;

@@ -82,7 +82,9 @@ impl Tmux {
 
     /// The terminal is as a shell expects it: its own screen, a cursor, and what is typed is seen.
     pub fn is_restored(&self) {
-        self.wait("the shell's screen", |_| self.about("#{alternate_on} #{cursor_flag}") == "0 1");
+        self.wait("the shell's screen", |_| {
+            self.about("#{alternate_on} #{cursor_flag} #{mouse_any_flag}") == "0 1 0"
+        });
         self.shell("stty -a | tr ' ' '\\n' | grep -E '^-?(echo|icanon);?$' | tr '\\n' ' '; echo done-$((40+2))");
         self.wait_for("done-42");
         let text = self.text();

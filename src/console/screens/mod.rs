@@ -227,9 +227,9 @@ pub fn alert_names(model: &Model) -> Vec<(String, String)> {
     rows.map(|row| (row.id, row.cells.get(2).cloned().unwrap_or_default())).collect()
 }
 
-/// Whether this screen is in the second line.
-pub fn tabs() -> impl Iterator<Item = &'static Screen> {
-    SCREENS.iter().filter(|screen| screen.key.is_some())
+/// The screens of the second line, each with its place among all.
+pub fn tabs() -> impl Iterator<Item = (usize, &'static Screen)> {
+    SCREENS.iter().enumerate().filter(|(_, screen)| screen.key.is_some())
 }
 
 /// A time as a list shows it: today's by the clock, this week's by the day, others by the date.

@@ -18,6 +18,7 @@ pub const SCREEN: Screen = Screen {
     moves: None,
     keys: &[
         writes('m', "move", "another time: +1h, 17:30, tue 9:00", delivery::moves),
+        writes('e', "edit", "change its words", delivery::words),
         writes('!', "publish now", "due now, after a question", delivery::now),
         writes('x', "cancel", "cancel the post, after a question", delivery::cancel),
         writes('d', "", "decide on one that is held", delivery::decide),

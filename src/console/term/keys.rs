@@ -1,6 +1,6 @@
 //! From bytes that a terminal sent to keys. Whatever comes, in whatever pieces, is keys or nothing.
 
-use termina::event::{KeyCode, KeyEventKind, Modifiers};
+use termina::event::{KeyCode, KeyEventKind, Modifiers, MouseButton, MouseEvent, MouseEventKind};
 use termina::{Event, Parser};
 
 /// What was pressed.
@@ -24,6 +24,10 @@ pub enum Key {
     PageDown,
     F(u8),
     Paste(String),
+    WheelUp,
+    WheelDown,
+    /// A click, in this column and row.
+    Click(u16, u16),
 }
 
 /// Bytes of one sequence or paste; a longer one is forgotten.
@@ -92,6 +96,14 @@ impl Input {
 fn key(event: Event) -> Option<Key> {
     let event = match event {
         Event::Key(event) if event.kind != KeyEventKind::Release => event,
+        Event::Mouse(MouseEvent { kind, column, row, .. }) => {
+            return match kind {
+                MouseEventKind::ScrollUp => Some(Key::WheelUp),
+                MouseEventKind::ScrollDown => Some(Key::WheelDown),
+                MouseEventKind::Down(MouseButton::Left) => Some(Key::Click(column, row)),
+                _ => None,
+            };
+        }
         Event::Paste(text) => return (text.len() <= LONGEST).then_some(Key::Paste(text)),
         _ => return None,
     };
@@ -146,6 +158,17 @@ mod tests {
             let mut input = Input::default();
             let keys: Vec<Key> = typed.chunks(size).flat_map(|piece| input.feed(piece)).collect();
             assert_eq!(keys, expected, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_mouse_is_wheel_and_clicks() {
+        let typed =
+            b"\x1b[<64;3;4M\x1b[<65;3;4M\x1b[<0;12;7M\x1b[<0;12;7m\x1b[<2;1;1M\x1b[<35;1;1M";
+        for size in [1, 5, 100] {
+            let mut input = Input::default();
+            let keys: Vec<Key> = typed.chunks(size).flat_map(|piece| input.feed(piece)).collect();
+            assert_eq!(keys, [Key::WheelUp, Key::WheelDown, Key::Click(11, 6)], "{size}");
         }
     }
 

@@ -381,9 +381,20 @@ impl Caller<'_> {
                 shown(services.create_post(access, new).await?.value)
             }
             "edit" => {
-                let change = post_change(words)?;
+                let (mut change, id) = (post_change(words)?, words.id("id")?);
                 let access = self.enter::<Write>(workspace).await?;
-                shown(services.change_post(access, words.id("id")?, change).await?.value)
+                if let Some(parts) = &mut change.parts
+                    && !words.args.contains_key("media")
+                {
+                    // What is not given stays: as long as nobody changes it meanwhile.
+                    let now = services.post(&access, id).await?;
+                    for (part, was) in parts.iter_mut().zip(&now.parts) {
+                        part.media.clone_from(&was.media);
+                        part.delay_minutes = was.delay_minutes;
+                    }
+                    change.revision = Some(now.revision);
+                }
+                shown(services.change_post(access, id, change).await?.value)
             }
             "cancel" => {
                 let access = self.enter::<Publish>(workspace).await?;
@@ -522,7 +533,8 @@ fn when(words: &Words<'_>) -> Result<Option<When>, Problem> {
     })
 }
 
-/// What is given replaces what was there, whole.
+/// What is given replaces what was there, whole; only new texts keep the media that stand beside
+/// them, when none are given.
 fn post_change(words: &Words<'_>) -> Result<PostChange, Problem> {
     let given = |name: &str| words.args.contains_key(name);
     let tags = || words.many("tag").map(|tags| tags.into_iter().map(str::to_owned).collect());
