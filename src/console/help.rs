@@ -34,7 +34,7 @@ const EVERYWHERE: &[(&str, &str)] = &[
 
 const NOTES: &[&str] = &[
     "lower case is safe, upper case is wider or harder",
-    "mouse: `:mouse on`: the wheel scrolls, a click chooses, a second one opens; `:mouse off`",
+    ":mouse on: the wheel scrolls, a click chooses; copy with shift",
     "colours: NO_COLOR, --ascii     screen reader: carillon console --plain",
 ];
 

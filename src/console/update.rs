@@ -432,7 +432,7 @@ pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
         Act::Mouse(on) => {
             model.mouse = on;
             let said = if on {
-                "the wheel scrolls, a click chooses, a second one opens; shift copies; :mouse off"
+                "the wheel scrolls, a click chooses; copy with shift"
             } else {
                 "the mouse is the terminal's again"
             };

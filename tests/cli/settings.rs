@@ -139,7 +139,7 @@ fn a_value_is_tried_and_nothing_changes(server: &Server, file: &Path) {
     assert_eq!(tried["then"], "carillon config reload");
     // What it says to run does it.
     let run = |line: &Value| {
-        let line = line.as_str().unwrap().replace("carillon", env!("CARGO_BIN_EXE_carillon"));
+        let line = line.as_str().unwrap().replacen("carillon", env!("CARGO_BIN_EXE_carillon"), 1);
         let done = Command::new("sh").args(["-c", &line]).output().unwrap();
         assert!(done.status.success(), "{line}: {}", said(&done));
     };

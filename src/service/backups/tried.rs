@@ -11,7 +11,6 @@ use tokio::runtime::Handle;
 use super::create::blocking;
 use super::{BackupError, BackupShown, Item, MediaMode, hold_restored, object_of, verified};
 use crate::base::{Code, CorrelationId, Problem, Secret, Timestamp, Wrong, limits};
-use crate::domain::space::Room;
 use crate::media::Shelf;
 use crate::service::{Services, refused, trouble};
 use crate::store::rows::{BackupTest, ObjectUse};
@@ -75,7 +74,8 @@ impl Services {
             return Err(Problem::field("name", Wrong::NotOneOf { allowed }));
         };
         let free = self.store.space().map_or(u64::MAX, |space| space.free);
-        if self.room() != Room::Ample || free < backup.bytes.saturating_mul(ROOM) {
+        self.room_for_more()?;
+        if free < backup.bytes.saturating_mul(ROOM) {
             return Err(Problem::new(Code::DiskFull));
         }
         let _turn = self.backups.turn.lock().await;
