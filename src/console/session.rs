@@ -278,12 +278,7 @@ impl Session {
             }
             for msg in msgs {
                 let Some(effects) = self.step(msg) else { return "fault" };
-                for effect in &effects {
-                    if let Effect::Mouse(on) = effect {
-                        before.extend(term::MOUSE[usize::from(*on)].as_bytes());
-                    }
-                }
-                if self.do_outside(effects, |text| before.extend(copied(text))) {
+                if self.do_outside(effects, |effect| before.extend(told(effect))) {
                     return "left";
                 }
             }
@@ -296,14 +291,12 @@ impl Session {
         msg
     }
 
-    /// Whether it is time to leave.
-    fn do_outside(&self, effects: Vec<Effect>, mut copy: impl FnMut(&str)) -> bool {
+    /// Whether it is time to leave. What is for the terminal itself is handed to `tell`.
+    fn do_outside(&self, effects: Vec<Effect>, mut tell: impl FnMut(&Effect)) -> bool {
         for effect in effects {
             match effect {
                 Effect::Leave => return true,
-                Effect::Copy(text) => copy(&text),
-                // Lines have none; who draws has seen to it.
-                Effect::Mouse(_) => {}
+                Effect::Copy(_) | Effect::Mouse(_) => tell(&effect),
                 Effect::Run(commands) => self.run(commands),
                 Effect::Save(save) => self.save(save),
             }
@@ -446,7 +439,7 @@ impl Session {
                 let heard = catch_unwind(AssertUnwindSafe(|| plain.hear(model, &whole)));
                 let Ok((text, effects)) = heard else { return "fault" };
                 said.push_str(&text);
-                if self.do_outside(effects, |text| add(&mut said, format_args!("{text}\n"))) {
+                if self.do_outside(effects, |effect| spell(effect, &mut said)) {
                     out.draw(said.as_bytes(), clock.as_ref()).await;
                     return "left";
                 }
@@ -471,7 +464,21 @@ fn heard(came: In, input: &mut Input, terminal: &mut Terminal<Bytes>) -> Vec<Msg
 /// A line that is typed without ever ending.
 const LINE: usize = 64 * 1024;
 
-/// Puts text into the clipboard of terminals that allow it (OSC 52).
-fn copied(text: &str) -> Vec<u8> {
-    format!("\x1b]52;c;{}\x07", BASE64.encode(text.as_bytes())).into_bytes()
+/// The same among lines, where nothing is taken but what is said.
+fn spell(effect: &Effect, said: &mut String) {
+    if let Effect::Copy(text) = effect {
+        add(said, format_args!("{text}\n"));
+    }
+}
+
+/// What makes it come true at the terminal: text goes into the clipboard of those that allow it
+/// (OSC 52).
+fn told(effect: &Effect) -> Vec<u8> {
+    match effect {
+        Effect::Copy(text) => {
+            format!("\x1b]52;c;{}\x07", BASE64.encode(text.as_bytes())).into_bytes()
+        }
+        Effect::Mouse(on) => term::MOUSE[usize::from(*on)].as_bytes().to_vec(),
+        Effect::Run(_) | Effect::Save(_) | Effect::Leave => Vec::new(),
+    }
 }

@@ -392,43 +392,6 @@ pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
             model.say("being saved where this console was opened", Tone::Plain);
             return vec![Effect::Save(save)];
         }
-        Act::Only(workspace) => {
-            let said = match &workspace {
-                Some(slug) => format!("only {slug} is shown; w shows all again"),
-                None => "all workspaces are shown".to_owned(),
-            };
-            model.say(said, Tone::Plain);
-            model.workspace = workspace;
-            settle(model);
-        }
-        Act::Filter(filter) => {
-            let place = model.place_mut();
-            place.filter = if place.filter == filter { String::new() } else { filter };
-            settle(model);
-        }
-        Act::Follow => {
-            model.place_mut().loose = true;
-            settle(model);
-        }
-        Act::Freeze => {
-            model.frozen = !model.frozen;
-            let said = if model.frozen { "frozen; space lets it go on" } else { "live again" };
-            model.say(said, Tone::Plain);
-        }
-        Act::Home => {
-            *model.place_mut() = screens::start(model.screen());
-            model.place_mut().hour = i64::from(model.local(model.now).hour());
-            settle(model);
-        }
-        Act::Zone(zone) => {
-            model.set_zone(zone);
-            model.say(format!("times are those of {}", model.zone_name()), Tone::Plain);
-            settle(model);
-        }
-        Act::Step => {
-            model.place_mut().step += 1;
-            settle(model);
-        }
         Act::Mouse(on) => {
             model.mouse = on;
             let said = if on {
@@ -444,8 +407,44 @@ pub fn perform(model: &mut Model, act: Act) -> Vec<Effect> {
             model.say("a moment: what was just done is not shown yet", Tone::Plain);
         }
         Act::Read { title, lines } => model.popup = Some(Popup::Read { title, lines, scroll: 0 }),
+        act => arrange(model, act),
     }
     Vec::new()
+}
+
+/// What changes only which rows are shown, and how.
+fn arrange(model: &mut Model, act: Act) {
+    match act {
+        Act::Only(workspace) => {
+            let said = match &workspace {
+                Some(slug) => format!("only {slug} is shown; w shows all again"),
+                None => "all workspaces are shown".to_owned(),
+            };
+            model.say(said, Tone::Plain);
+            model.workspace = workspace;
+        }
+        Act::Filter(filter) => {
+            let place = model.place_mut();
+            place.filter = if place.filter == filter { String::new() } else { filter };
+        }
+        Act::Follow => model.place_mut().loose = true,
+        Act::Freeze => {
+            model.frozen = !model.frozen;
+            let said = if model.frozen { "frozen; space lets it go on" } else { "live again" };
+            model.say(said, Tone::Plain);
+        }
+        Act::Home => {
+            *model.place_mut() = screens::start(model.screen());
+            model.place_mut().hour = i64::from(model.local(model.now).hour());
+        }
+        Act::Zone(zone) => {
+            model.set_zone(zone);
+            model.say(format!("times are those of {}", model.zone_name()), Tone::Plain);
+        }
+        Act::Step => model.place_mut().step += 1,
+        _ => return,
+    }
+    settle(model);
 }
 
 /// Hands commands over to be run.

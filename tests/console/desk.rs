@@ -116,8 +116,8 @@ fn an_alert_is_acknowledged_silenced_and_open_again() {
         text: text.to_owned(),
     };
     let comments = vec![comment("first"), comment("X is told\u{1b}[2J")];
-    let open = OpenAlert { since: at("2026-11-22T09:02:00Z"), comments };
-    snap.alerts.open.insert("held".to_owned(), open);
+    let kept = OpenAlert { since: at("2026-11-22T09:02:00Z"), comments };
+    snap.alerts.open.insert("held".to_owned(), kept);
     console::update(&mut model, Msg::Snapshot(std::sync::Arc::new(snap)));
     let seen = text(&mut model);
     let last = seen.lines().position(|line| line.contains("wait for a decision"));
@@ -256,7 +256,7 @@ fn a_backup_is_restored_for_trial_with_an_identity_that_is_seen_nowhere() {
     assert!(blind.contains("********") && !blind.contains("XYZ"), "{blind}");
     let done = press(&mut model, "\r");
     let name = "carillon-20261122T020000Z.age";
-    assert_eq!(typed(&done), [format!("backup test --identity-file - {name}")]);
+    assert_eq!(typed(&done), [format!("backup test {name} --identity-file -")]);
     let Some(Effect::Run(commands)) = done.first() else { panic!("{done:?}") };
     assert_eq!(commands[0].args["identity"], "AGE-SECRET-KEY-1XYZ");
     // What came of it is read, not passed over.

@@ -8,12 +8,13 @@ use crate::{hostile, rig};
 fn key() -> impl Strategy<Value = Key> {
     prop_oneof![
         8 => prop::sample::select("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 !?:/.*=[]'-+\u{e9}\u{6f22}".chars().collect::<Vec<_>>()).prop_map(Key::Char),
-        1 => prop::sample::select("adpuwz".chars().collect::<Vec<_>>()).prop_map(Key::Ctrl),
+        1 => prop::sample::select("adepuwzsk".chars().collect::<Vec<_>>()).prop_map(Key::Ctrl),
         4 => prop::sample::select(vec![
             Key::Enter, Key::Esc, Key::Tab, Key::BackTab, Key::Backspace, Key::Delete, Key::Up, Key::Down,
-            Key::Left, Key::Right, Key::Home, Key::End, Key::PageUp, Key::PageDown, Key::F(1),
+            Key::Left, Key::Right, Key::Home, Key::End, Key::PageUp, Key::PageDown, Key::F(1), Key::WheelUp, Key::WheelDown,
         ]),
-        1 => "\\PC{0,20}".prop_map(Key::Paste),
+        1 => (0_u16..130, 0_u16..45).prop_map(|(x, y)| Key::Click(x, y)),
+        1 => "[\\PC\n]{0,20}".prop_map(Key::Paste),
     ]
 }
 
@@ -25,15 +26,21 @@ proptest! {
         keys in prop::collection::vec(key(), 0..60),
         sizes in prop::collection::vec((1_u16..=500, 1_u16..=200), 1..4),
         text in ".{0,60}",
-        new in any::<bool>(),
+        begun in 0..3,
         readonly in any::<bool>(),
     ) {
-        let mut model = rig::model(if new { rig::fresh() } else { hostile::tainted(&text) });
+        let mut model = match begun {
+            0 => rig::model(rig::fresh()),
+            1 => rig::model(hostile::tainted(&text)),
+            _ => rig::writing("queue", "scheduled", &[&text, "more"]),
+        };
         model.readonly = readonly;
         for (n, key) in keys.iter().enumerate() {
             let effects = console::update(&mut model, Msg::Key(key.clone()));
-            // To make the hashes of a chain again changes nothing.
-            let looks = |command: &console::Command| (command.noun, command.verb) == ("event", "check");
+            // To make the hashes of a chain again changes nothing, nor what a reload would do.
+            let looks = |command: &console::Command| {
+                matches!((command.noun, command.verb), ("event", "check") | ("config", "preview"))
+            };
             let runs = effects.iter().any(
                 |effect| matches!(effect, Effect::Run(commands) if !commands.iter().all(looks)),
             );

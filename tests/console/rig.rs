@@ -18,6 +18,7 @@ use carillon::service::{
     AppShown, BackupShown, Happened, Job, KeptAlerts, MonthShown, Of, OverridesShown, Overview,
     Person, PlanShown, UseShown, Waiting,
 };
+use carillon::store::rows::{AlertComment, OpenAlert};
 use carillon::store::{Backlog, Operator};
 use carillon::telemetry::metrics::ByNetwork;
 use ratatui::Terminal;
@@ -403,6 +404,16 @@ fn jobs() -> Vec<(&'static str, Job)> {
     ]
 }
 
+fn kept_alerts() -> KeptAlerts {
+    let comment = AlertComment {
+        by: Actor::Operator { uid: 0 },
+        at: at("2026-11-22T13:59:00Z"),
+        text: "they are called this afternoon".to_owned(),
+    };
+    let open = OpenAlert { since: at("2026-11-22T09:02:00Z"), comments: vec![comment] };
+    KeptAlerts { open: [("reconnect".to_owned(), open)].into(), ..KeptAlerts::default() }
+}
+
 fn settings() -> Arc<[Setting]> {
     let one = |key: &str, value: &str, from: &str, takes_effect| Setting {
         key: key.to_owned(),
@@ -448,7 +459,7 @@ pub fn snapshot() -> Snapshot {
         history: history(),
         log: log(),
         settings: settings(),
-        alerts: KeptAlerts::default(),
+        alerts: kept_alerts(),
         trouble: None,
     }
 }

@@ -58,8 +58,7 @@ async fn first_steps_follow_each_other() {
     terminal.wait_for("channel add --network feed --name News -w bakery").await;
     terminal.keys("\r").await;
     terminal.wait_for("network: feed").await;
-    terminal.keys("\x1b").await;
-    terminal.keys("n").await;
+    terminal.keys("\rn").await;
     terminal.wait_for("post create --channel").await;
 }
 

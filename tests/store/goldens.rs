@@ -121,7 +121,7 @@ fn open_alerts() -> [OpenAlert; 2] {
 }
 
 fn backup_tests() -> Vec<BackupTest> {
-    let test = |failed: Option<&str>| {
+    let test = |failed: Option<&'static str>| {
         move |by| BackupTest { by, at: at(1), failed: failed.map(str::to_owned) }
     };
     actors().map(test(None)).into_iter().chain(actors().map(test(Some("damaged")))).collect()

@@ -15,7 +15,7 @@ pub const SCREEN: Screen = Screen {
     about: "What is wrong now, and what do I do?",
     table,
     detail,
-    pane: 9,
+    pane: 10,
     draw: None,
     enter: Some(go),
     moves: None,

@@ -6,6 +6,7 @@ mod connections;
 mod files;
 mod host;
 mod members;
+mod operate;
 mod people;
 mod plan;
 mod run;

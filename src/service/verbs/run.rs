@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::{
-    Access, AssetChange, Brought, ChannelChange, DeliveryFilter, MediaMode, NewImport, NewKey,
-    NewPost, Order, PostChange, PostFilter, Services, When, words,
+    Access, AssetChange, Brought, ChannelChange, DeliveryFilter, NewImport, NewKey, NewPost,
+    PostChange, PostFilter, Services, When, words,
 };
 use super::Verb;
 use crate::base::{
@@ -211,50 +211,9 @@ impl Caller<'_> {
             ("host", _) => self.host(verb, words).await,
             ("erasure", _) => self.erasure(verb, words).await,
             ("app", _) => self.app(verb, words).await,
-            ("config", "reload") => shown((services.controls.reload)()?),
-            ("config", "preview") => shown((services.controls.preview)()?),
-            ("config", _) => {
-                let (key, to) = (words.word("key")?, words.maybe("to")?);
-                shown((services.controls.try_setting)(key, to)?)
-            }
-            ("log", _) => {
-                let level = words.word("level")?;
-                (services.controls.set_level)(level)?;
-                Ok(json!({ "level": level }))
-            }
-            ("backup", "create") => {
-                let media = match words.maybe("media")? {
-                    None | Some("reference") => MediaMode::Reference,
-                    Some("copy") => MediaMode::Copy,
-                    Some(_) => {
-                        let allowed = "reference, copy".to_owned();
-                        return Err(Problem::field("media", Wrong::NotOneOf { allowed }));
-                    }
-                };
-                shown(services.create_backup(media).await?)
-            }
-            ("backup", "test") => {
-                let identity = words.secret("identity")?;
-                let identity =
-                    identity.ok_or_else(|| Problem::field("identity", Wrong::Missing))?;
-                let who = (operator, self.correlation);
-                shown(services.test_backup(who, words.word("name")?, &identity).await?)
-            }
-            ("backup", _) => Ok(json!({ "items": services.all_backups().await? })),
-            ("job", "list") => Ok(json!({ "items": services.jobs.shown() })),
-            ("job", _) => {
-                let order = match verb {
-                    "run" => Order::Run,
-                    "pause" => Order::Pause,
-                    "stop" => Order::Stop,
-                    _ => Order::Resume,
-                };
-                let name = words.word("name")?;
-                let told = services.jobs.order(name, order)?;
-                let actor = operator.actor().word();
-                tracing::info!(job = name, verb, actor, "a job was told what to do");
-                shown(told)
-            }
+            ("config" | "log", _) => self.settings(verb, words),
+            ("backup", _) => self.backup(verb, words).await,
+            ("job", _) => self.job(verb, words),
             ("publishing", _) => {
                 services.pause_installation(operator, None, verb == "pause").await?;
                 Ok(json!({ "paused": verb == "pause" }))
