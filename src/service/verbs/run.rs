@@ -201,6 +201,7 @@ impl Caller<'_> {
         match (noun, verb) {
             ("status", _) => services.status().await,
             ("alert", _) => self.alert(verb, words).await,
+            ("mail", _) => services.test_mail(operator, words.word("email")?).await,
             ("setup-link", _) => shown(services.setup_link(operator).await?),
             ("user", _) => self.user(verb, words).await,
             ("host", _) => self.host(verb, words).await,
