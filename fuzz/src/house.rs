@@ -102,6 +102,7 @@ fn services(folder: &Path) -> Services {
         catching_up: Live::default(),
         renewals: Arc::default(),
         backups: Arc::default(),
+        mail: None,
         looked: Arc::default(),
         circuits: Arc::default(),
         echoes: Arc::default(),

@@ -8,6 +8,7 @@ use carillon::domain::cost::Spent;
 use carillon::domain::delivery::Delivery;
 use carillon::domain::host::{EmbedSession, Host};
 use carillon::domain::media::Asset;
+use carillon::domain::pace::Pace;
 use carillon::domain::plan::Entitlement;
 use carillon::domain::post::Post;
 use carillon::domain::tally::Tally;
@@ -18,7 +19,7 @@ use carillon::store::rows::{
     ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace,
     Inflight, Judged, KeyHash, Link, MediaTotal, Membership, Meta, ObjectUse, OpenAlert, Orphan,
     Pause, Preparation, PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken,
-    Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    Slug, Staged, Timer, Told, ToldAlert, Upload, Usage, WrappedKey,
 };
 use carillon::store::{Row, Table, decode, encode};
 
@@ -90,6 +91,9 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<Administers>(),
         row::<Erasure>(),
         row::<AlertMark>(),
+        row::<Told>(),
+        row::<Pace>(),
+        row::<ToldAlert>(),
         row::<OpenAlert>(),
         row::<BackupTest>(),
     ]

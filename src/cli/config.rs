@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value, json};
 
-use super::{change, show, source, unusable, verbs, with_flags};
+use super::{USAGE, change, show, source, unusable, verbs, with_flags};
 use crate::config::{Change, Loaded, Setting, example, settings};
+use crate::daemon;
 
 /// There is no setting of that name.
 pub(super) const NOT_FOUND: u8 = 3;
@@ -28,7 +29,7 @@ pub(super) fn commands(command: Command) -> Command {
 pub(super) fn run(given: &ArgMatches) -> ExitCode {
     let done = match given.subcommand() {
         Some(("show", given)) => source(given)().map(|loaded| shown(&loaded, given)),
-        Some(("check", given)) => source(given)().map(|loaded| checked(&loaded, given)),
+        Some(("check", given)) => return check(given),
         Some(("explain", given)) => return explain(given),
         Some((verb @ ("get" | "set" | "unset" | "edit"), given)) => {
             return change::run(verb, given);
@@ -57,6 +58,19 @@ fn shown(loaded: &Loaded, given: &ArgMatches) {
     } else {
         show::table(&["key", "value", "source"], &rows);
     }
+}
+
+fn check(given: &ArgMatches) -> ExitCode {
+    let loaded = match source(given)() {
+        Ok(loaded) => loaded,
+        Err(error) => return unusable(&error),
+    };
+    if let Err(error) = daemon::settings_fit(&loaded.config) {
+        show::complain(&error);
+        return ExitCode::from(USAGE);
+    }
+    checked(&loaded, given);
+    ExitCode::SUCCESS
 }
 
 fn checked(loaded: &Loaded, given: &ArgMatches) {

@@ -54,6 +54,7 @@ fn about(noun: &str) -> &'static str {
         "user" => "People: make, disable, help back in",
         "invitation" => "Invite people into a workspace",
         "channel" => "Connected accounts",
+        "mail" => "Writing to people about what needs them: try it",
         "media" => "Images and videos that posts show",
         "post" => "Write, edit, list, show, cancel posts",
         "delivery" => "What became of posts, one channel at a time",

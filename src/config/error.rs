@@ -89,7 +89,7 @@ impl Wrong {
             Self::Syntax { .. } => "this is not TOML".to_owned(),
             Self::UnknownSection { section, .. } => format!("unknown section `{section}`"),
             Self::UnknownKey { key, .. } => format!("unknown key `{key}`"),
-            Self::Value { key, given, .. } => format!("`{key}` cannot be `{given}`"),
+            Self::Value { key, given, .. } => format!("`{key}` cannot be `{}`", masked(given)),
         }
     }
 
@@ -121,7 +121,7 @@ impl fmt::Display for Problem {
                 let before = column.saturating_sub(1).min(text.chars().count());
                 let (gap, mark) = (" ".repeat(before), "^".repeat(*width));
                 writeln!(f, "  --> {}:{line}:{column}", path.display())?;
-                write!(f, "   | {text}\n   | {gap}{mark} {remedy}")
+                write!(f, "   | {}\n   | {gap}{mark} {remedy}", masked(text))
             }
             Place::Variable(name) => write!(f, "  --> variable {name}\n   = {remedy}"),
             Place::Flag(name) => write!(f, "  --> flag for {name}\n   = {remedy}"),
@@ -129,7 +129,33 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Without the password of an address: what is wrong with a line is told to whoever reads the log.
+fn masked(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (address, after) = rest.split_at(rest.rfind('@').unwrap_or(0));
+    let Some((name, password)) = address.split_once(':') else { return text.to_owned() };
+    let stars = "*".repeat(password.chars().count());
+    format!("{before}://{name}:{stars}{after}")
+}
+
 fn paragraphs(problems: &[Problem]) -> String {
     let printed: Vec<String> = problems.iter().map(ToString::to_string).collect();
     printed.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn a_password_in_an_address_is_not_repeated() {
+        for (text, shown) in [
+            ("server = \"smtp://c:p@ss@mail.example\"", "server = \"smtp://c:****@mail.example\""),
+            ("smtp://c@mail.example:25", "smtp://c@mail.example:25"),
+            ("https://mail.example:25", "https://mail.example:25"),
+            ("listen = 5", "listen = 5"),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+    }
 }

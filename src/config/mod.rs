@@ -11,6 +11,7 @@ mod value;
 mod backup;
 mod http;
 mod log;
+mod mail;
 mod media;
 mod networks;
 mod outbound;
@@ -29,6 +30,7 @@ pub use backup::Backup;
 pub use error::{ConfigError, Place, Problem, Wrong};
 pub use http::Http;
 pub use log::{Log, LogFormat, Rotate};
+pub use mail::Mail;
 pub use media::Media;
 pub use networks::{LinkedIn, X};
 pub use outbound::Outbound;
@@ -53,6 +55,7 @@ pub struct Config {
     pub store: Store,
     pub http: Http,
     pub media: Media,
+    pub mail: Mail,
     pub s3: S3,
     pub backup: Backup,
     pub plans: Plans,
@@ -107,6 +110,7 @@ const SECTIONS: &[Section] = &[
     Store::KEYS,
     Http::KEYS,
     Media::KEYS,
+    Mail::KEYS,
     S3::KEYS,
     Backup::KEYS,
     Plans::KEYS,
@@ -164,6 +168,7 @@ impl Config {
             store: Store::read(&mut reader),
             http: Http::read(&mut reader),
             media: Media::read(&mut reader),
+            mail: Mail::read(&mut reader),
             s3: S3::read(&mut reader),
             backup: Backup::read(&mut reader),
             plans: Plans::read(&mut reader),

@@ -88,6 +88,34 @@ pub(super) fn hosts() -> Rule<Vec<String>> {
     })
 }
 
+/// A server of mail. Its name and password are settings of their own: an address is shown.
+pub(super) fn mail_server() -> Rule<Option<String>> {
+    let must = "smtps:// or smtp://, a host, and a port if it is not the usual one; the name and the password are in a setting and a file of their own";
+    Rule::new(must.to_owned(), |server: &Option<String>| {
+        let plain = |url: url::Url| {
+            matches!(url.scheme(), "smtp" | "smtps")
+                && url.host_str().is_some_and(|host| !host.is_empty())
+                && url.username().is_empty()
+                && url.password().is_none()
+                && matches!((url.path(), url.query(), url.fragment()), ("" | "/", None, None))
+        };
+        server.as_ref().is_none_or(|text| url::Url::parse(text).is_ok_and(plain))
+    })
+}
+
+/// What mail can come from; this catches what people write by habit, such as a name before it.
+pub(super) fn mail_address() -> Rule<Option<String>> {
+    let must = "an e-mail address such as carillon@example.com, without a name";
+    Rule::new(must.to_owned(), |address: &Option<String>| {
+        let odd = |c: char| c.is_whitespace() || c.is_control() || "<>\"(),;:".contains(c);
+        address.as_ref().is_none_or(|text| {
+            text.split_once('@').is_some_and(|(local, domain)| {
+                !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+            }) && !text.contains(odd)
+        })
+    })
+}
+
 /// What a request can name in its `Host`, without a port.
 pub(super) fn names() -> Rule<Vec<String>> {
     let must = "hosts such as `social.example.org`, without a scheme or a port";

@@ -2,7 +2,9 @@
 //! not read anything.
 
 use super::value::WIDTH;
-use super::{Backup, Http, LinkedIn, Log, Media, Outbound, Plans, Publish, S3, Server, Store, X};
+use super::{
+    Backup, Http, LinkedIn, Log, Mail, Media, Outbound, Plans, Publish, S3, Server, Store, X,
+};
 
 /// When a change of a setting counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,7 @@ pub fn settings() -> Vec<Setting> {
         Store::describe(),
         Http::describe(),
         Media::describe(),
+        Mail::describe(),
         S3::describe(),
         Backup::describe(),
         Plans::describe(),

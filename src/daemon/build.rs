@@ -17,6 +17,7 @@ use crate::media::{self, Blobs, Bounds, Bucket, BucketKey, KEY_FILE_BYTES, Shelf
 use crate::networks::{self, Hosts, Version};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
+use crate::outbound::mail::{MailSettings, Mailer};
 use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
 use crate::store::{Disk, Options, Store};
 use crate::telemetry::Metrics;
@@ -87,6 +88,7 @@ pub(super) fn open(
         echoes: Arc::default(),
         hosts: Arc::new(hosts),
         people: Arc::default(),
+        mail: mailer(config)?,
         looked: Arc::default(),
         jobs: Jobs::default(),
         public_url: Arc::from(public_url),
@@ -203,6 +205,61 @@ fn bucket_key(config: &Config) -> Result<BucketKey, Error> {
     };
     let place = file.map_or_else(|| "the environment".into(), |path| path.display().to_string());
     BucketKey::parse(&lines).ok_or(Error::BucketKey { place })
+}
+
+/// The server of mail, if one is set.
+pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, Error> {
+    let mail = &config.mail;
+    let Some(server) = mail.server.as_deref() else { return Ok(None) };
+    whole_mail(config)?;
+    let password = match (&mail.user, mail_password_place(config)) {
+        (Some(_), Some(place)) => Some(mail_password(&place)?),
+        _ => None,
+    };
+    let login = mail.user.as_deref().zip(password.as_ref());
+    let from = mail.from.as_deref().unwrap_or_default();
+    Ok(Some(Mailer::new(&MailSettings { server, login, from })?))
+}
+
+/// What must be set beside a mail server.
+fn whole_mail(config: &Config) -> Result<(), Error> {
+    let mail = &config.mail;
+    let lacks = match (&mail.user, mail_password_place(config)) {
+        _ if mail.server.is_none() => None,
+        _ if mail.from.is_none() => Some("mail.from"),
+        (Some(_), None) => Some("mail.password_file"),
+        (None, Some(_)) if mail.password_file.is_some() => Some("mail.user"),
+        _ => None,
+    };
+    lacks.map_or(Ok(()), |key| Err(Error::MailLacks { key }))
+}
+
+/// Whether settings that are each good are so together and to those whom they name, as far as that shows without
+/// a server and without a secret.
+pub fn settings_fit(config: &Config) -> Result<(), Error> {
+    let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;
+    hosts(config, &guard)?;
+    Recipients::parse(&config.backup.recipients)?;
+    whole_mail(config)
+}
+
+fn mail_password_place(config: &Config) -> Option<PathBuf> {
+    let credential = config.credentials.as_ref().map(|folder| folder.join("mail"));
+    config.mail.password_file.clone().or_else(|| credential.filter(|file| file.is_file()))
+}
+
+/// The first line of the file.
+fn mail_password(path: &Path) -> Result<Secret<String>, Error> {
+    let cannot = |source| Error::Folder { path: path.to_owned(), source };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    file.take(KEY_FILE_BYTES).read_to_string(&mut text).map_err(cannot)?;
+    let text = Secret::new(text);
+    let line = text.reveal().lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(cannot(io::Error::other("it has no password in its first line")));
+    }
+    Ok(Secret::new(line.to_owned()))
 }
 
 /// Where backups go.

@@ -23,6 +23,7 @@ use crate::base::{Clock, Problem};
 use crate::config::Loaded;
 use crate::{media, outbound, service, store, telemetry, vault};
 
+pub use build::settings_fit;
 pub use console::Sitting;
 pub use demo::DemoOptions;
 pub use doctor::{Finding, Level, doctor};
@@ -72,6 +73,10 @@ pub enum Error {
     Host { key: &'static str, refusal: outbound::guard::Refusal },
     #[error(transparent)]
     Client(#[from] outbound::client::SetupError),
+    #[error("{key} must be set beside what is set of [mail]; see `carillon config explain {key}`")]
+    MailLacks { key: &'static str },
+    #[error(transparent)]
+    Mail(#[from] outbound::mail::MailSetupError),
     #[error(transparent)]
     Metrics(#[from] telemetry::metrics::Error),
     #[error(transparent)]

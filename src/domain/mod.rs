@@ -13,6 +13,7 @@ pub mod event;
 pub mod host;
 pub mod little_text;
 pub mod media;
+pub mod pace;
 pub mod place;
 pub mod plan;
 pub mod post;

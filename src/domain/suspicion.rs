@@ -81,7 +81,7 @@ pub const RULES: &[Rule] = &[
     rule("session_reused", &["session.reused"], By::Subject, (1, TEN), Act::Tell),
     rule("second_factor_off", &["user.totp_disabled"], By::Subject, (1, TEN), Act::Tell),
     Rule {
-        only: Some(("role", "owner")),
+        only: Some(("role.after", "owner")),
         ..rule("new_owner", &["member.changed"], By::Subject, (1, TEN), Act::Tell)
     },
     rule(
@@ -145,6 +145,14 @@ impl Rule {
     pub fn kind(&self) -> String {
         format!("{PREFIX}{}", self.word)
     }
+}
+
+/// The rule that compares a channel with what it was given before; see `pace`.
+pub const CHANNEL_BURST: &str = "channel_burst";
+
+/// Whether it tells of a post that somebody made, whom rules count.
+pub fn is_post(event: &Event) -> bool {
+    event.kind == "post.created" && !matches!(event.actor, Actor::System | Actor::Operator { .. })
 }
 
 /// How many an event stands for: one, unless it says more.

@@ -1,11 +1,12 @@
 //! Calls to other people's servers: one HTTP client over a `Transport`, the guard against private
-//! addresses, redaction. Must not know any network's protocol.
+//! addresses, redaction, and mail. Must not know any network's protocol.
 
 mod body;
 pub mod client;
 pub mod download;
 pub mod form;
 pub mod guard;
+pub mod mail;
 pub mod oauth;
 pub mod redact;
 

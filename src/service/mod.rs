@@ -24,6 +24,7 @@ mod keys;
 mod media;
 mod members;
 mod networks;
+mod notices;
 mod overview;
 mod pauses;
 mod planning;
@@ -51,6 +52,7 @@ use crate::domain::publish::{State, Timing};
 use crate::domain::space::{Marks, Room, Space};
 use crate::media::Blobs;
 use crate::outbound::Transport;
+use crate::outbound::mail::Mailer;
 use crate::store::{Backlog, Error, Store, WriteError};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::StoreTotals;
@@ -92,6 +94,7 @@ pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
 pub use members::{MemberChange, MemberShown};
+pub use notices::{Telling, Watch};
 pub use overview::{Bounds, Happened, Of, Overview, Person, Waiting, is_by};
 pub use pauses::{Level, Pauses};
 pub use plans::{
@@ -155,6 +158,8 @@ pub struct Services {
     pub hosts: Arc<crate::networks::Hosts>,
     /// People who come to sign in.
     pub people: Arc<People>,
+    /// Takes what people are written; `None` where nobody is written to.
+    pub mail: Option<Mailer>,
     /// The last look at the disk, and when that was.
     pub looked: Arc<Looked>,
     /// What the workers are doing.

@@ -4,12 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Services, refused, trouble};
-use crate::base::{KeyId, Problem, Timestamp};
+use crate::base::{ChannelId, KeyId, Problem, Timestamp};
 use crate::domain::access::Key;
 use crate::domain::channel::Channel;
 use crate::domain::event::{Actor, Event};
+use crate::domain::pace::Pace;
 use crate::domain::post::Post;
-use crate::domain::suspicion::{Act, PREFIX, RULES, Rule, is_counted, times};
+use crate::domain::suspicion::{
+    Act, CHANNEL_BURST, PREFIX, RULES, Rule, is_counted, is_post, times,
+};
 use crate::domain::tally::Tally;
 use crate::domain::user::DoorRule;
 use crate::store::rows::{ChainedEvent, Judged};
@@ -84,8 +87,10 @@ fn step(tx: &mut Tx<'_>, scope: &Scope, from: u64, now: Timestamp) -> Result<u64
     let from = from.max(saved);
     let rows = tx.view().scan::<ChainedEvent>(scope, &Span::first(STEP).after(Some(&from)))?;
     let mut to = from;
+    let mut given = BTreeMap::new();
     for (sequence, row) in rows {
         to = sequence;
+        note_given(tx, scope, &row.event, &mut given)?;
         for rule in RULES {
             if let Some(who) = rule.begins(&row.event) {
                 let key = before(rule, &who);
@@ -98,8 +103,53 @@ fn step(tx: &mut Tx<'_>, scope: &Scope, from: u64, now: Timestamp) -> Result<u64
             }
         }
     }
+    for (channel, events) in given {
+        compare(tx, scope, channel, &events, now)?;
+    }
     tx.put(scope, &(), &Judged { sequence: to })?;
     Ok(to)
+}
+
+/// Posts that were made, by the channels that they are for.
+type Given = BTreeMap<ChannelId, Vec<Event>>;
+
+/// Notes the channels of a post that was made, unless it is a draft.
+fn note_given(tx: &Tx<'_>, scope: &Scope, event: &Event, given: &mut Given) -> Result<(), Error> {
+    let post = if is_post(event) { event.subject.parse().ok() } else { None };
+    let post = post.map(|id| tx.get::<Post>(scope, &id)).transpose()?.flatten();
+    for target in post.filter(|post| !post.draft).into_iter().flat_map(|post| post.targets) {
+        given.entry(target.channel).or_default().push(event.clone());
+    }
+    Ok(())
+}
+
+/// Compares what a channel is given with what it was given before, says what is too much, and pauses it where
+/// the workspace asks for that.
+fn compare(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    channel: ChannelId,
+    events: &[Event],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut pace = tx.get::<Pace>(scope, &channel)?.unwrap_or_default();
+    for event in events {
+        let Some(burst) = pace.add(event.at, times(event)) else { continue };
+        let kind = format!("{PREFIX}{CHANNEL_BURST}");
+        let mut data = BTreeMap::from([
+            ("count".to_owned(), burst.count.to_string()),
+            ("most".to_owned(), burst.most.to_string()),
+            ("by".to_owned(), event.actor.word()),
+        ]);
+        if wants_pauses(tx, scope)? && pause_channel(tx, scope, (channel, &kind), event, now)? {
+            data.insert("act".to_owned(), "channels_paused".to_owned());
+        }
+        let subject = channel.to_string();
+        let correlation = event.correlation;
+        let raised = Event { at: now, actor: Actor::System, kind, subject, data, correlation };
+        tx.append_event(scope, raised)?;
+    }
+    tx.put(scope, &channel, &pace)
 }
 
 /// Under which name it is counted what must come before.
@@ -161,13 +211,13 @@ fn act(
 }
 
 /// What the program did itself, and by which rule.
-fn own(rule: &Rule, kind: &str, subject: String, of: &Event, at: Timestamp) -> Event {
+fn own(rule: &str, kind: &str, subject: String, of: &Event, at: Timestamp) -> Event {
     Event {
         at,
         actor: Actor::System,
         kind: kind.to_owned(),
         subject,
-        data: BTreeMap::from([("reason".to_owned(), rule.kind())]),
+        data: BTreeMap::from([("reason".to_owned(), rule.to_owned())]),
         correlation: of.correlation,
     }
 }
@@ -184,7 +234,7 @@ fn revoke(
     };
     key.revoked_at = Some(now);
     tx.put(scope, &id, &key)?;
-    tx.append_event(scope, own(rule, "key.revoked", id.to_string(), event, now))?;
+    tx.append_event(scope, own(&rule.kind(), "key.revoked", id.to_string(), event, now))?;
     Ok(Some("key_revoked"))
 }
 
@@ -197,7 +247,7 @@ fn pause(
     event: &Event,
     now: Timestamp,
 ) -> Result<Option<&'static str>, Error> {
-    if !tx.get::<DoorRule>(scope, &())?.is_some_and(|door| door.pause_bursts) {
+    if !wants_pauses(tx, scope)? {
         return Ok(None);
     }
     let lately = tx.view().scan::<ChainedEvent>(scope, &Span::last(LATELY))?;
@@ -213,13 +263,32 @@ fn pause(
     }
     let mut paused = None;
     for id in channels {
-        if let Some(mut channel) = tx.get::<Channel>(scope, &id)?.filter(|it| !it.paused) {
-            channel.paused = true;
-            channel.revision += 1;
-            tx.put(scope, &id, &channel)?;
-            tx.append_event(scope, own(rule, "channel.paused", id.to_string(), event, now))?;
+        if pause_channel(tx, scope, (id, &rule.kind()), event, now)? {
             paused = Some("channels_paused");
         }
     }
     Ok(paused)
+}
+
+/// Whether the workspace asks for channels to be paused that get too much at once.
+fn wants_pauses(tx: &Tx<'_>, scope: &Scope) -> Result<bool, Error> {
+    Ok(tx.get::<DoorRule>(scope, &())?.is_some_and(|door| door.pause_bursts))
+}
+
+/// Pauses a channel by a rule; whether it went on before.
+fn pause_channel(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    (id, rule): (ChannelId, &str),
+    event: &Event,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let Some(mut channel) = tx.get::<Channel>(scope, &id)?.filter(|it| !it.paused) else {
+        return Ok(false);
+    };
+    channel.paused = true;
+    channel.revision += 1;
+    tx.put(scope, &id, &channel)?;
+    tx.append_event(scope, own(rule, "channel.paused", id.to_string(), event, now))?;
+    Ok(true)
 }

@@ -425,6 +425,7 @@ fn boot(
         echoes: Arc::default(),
         hosts: Arc::default(),
         people: Arc::default(),
+        mail: None,
         looked: Arc::default(),
         jobs: Jobs::default(),
         public_url: Arc::from("https://carillon.test"),

@@ -10,6 +10,7 @@ use crate::domain::cost::Spent;
 use crate::domain::delivery::Delivery;
 use crate::domain::host::{EmbedSession, Host};
 use crate::domain::media::Asset;
+use crate::domain::pace::Pace;
 use crate::domain::plan::Entitlement;
 use crate::domain::post::Post;
 use crate::domain::tally::Tally;
@@ -20,7 +21,7 @@ use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
 use super::rows::{
     access as access_rows, assets, channels, deliveries, events, hosts, idempotency, installation,
-    limits, plans, posts, staged, tallies, timers, users, workspaces,
+    limits, notices, plans, posts, staged, tallies, timers, users, workspaces,
 };
 
 /// The workspace's id, in front of the keys of scoped tables.
@@ -87,6 +88,9 @@ pub enum Table {
     Administrators,
     Erasures,
     AlertMarks,
+    Told,
+    Paces,
+    ToldAlerts,
     OpenAlerts,
     BackupTests,
 }
@@ -199,6 +203,9 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<users::Administers>("administrators", Global, "users who may change what is the whole installation's"),
     row::<Erasure>("erasures", Global, "workspace that was erased -> when, and how much"),
     row::<installation::AlertMark>("alert_marks", Global, "alert -> who acknowledged or silenced it"),
+    row::<notices::Told>("told", Scoped, "() -> the last event that people were written to about, and who is owed that"),
+    row::<Pace>("paces", Scoped, "channel -> posts of this hour, and the most of an hour in 30 days"),
+    row::<notices::ToldAlert>("told_alerts", Global, "alert -> when the administrators were written to about it"),
     row::<installation::OpenAlert>("open_alerts", Global, "alert -> since when it is open, and what operators say of it"),
     row::<installation::BackupTest>("backup_tests", Global, "backup -> what came of restoring it for trial"),
 ];

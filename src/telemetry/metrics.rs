@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus::core::Collector;
+use prometheus::core::Collector as _;
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Gauge, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+use super::desk::Desk;
 use crate::base::Timestamp;
 use crate::domain::space::{Room, Space};
 
@@ -101,6 +101,7 @@ pub struct Metrics {
     console_ended: IntCounterVec,
     console_bytes: IntCounter,
     version_ends: IntGaugeVec,
+    mails: IntCounterVec,
     boot_epoch: IntGauge,
     start_time: Gauge,
 }
@@ -181,6 +182,8 @@ impl Metrics {
                 "Bytes that were drawn on consoles.")?,
             version_ends: to.numbers("carillon_network_version_end_timestamp_seconds", &["network"],
                 "From when on a network does not take the version of its interface that calls name.")?,
+            mails: to.counters("carillon_mails_total", &["result"],
+                "Letters to people, by what the mail server said of each.")?,
             boot_epoch: to.number("carillon_boot_epoch",
                 "Number of this start of the installation.")?,
             start_time: to.seconds("carillon_start_time_seconds",
@@ -352,6 +355,11 @@ impl Metrics {
         self.console_bytes.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
+    /// A letter was `sent`, `refused` for good, put off (`later`), or the server did not work (`failed`).
+    pub fn mail(&self, result: &str) {
+        count(&self.mails, &[result]);
+    }
+
     /// What was counted so far.
     pub fn counted(&self) -> Counted {
         let mut counted = Counted::default();
@@ -402,51 +410,6 @@ fn each(family: &IntCounterVec, see: &mut dyn FnMut(Labels<'_>, u64)) {
             found.map(|label| label.value().to_owned()).unwrap_or_default()
         };
         see(&label, metric.get_counter().get_value() as u64);
-    }
-}
-
-/// Makes metrics and keeps them in the registry.
-struct Desk(Registry);
-
-impl Desk {
-    fn keep<M: Collector + Clone + 'static>(
-        &self,
-        made: prometheus::Result<M>,
-    ) -> Result<M, Error> {
-        let made = made?;
-        self.0.register(Box::new(made.clone()))?;
-        Ok(made)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, Error> {
-        self.keep(IntCounter::new(name, help))
-    }
-
-    fn counters(&self, name: &str, labels: &[&str], help: &str) -> Result<IntCounterVec, Error> {
-        self.keep(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    fn number(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
-        self.keep(IntGauge::new(name, help))
-    }
-
-    fn numbers(&self, name: &str, labels: &[&str], help: &str) -> Result<IntGaugeVec, Error> {
-        self.keep(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn seconds(&self, name: &str, help: &str) -> Result<Gauge, Error> {
-        self.keep(Gauge::new(name, help))
-    }
-
-    fn spreads(
-        &self,
-        name: &str,
-        labels: &[&str],
-        buckets: &[f64],
-        help: &str,
-    ) -> Result<HistogramVec, Error> {
-        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        self.keep(HistogramVec::new(options, labels))
     }
 }
 
@@ -514,6 +477,7 @@ mod tests {
         metrics.console_ended("left");
         metrics.console_bytes(2_985);
         metrics.version_ends("linkedin", Timestamp::from_millis(1_000));
+        metrics.mail("sent");
         metrics
     }
 

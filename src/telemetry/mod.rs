@@ -1,6 +1,7 @@
 //! What is seen from outside: log lines and metrics. Must not decide anything, and must not be
 //! asked what happened; the store knows.
 
+mod desk;
 pub mod log;
 pub mod metrics;
 mod ring;

@@ -372,6 +372,7 @@ fn services(
         hosts: Arc::new(hosts),
         people: Arc::new(People::new(Cost { memory_kib: 8, passes: 1 })),
         looked: Arc::default(),
+        mail: None,
         jobs: Jobs::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),

@@ -22,6 +22,7 @@ mod idempotency;
 mod limits;
 mod lists;
 mod log;
+mod mail;
 mod matrix;
 mod media;
 mod media_formats;

@@ -268,3 +268,14 @@ async fn films_of_ffmpeg_are_kept_whole_and_refused_in_fragments() {
         assert!(error["message"].as_str().unwrap().contains("-c copy"), "{refused}");
     }
 }
+
+/// Fuzzing found it: a chunk that promises one byte more than there is. The file is refused; the folder of media
+/// is not said to have failed.
+#[tokio::test]
+async fn a_picture_that_promises_more_than_it_has_is_refused() {
+    let house = House::new().await;
+    let bytes = include_bytes!("../../fuzz/seeds/media/webp_beyond");
+    let refused = house.upload("a.webp", "image/webp", bytes, "").await;
+    assert_eq!(refused.said(), "422 invalid_field file", "{}", refused.text());
+    assert!(refused.text().contains("it ends too early"), "{}", refused.text());
+}

@@ -11,6 +11,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::harness::{House, send};
+use super::users::{ANN, PASSWORD, Person};
 
 const MISSING: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -323,4 +324,123 @@ async fn a_webhook_that_is_added_is_told() {
     let raised = own(&house, "suspicious.");
     assert_eq!((raised.len(), raised[0].kind.as_str()), (1, "suspicious.webhook_added"));
     assert_eq!(raised[0].subject, made.json()["id"].as_str().unwrap());
+}
+
+/// A channel that gets five times what it got in any hour of thirty days gets it from somebody else.
+#[tokio::test]
+async fn a_channel_that_gets_far_more_than_ever_is_told_of_and_paused_where_that_is_asked_for() {
+    let house = House::new().await;
+    let (feed, other) = (house.new_feed().await, house.new_feed().await);
+    let ours = house.scope();
+    let at = json!({ "at": "2026-12-20T09:00", "zone": "UTC" });
+    let write = async |channel: &str, count: usize| {
+        for n in 0..count {
+            // Slowly enough for the rule that counts by the minute.
+            if n % 15 == 14 {
+                house.clock.advance(Duration::from_mins(2));
+            }
+            house.new_post(channel, at.clone()).await;
+        }
+        house.services.judge(ours, None).await.unwrap();
+    };
+    write(&feed, 40).await;
+    assert_eq!(own(&house, "suspicious.").len(), 0, "on its first day all is new");
+    house.clock.advance(Duration::from_hours(24));
+    write(&other, 3).await;
+    house.clock.advance(Duration::from_hours(24));
+    write(&feed, 60).await;
+    assert_eq!(own(&house, "suspicious.").len(), 0, "it gets that much");
+    write(&other, 20).await;
+    assert_eq!(own(&house, "suspicious.").len(), 0, "little is never a burst");
+    write(&other, 1).await;
+    let raised = own(&house, "suspicious.");
+    assert_eq!((raised.len(), raised[0].kind.as_str()), (1, "suspicious.channel_burst"));
+    assert_eq!((&raised[0].subject, raised[0].data.get("act")), (&other, None));
+    assert_eq!((&raised[0].data["count"], &raised[0].data["most"]), (&"21".into(), &"3".into()));
+    assert!(raised[0].data["by"].starts_with("key:"));
+    let paused = async |channel: &str| house.get(&format!("/channels/{channel}")).await.json();
+    assert_eq!(paused(&other).await["paused"], false);
+    // It is said once for an hour; and the next one, where that is asked for, is held back.
+    write(&other, 5).await;
+    assert_eq!(own(&house, "suspicious.").len(), 1);
+    let rules = json!({ "bursts": "pause" });
+    house.verb(("workspace", "security"), Some(&house.workspace), rules).await;
+    house.clock.advance(Duration::from_hours(24));
+    write(&other, 131).await;
+    let raised = own(&house, "suspicious.");
+    assert_eq!((raised.len(), &raised[1].data["act"]), (2, &"channels_paused".to_owned()));
+    let (it, its) = (paused(&other).await, own(&house, "channel.paused"));
+    assert_eq!((&it["paused"], its.len()), (&json!(true), 1));
+    assert_eq!(its[0].data["reason"], "suspicious.channel_burst");
+    assert_eq!(paused(&feed).await["paused"], false);
+}
+
+/// What was judged to be suspicious in a workspace, now.
+pub async fn raised(house: &House, key: &str) -> Vec<String> {
+    let scope = house.scope_of(key);
+    house.services.judge(scope, None).await.unwrap();
+    let kinds = house.events_of(key).into_iter().map(|event| event.kind);
+    kinds.filter(|kind| kind.starts_with("suspicious.")).collect()
+}
+
+#[tokio::test]
+async fn what_is_done_to_people_and_by_many_small_steps_is_told() {
+    let house = House::new().await;
+    let (mut ann, ben) =
+        (Person::new(&house, ANN).await, Person::new(&house, "ben@example.org").await);
+    let [(_, workspace)] = ann.workspaces().await.try_into().unwrap();
+    let key = house.new_key(&workspace, &["admin"]).await;
+    // Somebody is made an owner.
+    let args = json!({ "user": "ben@example.org", "role": "admin" });
+    house.verb(("member", "add"), Some(&workspace), args).await;
+    assert_eq!(raised(&house, &key).await, [""; 0]);
+    let args = json!({ "user": ben.id, "role": "owner" });
+    house.verb(("member", "set-role"), Some(&workspace), args).await;
+    assert_eq!(raised(&house, &key).await, ["suspicious.new_owner"]);
+    // An authenticator is taken off.
+    ann.set_up_totp().await;
+    assert_eq!(raised(&house, &key).await.len(), 1, "that one was set up is well");
+    house.verb(("user", "reset-totp"), None, json!({ "email": ANN })).await;
+    assert_eq!(raised(&house, &key).await.last().unwrap(), "suspicious.second_factor_off");
+    // A session is had by two.
+    let old = Person::signed_in(&house, ANN).await;
+    let proof = json!({ "password": PASSWORD });
+    house.clock.advance(Duration::from_mins(10));
+    let new = Person::of(&house, &old.post("/sessions/prove", &proof).await.json());
+    house.clock.advance(Duration::from_mins(2));
+    assert!(!old.works().await && !new.works().await);
+    assert_eq!(raised(&house, &key).await.last().unwrap(), "suspicious.session_reused");
+    // Keys are made, one after the other; and much is deleted.
+    let path = format!("/api/v1/workspaces/{workspace}");
+    for n in 0..5 {
+        let body = json!({ "name": n.to_string(), "scopes": ["read"] });
+        let made = house.bare(Method::POST, &format!("{path}/keys")).key(&key).json(&body);
+        assert_eq!(made.send().await.status, 201);
+    }
+    assert_eq!(raised(&house, &key).await.last().unwrap(), "suspicious.keys");
+    for _ in 0..20 {
+        let draft = json!({ "parts": [{ "text": "x" }], "draft": true });
+        let made = house.bare(Method::POST, &format!("{path}/posts")).key(&key).json(&draft);
+        let made = made.send().await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        let id = made.json()["id"].as_str().unwrap().to_owned();
+        let gone = house.bare(Method::DELETE, &format!("{path}/posts/{id}")).key(&key);
+        assert_eq!(gone.send().await.status, 204);
+    }
+    assert_eq!(raised(&house, &key).await.last().unwrap(), "suspicious.mass_deletion");
+    assert_eq!(raised(&house, &key).await.len(), 5);
+}
+
+/// A rule that looks for what no event says is never broken, and nobody notices.
+#[test]
+fn each_rule_is_broken_by_a_test_of_the_real_routes() {
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
+    let here = support::repo_root().join("tests/api");
+    let texts = ["suspicion.rs", "strangers.rs", "connections/refusals.rs"]
+        .map(|name| read(&here.join(name)));
+    let rules = carillon::domain::suspicion::RULES.iter().map(|rule| rule.word);
+    for rule in rules.chain([carillon::domain::suspicion::CHANNEL_BURST]) {
+        let word = format!("\"suspicious.{rule}\"");
+        assert!(texts.iter().any(|text| text.contains(&word)), "no test has {word}");
+    }
 }

@@ -17,6 +17,7 @@ mod events;
 mod files;
 mod folder;
 mod import;
+mod mail;
 mod mastodon;
 mod media;
 mod oidc;

@@ -100,6 +100,7 @@ fn services(clock: Arc<dyn Clock>) -> Services {
         hosts: Arc::default(),
         people: Arc::default(),
         looked: Arc::default(),
+        mail: None,
         jobs: Jobs::default(),
         plans: Live::default(),
         metrics: Arc::new(Metrics::new().unwrap()),

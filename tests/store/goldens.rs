@@ -10,6 +10,7 @@ use carillon::domain::cost::{Micros, Spent};
 use carillon::domain::delivery::{Delivery, Note, NoteKind};
 use carillon::domain::event::{Actor, Event};
 use carillon::domain::media::{Asset, MediaKind, Shape, Thumbnail};
+use carillon::domain::pace::Pace;
 use carillon::domain::plan::{Cap, Entitlement, Overrides, PlanName};
 use carillon::domain::post::{OptionValue, PartDraft, Post, Target, Variant};
 use carillon::domain::publish::{
@@ -25,7 +26,7 @@ use carillon::store::rows::{
     CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser,
     HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal, Membership, Meta, ObjectUse, OpenAlert,
     Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential, ServerLimits,
-    SessionToken, Slug, Staged, Timer, Upload, Usage, WrappedKey,
+    SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload, Usage, WrappedKey,
 };
 
 use crate::connections;
@@ -96,6 +97,15 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[EmbedToken { session: id(30) }]),
         Golden::scoped(&tallies()),
         Golden::scoped(&[Judged { sequence: u64::MAX }]),
+    ]
+    .into_iter()
+    .chain(later())
+    .collect()
+}
+
+/// Those that came after accounts and suspicion.
+fn later() -> Vec<Golden> {
+    vec![
         Golden::scoped(&[Closing { at: at(1), by: Actor::System, erased_at: at(2) }]),
         Golden::scoped(&spent()),
         Golden::global(&connections::apps()).since(1, &connections::apps()[..1]),
@@ -104,9 +114,26 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[Administers { since: at(41) }]),
         Golden::global(&erasures()),
         Golden::global(&alert_marks()),
+        Golden::scoped(&told()),
+        Golden::scoped(&[Pace::default(), pace()]),
+        Golden::global(&[ToldAlert { at: at(5) }]),
         Golden::global(&open_alerts()),
         Golden::global(&backup_tests()),
     ]
+}
+
+fn told() -> [Told; 2] {
+    let left = vec![id(27), id(28)];
+    [Told::default(), Told { from: 1, sequence: u64::MAX, at: at(3), tries: 4, left }]
+}
+
+/// Two hours of one day, and one of the next.
+fn pace() -> Pace {
+    let mut pace = Pace::default();
+    for hour in [1, 2, 30] {
+        pace.add(at(hour * 3_600_000), hour);
+    }
+    pace
 }
 
 fn alert_marks() -> Vec<AlertMark> {

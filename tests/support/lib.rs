@@ -7,6 +7,7 @@ pub mod moto;
 mod node;
 mod parts;
 pub mod runs;
+pub mod smtp;
 
 use std::path::{Path, PathBuf};
 

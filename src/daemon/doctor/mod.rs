@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::build::{bucket, versions};
+use super::build::{bucket, mailer, versions};
 use super::runtime;
 use crate::base::{Clock, Timestamp};
 use crate::config::Config;
@@ -75,6 +75,7 @@ pub fn doctor(config: &Config, status: Option<&Value>, clock: &dyn Clock) -> Vec
     found.push(data::database(config, status));
     found.push(backups::backups(config, clock.now()));
     found.extend(media_bucket(config));
+    found.push(mail(config));
     found.push(server(config, status));
     found.push(time(&data.join("carillon.redb"), clock.now()));
     found.push(address(config.server.listen, status));
@@ -101,6 +102,27 @@ fn media_bucket(config: &Config) -> Option<Finding> {
             fail(check, error.to_string(), remedy)
         }
     })
+}
+
+/// Asks the mail server itself, by the name and password that a server would use.
+fn mail(config: &Config) -> Finding {
+    let check = "mail";
+    let remedy = "look at mail.server, mail.user and the password; `carillon mail test EMAIL` writes a \
+                  letter of trial";
+    let asked = match mailer(config) {
+        Ok(None) => {
+            let set = "set mail.server and mail.from: owners and admins are written to then about what \
+                       failed, what waits for them and what looks suspicious";
+            return warn(check, "nobody is written to when something stops", set);
+        }
+        Ok(Some(mailer)) => runtime().map(|runtime| (runtime.block_on(mailer.check()), mailer)),
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok((Ok(()), mailer)) => ok(check, format!("{} answers", mailer.place())),
+        Ok((Err(error), mailer)) => fail(check, format!("{}: {error}", mailer.place()), remedy),
+        Err(error) => fail(check, error.to_string(), remedy),
+    }
 }
 
 fn server(config: &Config, status: Option<&Value>) -> Finding {

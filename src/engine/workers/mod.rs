@@ -4,6 +4,7 @@ mod alerts;
 mod backup;
 mod disk;
 mod erasure;
+mod mail;
 mod media;
 mod sessions;
 mod stage;
@@ -25,6 +26,9 @@ pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &Cancella
     }
     spawner(Box::pin(disk::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(erasure::run(Arc::clone(services), stop.clone())));
+    if services.writes_mail() {
+        spawner(Box::pin(mail::run(Arc::clone(services), stop.clone())));
+    }
     spawner(Box::pin(media::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(sessions::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(stage::run(Arc::clone(services), stop.clone())));

@@ -60,6 +60,11 @@ pub(super) fn probe(file: &File, bytes: u64, bounds: &Bounds) -> Result<Probed, 
         // It has no picture of a size.
         MediaKind::Pdf => return pdf::read(&mut source),
     };
+    // What a format promises and does not have is a fault of the file, not of the folder it is read from.
+    let beyond = |piece: &Piece| matches!(piece, Piece::Copy(range) if range.end > bytes);
+    if probed.pieces.iter().any(beyond) {
+        return Err(Refusal::Broken("it ends too early").into());
+    }
     let Shape { width, height, frames, .. } = probed.shape;
     if width == 0 || height == 0 {
         return Err(Refusal::Broken("it has no width or no height").into());

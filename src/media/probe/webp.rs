@@ -37,13 +37,13 @@ pub(super) fn read(source: &mut Source<'_>) -> Result<Probed, Fault> {
             return webp.finish(source);
         }
         let (name, length): ([u8; 4], u32) = (source.array(at)?, source.u32_le(at + 4)?);
-        let next = at + 8 + u64::from(length) + u64::from(length & 1);
-        // The last chunk's padding is left out by some programs.
-        if next > end + 1 {
+        let body_end = at + 8 + u64::from(length);
+        if body_end > end {
             return Err(Refusal::Broken("it ends too early").into());
         }
         webp.chunk(source, &name, at, length)?;
-        at = next;
+        // The last chunk's padding is left out by some programs.
+        at = body_end + u64::from(length & 1);
     }
     Err(Refusal::Broken("it has too many chunks").into())
 }

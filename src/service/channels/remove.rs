@@ -11,6 +11,7 @@ use crate::base::{ChannelId, Code, Problem, limits};
 use crate::domain::access::Entrust;
 use crate::domain::channel::ChannelState;
 use crate::domain::connection::Grant;
+use crate::domain::pace::Pace;
 use crate::domain::post::Post;
 use crate::domain::publish::{Event, Moment, Refusal};
 use crate::store::rows::{CalendarEntry, ChannelLimits, Feed, Inflight, SealedCredential};
@@ -46,6 +47,7 @@ impl Services {
                 tx.delete::<SealedCredential>(&access.scope, &id);
                 tx.delete::<ChannelLimits>(&access.scope, &id);
                 tx.delete::<Grant>(&access.scope, &id);
+                tx.delete::<Pace>(&access.scope, &id);
                 tx.delete_global::<Feed>(&id);
                 remember(tx, &access, now, &id.to_string())?;
                 let event = access.event(&services, "channel.removed", &id.to_string());

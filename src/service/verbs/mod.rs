@@ -138,6 +138,7 @@ pub const VERBS: &[Verb] = &[
         arg("minutes", Required, "how long, at most 43200 (30 days)"),
     ], ALERT),
     verb(("alert", "reopen", ""), "Take that back", &[ALERT_ID], ALERT),
+    verb(("mail", "test", ""), "Write a letter of trial to an address, and say what the mail server answered", &[EMAIL], &[]),
     verb(("alert", "comment", ""), "Say something of it to the other operators; kept until it is over", &[
         ALERT_ID,
         arg("text", Word, "one line, at most 500 characters; the last 20 are kept"),
@@ -233,7 +234,7 @@ pub const VERBS: &[Verb] = &[
     verb(("user", "show", ""), "One user", &[EMAIL], USER),
     verb(("user", "disable", ""), "Shut a user out, everywhere and at once", &[EMAIL], USER),
     verb(("user", "enable", ""), "Let them in again", &[EMAIL], USER),
-    verb(("user", "promote", ""), "Let them set applications of networks, for the whole installation", &[EMAIL], USER),
+    verb(("user", "promote", ""), "Let them set applications of networks, for the whole installation; they are written to about its alerts", &[EMAIL], USER),
     verb(("user", "demote", ""), "Take that right back", &[EMAIL], USER),
     verb(("user", "administrators", ""), "Who has that right", &[], USER),
     verb(("user", "reset-link", ""), "A link by which they set a new password; for one use, within a day", &[EMAIL], &[]),

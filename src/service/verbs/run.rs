@@ -201,6 +201,7 @@ impl Caller<'_> {
         match (noun, verb) {
             ("status", _) => services.status().await,
             ("alert", _) => self.alert(verb, words).await,
+            ("mail", _) => services.test_mail(operator, words.word("email")?).await,
             ("event", _) => {
                 let limit = words::page_limit(words.maybe("limit")?)?;
                 let cursor = words.maybe("cursor")?;

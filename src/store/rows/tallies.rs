@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::ChannelId;
+use crate::domain::pace::Pace;
 use crate::domain::tally::Tally;
 use crate::store::record::{Row, Scoped};
 use crate::store::schema::Table;
@@ -15,6 +17,15 @@ impl Row for Tally {
 }
 
 impl Scoped for Tally {}
+
+impl Row for Pace {
+    /// What it is given to.
+    type Key = ChannelId;
+    const TABLE: Table = Table::Paces;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for Pace {}
 
 /// The last event that the rules of suspicion have seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use serde_json::json;
 use url::Url;
 
 use super::super::harness::{APP, House, X};
+use super::super::suspicion::raised;
 use super::super::users::pages::{Browser, check, fields};
 use super::super::users::text;
 use super::{ask_x, at_x, connected, go, kinds, new_link, sent_to, set_app};
@@ -115,6 +116,7 @@ async fn an_answer_in_another_browser_is_good_for_nobody() {
     assert!(told.text().contains("another browser") && told.text().contains("close this page"));
     assert_eq!(reason(&house, &id).await, "failed other_session");
     assert_eq!(kinds(&house, "connection.f").await, ["connection.failed"]);
+    assert_eq!(raised(&house, &house.key).await, ["suspicious.foreign_answer"]);
     // The state is used up, also for whom it was.
     let page = browser.get(&back).await.header("location").to_owned();
     then_again(&house, &mut browser, &page, &["Another browser came back"]).await;
@@ -137,6 +139,7 @@ async fn an_answer_is_taken_once() {
     let other = Browser::new(&house).get(&back).await;
     assert!(other.status == 400 && other.text().contains("answered already"), "{}", other.text());
     assert_eq!(kinds(&house, "connection.r").await, ["connection.replayed"]);
+    assert_eq!(raised(&house, &house.key).await, ["suspicious.answer_replayed"]);
 }
 
 #[tokio::test]
