@@ -2,8 +2,10 @@
 //! Must not decide whom to write to, log an address, or go on without TLS where that was not said.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::{Either, select};
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::transport::smtp::Error as SmtpError;
@@ -12,10 +14,12 @@ use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use url::{Host, Url};
 
-use crate::base::{Secret, Timestamp};
+use crate::base::{Clock, Secret, Timestamp};
 
-/// For each step of a conversation with the server.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// For a connection to the server.
+const CONNECT: Duration = Duration::from_secs(15);
+/// For the whole conversation: the library waits for answers without end.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// RFC 8314: TLS from the first byte.
 const SMTPS_PORT: u16 = 465;
 /// RFC 6409: for mail that begins its way; TLS after STARTTLS.
@@ -121,7 +125,7 @@ impl Mailer {
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
             .port(port)
             .tls(tls)
-            .timeout(Some(PATIENCE));
+            .timeout(Some(CONNECT));
         if let Some((name, password)) = settings.login {
             let login = Credentials::new(name.to_owned(), password.reveal().clone());
             builder = builder.credentials(login);
@@ -135,7 +139,7 @@ impl Mailer {
     }
 
     /// Hands one letter over.
-    pub async fn send(&self, letter: &Letter<'_>) -> Result<(), MailError> {
+    pub async fn send(&self, letter: &Letter<'_>, clock: &dyn Clock) -> Result<(), MailError> {
         let refused = |error: &dyn std::fmt::Display| MailError::Refused(error.to_string());
         let to: Mailbox = letter.to.parse().map_err(|error| refused(&error))?;
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(letter.at.as_millis());
@@ -150,19 +154,26 @@ impl Mailer {
             .header(ContentType::TEXT_PLAIN)
             .body(letter.text.to_owned())
             .map_err(|error| refused(&error))?;
-        match self.transport.send(message).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(sorted(&error)),
-        }
+        in_time(self.transport.send(message), clock).await.map(drop)
     }
 
     /// Whether the server answers, and takes the name and password.
-    pub async fn check(&self) -> Result<(), MailError> {
-        match self.transport.test_connection().await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(MailError::Server("it answers, and not as one does".to_owned())),
-            Err(error) => Err(sorted(&error)),
+    pub async fn check(&self, clock: &dyn Clock) -> Result<(), MailError> {
+        if in_time(self.transport.test_connection(), clock).await? {
+            return Ok(());
         }
+        Err(MailError::Server("it answers, and not as one does".to_owned()))
+    }
+}
+
+/// What came of a conversation, if it came to an end.
+async fn in_time<T>(
+    talk: impl Future<Output = Result<T, SmtpError>>,
+    clock: &dyn Clock,
+) -> Result<T, MailError> {
+    match select(pin!(talk), clock.sleep(PATIENCE)).await {
+        Either::Left((came, _)) => came.map_err(|error| sorted(&error)),
+        Either::Right(_) => Err(MailError::Server("it does not answer".to_owned())),
     }
 }
 

@@ -19,7 +19,9 @@ authority.cert_pem.write_to_path(f"{folder}/ca.pem")
 
 
 def known(server, session, envelope, mechanism, data):
-    return AuthResult(success=(data.login, data.password) == (b"carillon", password.encode()))
+    # Not handled: it says so itself.
+    right = (data.login, data.password) == (b"carillon", password.encode())
+    return AuthResult(success=right, handled=False)
 
 
 class Handler:

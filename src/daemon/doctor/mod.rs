@@ -75,7 +75,7 @@ pub fn doctor(config: &Config, status: Option<&Value>, clock: &dyn Clock) -> Vec
     found.push(data::database(config, status));
     found.push(backups::backups(config, clock.now()));
     found.extend(media_bucket(config));
-    found.push(mail(config));
+    found.push(mail(config, clock));
     found.push(server(config, status));
     found.push(time(&data.join("carillon.redb"), clock.now()));
     found.push(address(config.server.listen, status));
@@ -105,7 +105,7 @@ fn media_bucket(config: &Config) -> Option<Finding> {
 }
 
 /// Asks the mail server itself, by the name and password that a server would use.
-fn mail(config: &Config) -> Finding {
+fn mail(config: &Config, clock: &dyn Clock) -> Finding {
     let check = "mail";
     let remedy = "look at mail.server, mail.user and the password; `carillon mail test EMAIL` writes a \
                   letter of trial";
@@ -115,7 +115,9 @@ fn mail(config: &Config) -> Finding {
                        failed, what waits for them and what looks suspicious";
             return warn(check, "nobody is written to when something stops", set);
         }
-        Ok(Some(mailer)) => runtime().map(|runtime| (runtime.block_on(mailer.check()), mailer)),
+        Ok(Some(mailer)) => {
+            runtime().map(|runtime| (runtime.block_on(mailer.check(clock)), mailer))
+        }
         Err(error) => Err(error),
     };
     match asked {

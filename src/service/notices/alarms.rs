@@ -90,7 +90,7 @@ impl Services {
             let id = format!("alerts.{}.{}", now.as_millis(), person.id);
             let letter =
                 Letter { to: &person.email, subject: &subject, text: &text, at: now, id: &id };
-            let sent = mailer.send(&letter).await;
+            let sent = mailer.send(&letter, self.clock.as_ref()).await;
             self.metrics.mail(sent.as_ref().map_or_else(MailError::word, |()| "sent"));
             match sent {
                 Ok(()) => reached += 1,

@@ -112,7 +112,7 @@ impl Services {
             let id = format!("{}.{}.{}", matter.workspace, matter.to, person.id);
             let (subject, text) = (letter.0.as_str(), letter.1.as_str());
             let letter = Letter { to: &person.email, subject, text, at: now, id: &id };
-            let sent = mailer.send(&letter).await;
+            let sent = mailer.send(&letter, self.clock.as_ref()).await;
             self.metrics.mail(sent.as_ref().map_or_else(MailError::word, |()| "sent"));
             match sent {
                 Ok(()) => reached += 1,
@@ -170,7 +170,7 @@ impl Services {
         );
         let subject = "Carillon can write to you";
         let letter = Letter { to: &to, subject, text: &text, at: now, id: &id };
-        match mailer.send(&letter).await {
+        match mailer.send(&letter, self.clock.as_ref()).await {
             Ok(()) => {
                 Ok(serde_json::json!({ "email": to, "server": mailer.place(), "result": "taken" }))
             }
