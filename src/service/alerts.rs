@@ -447,6 +447,6 @@ mod tests {
         for text in ["", "  ", "two\nlines", "a\u{1b}[2Jb", &long] {
             assert!(comment(text).is_err(), "{text:?}");
         }
-        assert!(comment(&long[1..]).is_ok());
+        assert!(comment(&"x".repeat(COMMENT_CHARS)).is_ok());
     }
 }
