@@ -22,15 +22,16 @@ use carillon::domain::tally::Tally;
 use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
-    Administers, AlertComment, AlertMark, AssetHome, AssetUse, Attention, BackupTest,
-    CalendarEntry, ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser,
-    HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal, Membership, Meta, ObjectUse, OpenAlert,
-    Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential, ServerLimits,
-    SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload, Usage, WrappedKey,
+    Administers, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
+    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal,
+    Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload,
+    Usage, WrappedKey,
 };
 
 use crate::connections;
 use crate::hosts;
+use crate::installation;
 use crate::people;
 use crate::records::Golden;
 use crate::rig::id;
@@ -113,12 +114,12 @@ fn later() -> Vec<Golden> {
         Golden::scoped(&connections::grants()),
         Golden::global(&[Administers { since: at(41) }]),
         Golden::global(&erasures()),
-        Golden::global(&alert_marks()),
+        Golden::global(&installation::alert_marks()),
         Golden::scoped(&told()),
         Golden::scoped(&[Pace::default(), pace()]),
         Golden::global(&[ToldAlert { at: at(5) }]),
-        Golden::global(&open_alerts()),
-        Golden::global(&backup_tests()),
+        Golden::global(&installation::open_alerts()),
+        Golden::global(&installation::backup_tests()),
     ]
 }
 
@@ -134,24 +135,6 @@ fn pace() -> Pace {
         pace.add(at(hour * 3_600_000), hour);
     }
     pace
-}
-
-fn alert_marks() -> Vec<AlertMark> {
-    let mark = |until| move |by| AlertMark { by, at: at(1), count: u64::MAX, until };
-    let silenced = actors().map(mark(Some(at(2))));
-    actors().map(mark(None)).into_iter().chain(silenced).collect()
-}
-
-fn open_alerts() -> [OpenAlert; 2] {
-    let comment = |by| AlertComment { by, at: at(2), text: "being looked at".to_owned() };
-    [Vec::new(), actors().map(comment).into()].map(|comments| OpenAlert { since: at(1), comments })
-}
-
-fn backup_tests() -> Vec<BackupTest> {
-    let test = |failed: Option<&'static str>| {
-        move |by| BackupTest { by, at: at(1), failed: failed.map(str::to_owned) }
-    };
-    actors().map(test(None)).into_iter().chain(actors().map(test(Some("damaged")))).collect()
 }
 
 fn pauses(why: Option<&str>) -> Vec<Pause> {

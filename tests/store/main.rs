@@ -16,6 +16,7 @@ mod faults;
 mod files;
 mod goldens;
 mod hosts;
+mod installation;
 mod keys;
 mod people;
 mod records;
