@@ -140,30 +140,47 @@ async fn a_letter_is_owed_until_it_is_taken_and_given_to_nobody_twice() {
     assert!(telling.owed && telling.wait.is_some());
     assert_eq!((post.to(OWNER).len(), post.to(ADMIN).len()), (1, 0));
     assert!(post.tell().await.wait.is_some(), "not at once");
-    // What happens meanwhile waits for its own letter.
+    // What happens meanwhile keeps nobody else waiting longer than always.
     post.miss().await;
-    for _ in 0..3 {
-        post.house.clock.advance(5 * MINUTE);
-        assert!(post.tell().await.owed);
-    }
+    post.house.clock.advance(5 * MINUTE);
+    assert!(post.tell().await.owed);
+    assert_eq!(post.to(OWNER).len(), 1);
+    post.house.clock.advance(5 * MINUTE);
+    assert!(post.tell().await.owed);
+    assert_eq!((post.to(OWNER).len(), post.to(ADMIN).len()), (2, 0));
+    assert_eq!(post.to(OWNER)[1].data.matches("A post to").count(), 2, "of what is new");
+    // Whoever was put off gets all of it, once.
     post.smtp.answer(ADMIN, "");
     post.house.clock.advance(5 * MINUTE);
     assert!(!post.tell().await.owed);
-    assert_eq!((post.to(OWNER).len(), post.to(ADMIN).len()), (1, 1));
-    assert_eq!(post.to(ADMIN)[0].data.matches("A post to").count(), 2, "the same letter");
-    post.house.clock.advance(10 * MINUTE);
+    assert_eq!((post.to(OWNER).len(), post.to(ADMIN).len()), (2, 1));
+    assert_eq!(post.to(ADMIN)[0].data.matches("A post to").count(), 3, "two, and the subject");
+    post.house.clock.advance(60 * MINUTE);
+    assert_eq!(post.tell().await.wait, None);
+    post.miss().await;
     post.tell().await;
-    assert_eq!((post.to(OWNER).len(), post.to(ADMIN).len()), (2, 2));
+    assert_eq!((post.to(OWNER).len(), post.to(ADMIN).len()), (3, 2));
 
     // One that a server refuses for good is not tried again.
     post.smtp.answer(OWNER, "550 no such user");
     post.house.clock.advance(10 * MINUTE);
     post.miss().await;
     let telling = post.tell().await;
-    assert_eq!((telling.owed, post.to(OWNER).len(), post.to(ADMIN).len()), (false, 2, 3));
+    assert_eq!((telling.owed, post.to(OWNER).len(), post.to(ADMIN).len()), (false, 3, 3));
     post.house.clock.advance(60 * MINUTE);
     assert_eq!(post.tell().await.wait, None);
-    assert_eq!(post.smtp.mails().len(), 5);
+    assert_eq!(post.smtp.mails().len(), 6);
+    // And one that is put off for a day is given up.
+    post.smtp.answer(OWNER, "452 mailbox full");
+    post.miss().await;
+    for _ in 0..24 {
+        assert!(post.tell().await.owed);
+        post.house.clock.advance(60 * MINUTE);
+    }
+    assert!(!post.tell().await.owed);
+    post.smtp.answer(OWNER, "");
+    post.house.clock.advance(60 * MINUTE);
+    assert_eq!((post.tell().await.wait, post.to(OWNER).len()), (None, 3));
 }
 
 /// Names are anybody's: none becomes a line of the head.

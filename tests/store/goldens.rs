@@ -24,7 +24,7 @@ use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
     EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal,
-    Membership, Meta, ObjectUse, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    Membership, Meta, ObjectUse, Orphan, Owed, Pause, Preparation, PublishedEntry, Remembered,
     SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload,
     Usage, WrappedKey,
 };
@@ -124,8 +124,9 @@ fn later() -> Vec<Golden> {
 }
 
 fn told() -> [Told; 2] {
-    let left = vec![id(27), id(28)];
-    [Told::default(), Told { from: 1, sequence: u64::MAX, at: at(3), tries: 4, left }]
+    let owed = |user| Owed { user: id(user), from: 300, since: at(4) };
+    let left = vec![owed(27), owed(28)];
+    [Told::default(), Told { sequence: u64::MAX, at: at(3), tried_at: at(5), left }]
 }
 
 /// Two hours of one day, and one of the next.

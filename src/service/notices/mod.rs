@@ -13,7 +13,7 @@ use crate::domain::access::{Member, Role};
 use crate::domain::user::{Proofs, User, email};
 use crate::domain::workspace::Workspace;
 use crate::outbound::mail::{Letter, MailError, Mailer};
-use crate::store::rows::{ChainedEvent, Told};
+use crate::store::rows::{ChainedEvent, Owed, Told};
 use crate::store::{Error, Operator, Scope, Span, View};
 pub use alarms::Watch;
 use words::{For, Line};
@@ -22,8 +22,8 @@ use words::{For, Line};
 const PAUSE: Duration = Duration::from_mins(10);
 /// Between two tries of a letter that was not taken.
 const AGAIN: Duration = Duration::from_mins(5);
-/// After so many tries, a day, somebody is given up.
-const TRIES: u32 = 288;
+/// Whoever cannot be reached for so long is given up.
+const PATIENCE: Duration = Duration::from_hours(24);
 /// Events that one letter can be about; of more, the rest is in the next.
 const REACH: usize = 1_000;
 /// Sentences of one letter.
@@ -48,8 +48,10 @@ struct Matter {
     workspace: WorkspaceId,
     name: String,
     slug: String,
+    told: Told,
     /// It ends with this event.
     to: u64,
+    /// What is new for everybody; nothing when only those are written to who are owed something.
     lines: Vec<Line>,
     people: Vec<Person>,
 }
@@ -58,12 +60,15 @@ struct Person {
     id: UserId,
     email: String,
     role: Role,
+    owed: Option<Owed>,
+    /// What they are owed.
+    older: Vec<Line>,
 }
 
 enum Looked {
     Nothing { to: u64, save: Option<Told> },
     Wait(Duration),
-    Matter { told: Told, matter: Matter },
+    Matter(Matter),
 }
 
 impl Services {
@@ -90,28 +95,32 @@ impl Services {
             Looked::Wait(wait) => {
                 Ok(Telling { to: from.unwrap_or(0), wait: Some(wait), owed: false })
             }
-            Looked::Matter { told, matter } => self.write_to(&mailer, scope, told, matter).await,
+            Looked::Matter(matter) => self.write_about(&mailer, scope, &matter).await,
         }
     }
 
-    async fn write_to(
+    async fn write_about(
         &self,
         mailer: &Mailer,
         scope: Scope,
-        told: Told,
-        matter: Matter,
+        matter: &Matter,
     ) -> Result<Telling, Problem> {
-        let (now, is_again) = (self.now(), !told.left.is_empty());
+        let (now, to) = (self.now(), matter.to);
         let (mut left, mut reached, mut down) = (Vec::new(), 0_u64, None);
         for person in &matter.people {
+            let put_off = person.owed.unwrap_or(Owed {
+                user: person.id,
+                from: matter.told.sequence,
+                since: now,
+            });
+            let Some((subject, text)) = letter(matter, person, &self.public_url) else { continue };
             if down.is_some() {
-                left.push(person.id);
+                left.push(put_off);
                 continue;
             }
-            let Some(letter) = letter(&matter, person, &self.public_url) else { continue };
-            let id = format!("{}.{}.{}", matter.workspace, matter.to, person.id);
-            let (subject, text) = (letter.0.as_str(), letter.1.as_str());
-            let letter = Letter { to: &person.email, subject, text, at: now, id: &id };
+            let id = format!("{}.{to}.{}", matter.workspace, person.id);
+            let letter =
+                Letter { to: &person.email, subject: &subject, text: &text, at: now, id: &id };
             let sent = mailer.send(&letter, self.clock.as_ref()).await;
             self.metrics.mail(sent.as_ref().map_or_else(MailError::word, |()| "sent"));
             match sent {
@@ -121,29 +130,26 @@ impl Services {
                     tracing::warn!(workspace = %matter.workspace, user = %person.id,
                         "the mail server refused a letter to somebody");
                 }
-                Err(MailError::Later(_)) => left.push(person.id),
+                Err(MailError::Later(_)) if now.since(put_off.since) >= PATIENCE => {
+                    tracing::error!(workspace = %matter.workspace, user = %person.id,
+                        "somebody could not be written to for a day, and is given up");
+                }
+                Err(MailError::Later(_)) => left.push(put_off),
                 Err(MailError::Server(said)) => {
-                    left.push(person.id);
+                    left.push(put_off);
                     down = Some(said);
                 }
             }
         }
-        if let Some(said) = down.filter(|_| reached == 0 && !is_again) {
+        if let Some(said) = down.filter(|_| reached == 0) {
             // Nothing has happened: as good as not having looked.
             return Err(Problem::new(Code::MailFailed).with("said", said));
         }
-        let tries = if is_again { told.tries + 1 } else { 1 };
-        if tries >= TRIES && !left.is_empty() {
-            tracing::error!(workspace = %matter.workspace, people = left.len(),
-                "somebody could not be written to for a day, and is given up");
-            left.clear();
-        }
-        tracing::info!(workspace = %matter.workspace, people = reached, lines = matter.lines.len(),
+        tracing::info!(workspace = %matter.workspace, people = reached, owed = left.len(),
             "people were written to");
-        let (to, owed) = (matter.to, !left.is_empty());
-        let from = if is_again { told.from } else { told.sequence };
-        let row = Told { from, sequence: to, at: now, tries, left };
-        self.note_told(scope, row).await?;
+        let owed = !left.is_empty();
+        let at = if matter.lines.is_empty() { matter.told.at } else { now };
+        self.note_told(scope, Told { sequence: to, at, tried_at: now, left }).await?;
         Ok(Telling { to, wait: owed.then_some(AGAIN), owed })
     }
 
@@ -190,38 +196,30 @@ fn look(
         (None, Some(sequence)) => Told { sequence, ..Told::default() },
         (None, None) => begin(view, scope, now)?,
     };
-    let again = !told.left.is_empty();
-    let wait = told.at.plus(if again { AGAIN } else { PAUSE }).since(now);
-    if again {
-        if !wait.is_zero() {
-            return Ok(Looked::Wait(wait));
-        }
-        let matter = matter(view, scope, (told.from, told.sequence))?;
-        let owed = |person: &Person| told.left.contains(&person.id);
-        if let Some(Matter { workspace, name, slug, to, lines, people }) = matter {
-            let people = people.into_iter().filter(owed).collect();
-            let matter = Matter { workspace, name, slug, to, lines, people };
-            return Ok(Looked::Matter { told, matter });
-        }
-        // Whoever is owed it is not among them any more.
-        let to = told.sequence;
-        return Ok(Looked::Nothing { to, save: Some(Told { left: Vec::new(), ..told }) });
-    }
     let from = from.map_or(told.sequence, |from| from.max(told.sequence));
     let rows = view.scan::<ChainedEvent>(scope, &Span::first(REACH).after(Some(&from)))?;
     let to = rows.last().map_or(from, |(sequence, _)| *sequence);
-    if !rows.iter().any(|(_, row)| words::is_told(&row.event.kind)) {
-        let is_far = to.saturating_sub(told.sequence) >= UNSAVED;
-        let save = is_far.then_some(Told { sequence: to, ..told });
-        return Ok(Looked::Nothing { to, save });
-    }
-    if !wait.is_zero() {
-        return Ok(Looked::Wait(wait));
-    }
-    Ok(match matter(view, scope, (from, to))? {
-        Some(matter) => Looked::Matter { told: Told { sequence: from, ..told }, matter },
-        None => Looked::Nothing { to, save: Some(Told { sequence: to, ..told }) },
-    })
+    let is_new = rows.iter().any(|(_, row)| words::is_told(&row.event.kind));
+    let letter = is_new.then(|| told.at.plus(PAUSE).since(now));
+    let again = (!told.left.is_empty()).then(|| told.tried_at.plus(AGAIN).since(now));
+    let matter = match (letter, again) {
+        (Some(Duration::ZERO), _) => matter(view, scope, &told, Some((from, to)))?,
+        (_, Some(Duration::ZERO)) => matter(view, scope, &told, None)?,
+        (None, None) => {
+            let is_far = to.saturating_sub(told.sequence) >= UNSAVED;
+            let save = is_far.then_some(Told { sequence: to, ..told });
+            return Ok(Looked::Nothing { to, save });
+        }
+        (letter, again) => {
+            let wait = letter.into_iter().chain(again).min();
+            return Ok(Looked::Wait(wait.unwrap_or(PAUSE)));
+        }
+    };
+    // Nobody is there to be told, or whoever is owed something is there no more.
+    Ok(matter.map_or_else(
+        || Looked::Nothing { to, save: Some(Told { sequence: to, left: Vec::new(), ..told }) },
+        Looked::Matter,
+    ))
 }
 
 /// Where the telling begins in a workspace that nobody was ever told of: not with what is long over.
@@ -238,24 +236,44 @@ fn begin(view: &View<'_>, scope: &Scope, now: Timestamp) -> Result<Told, Error> 
     Ok(told)
 }
 
-/// What happened after `from`, up to `to`; `None` when there is nothing to tell, or nobody.
-fn matter(view: &View<'_>, scope: &Scope, (from, to): (u64, u64)) -> Result<Option<Matter>, Error> {
+/// What happened in a stretch of events, for everybody, and what some are owed of before; without a stretch for
+/// those alone. `None` when there is nothing to tell, or nobody.
+fn matter(
+    view: &View<'_>,
+    scope: &Scope,
+    told: &Told,
+    stretch: Option<(u64, u64)>,
+) -> Result<Option<Matter>, Error> {
     let Some(workspace) = view.get::<Workspace>(scope, &())? else { return Ok(None) };
-    let people = people(view, scope)?;
+    let lines = stretch.map_or(Ok(Vec::new()), |stretch| lines(view, scope, stretch))?;
+    let mut people = people(view, scope)?;
+    for person in &mut people {
+        person.owed = told.left.iter().find(|owed| owed.user == person.id).copied();
+        if let Some(owed) = person.owed {
+            person.older = self::lines(view, scope, (owed.from, told.sequence))?;
+        }
+    }
+    people.retain(|person| stretch.is_some() || person.owed.is_some());
+    if people.is_empty() {
+        return Ok(None);
+    }
+    let to = stretch.map_or(told.sequence, |(_, to)| to);
+    let Workspace { id, name, slug, .. } = workspace;
+    let (name, told) = (words::plain(&name), told.clone());
+    Ok(Some(Matter { workspace: id, name, slug, told, to, lines, people }))
+}
+
+/// What is told of the events after the first number, up to the second.
+fn lines(view: &View<'_>, scope: &Scope, (from, to): (u64, u64)) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
-    for (sequence, row) in
-        view.scan::<ChainedEvent>(scope, &Span::first(REACH).after(Some(&from)))?
-    {
+    let span = Span::first(REACH).after(Some(&from));
+    for (sequence, row) in view.scan::<ChainedEvent>(scope, &span)? {
         if sequence > to {
             break;
         }
         lines.extend(words::line(view, scope, &row.event)?);
     }
-    if lines.is_empty() || people.is_empty() {
-        return Ok(None);
-    }
-    let Workspace { id, name, slug, .. } = workspace;
-    Ok(Some(Matter { workspace: id, name: words::plain(&name), slug, to, lines, people }))
+    Ok(lines)
 }
 
 /// Owners and admins with an account of their own; those whom a host made hear from their host.
@@ -268,7 +286,8 @@ fn people(view: &View<'_>, scope: &Scope) -> Result<Vec<Person>, Error> {
         let has_password = view.get_global::<Proofs>(&id)?.is_some_and(|it| it.password.is_some());
         let user = view.get_global::<User>(&id)?.filter(|user| user.disabled_at.is_none());
         if let Some(user) = user.filter(|user| has_password && !user.is_erased()) {
-            people.push(Person { id, email: user.email, role: member.role });
+            let (email, role) = (user.email, member.role);
+            people.push(Person { id, email, role, owed: None, older: Vec::new() });
         }
     }
     Ok(people)
@@ -277,7 +296,7 @@ fn people(view: &View<'_>, scope: &Scope) -> Result<Vec<Person>, Error> {
 /// Subject and text for one person; `None` when nothing of it is for them.
 fn letter(matter: &Matter, person: &Person, url: &str) -> Option<(String, String)> {
     let is_for = |line: &&Line| line.to == For::Admins || person.role == Role::Owner;
-    let lines: Vec<&Line> = matter.lines.iter().filter(is_for).collect();
+    let lines: Vec<&Line> = person.older.iter().chain(&matter.lines).filter(is_for).collect();
     let first = lines.first()?;
     let more = lines.len() - 1;
     let name = &matter.name;

@@ -31,7 +31,7 @@ pub use hosts::{EmbedToken, HostKey, HostedUser, HostedWorkspace};
 pub use idempotency::Remembered;
 pub use installation::{AlertComment, AlertMark, BackupTest, Meta, OpenAlert, Pause};
 pub use limits::{ChannelLimits, ServerLimits};
-pub use notices::{Told, ToldAlert};
+pub use notices::{Owed, Told, ToldAlert};
 pub use plans::Usage;
 pub use posts::CalendarEntry;
 pub use staged::Staged;

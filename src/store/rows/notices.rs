@@ -6,25 +6,33 @@ use crate::base::{Timestamp, UserId};
 use crate::store::record::{Global, Row, Scoped};
 use crate::store::schema::Table;
 
-/// The last letter about a workspace.
+/// The letters about a workspace, as far as they were written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
-    /// It is about what came after this event,
-    pub from: u64,
-    /// up to this one.
+    /// The last event that everybody was written to about, but those below.
     pub sequence: u64,
-    /// When it was last sent.
+    /// When that was.
     pub at: Timestamp,
-    /// How often.
-    pub tries: u32,
-    /// To whom it is still owed.
-    pub left: Vec<UserId>,
+    /// When somebody was last tried.
+    pub tried_at: Timestamp,
+    pub left: Vec<Owed>,
+}
+
+/// Whom the mail server put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    pub user: UserId,
+    /// The last event that they were written to about.
+    pub from: u64,
+    /// When they were first put off.
+    pub since: Timestamp,
 }
 
 impl Default for Told {
     /// Nobody was told of anything.
     fn default() -> Self {
-        Self { from: 0, sequence: 0, at: Timestamp::from_millis(0), tries: 0, left: Vec::new() }
+        let never = Timestamp::from_millis(0);
+        Self { sequence: 0, at: never, tried_at: never, left: Vec::new() }
     }
 }
 
