@@ -100,6 +100,8 @@ fn an_alert_is_acknowledged_silenced_and_open_again() {
     let done = press(&mut model, "X is told\r");
     assert_eq!(typed(&done), ["alert comment held 'X is told'"]);
     press(&mut model, "\x1b");
+    assert_eq!(typed(&press(&mut model, "Tann@x.org\r")), ["mail test ann@x.org"]);
+    press(&mut model, "\x1b");
     // Seen: it is last, says by whom, and is not on the first screen any more.
     let open = text(&mut model).lines().position(|line| line.contains("wait for a decision"));
     let mut snap = rig::snapshot();

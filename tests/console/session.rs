@@ -372,6 +372,9 @@ async fn an_application_is_set_there_and_its_secret_is_nowhere() {
     assert_eq!(listed().await[0]["comments"][0]["text"], "soon there is");
     terminal.wait_for("1 open, 0 seen").await;
     assert_eq!(listed().await[0]["state"], "open");
+    terminal.keys("Tann@example.org\r").await;
+    terminal.wait_for("no mail server").await;
+    terminal.keys("\x1b").await;
     // One that is over is forgotten, so that the next one is news.
     house.verb(("publishing", "pause"), None, json!({})).await;
     house.verb(("alert", "silence"), None, json!({ "id": "paused", "minutes": "60" })).await;

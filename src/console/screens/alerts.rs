@@ -25,6 +25,12 @@ pub const SCREEN: Screen = Screen {
         writes('c', "comment", "say something of it; kept until it is over", comment),
         writes('o', "reopen", "take that back", reopen),
         writes(
+            'T',
+            "try mail",
+            "write a letter of trial, to see whether people are reached",
+            trial,
+        ),
+        writes(
             'P',
             "pause all",
             "stop publishing everywhere, or let it go on",
@@ -250,6 +256,23 @@ fn comment(model: &Model, rows: &[Row]) -> Act {
             }
             let commands = commands(model, rows, ("comment", "commented on"), |_| true).into_iter();
             Act::Run(commands.map(|command| command.with("text", typed)).collect())
+        },
+    })
+}
+
+fn trial(_: &Model, _: &[Row]) -> Act {
+    Act::Ask(Ask {
+        title: "a letter of trial".to_owned(),
+        lines: vec![
+            "Administrators are written to about alerts. To which address is one to go now?"
+                .to_owned(),
+            "What the mail server answers is shown here.".to_owned(),
+        ],
+        secret: false,
+        rows: Vec::new(),
+        then: |_, _, typed| {
+            let command = Command::new(("mail", "test"), format!("a letter of trial to {typed}"));
+            Act::Run(vec![command.with("email", typed)])
         },
     })
 }
