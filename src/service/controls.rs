@@ -64,7 +64,8 @@ pub struct Tried {
 impl Default for Controls {
     /// Of a program that has no settings to change.
     fn default() -> Self {
-        let none = || Problem::new(Code::NotFound);
+        let said = "this program was started without settings of its own, as the demo is";
+        let none = move || Problem::new(Code::SettingsRefused).with("said", said);
         Self {
             reload: Box::new(move || Err(none())),
             preview: Box::new(move || Err(none())),
