@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, AuthResult
 kind, password, folder = sys.argv[1:4]
 authority = trustme.CA()
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-authority.issue_cert("localhost").configure_cert(context)
+authority.issue_cert("localhost", "0.0.0.0").configure_cert(context)
 authority.cert_pem.write_to_path(f"{folder}/ca.pem")
 
 
