@@ -53,7 +53,7 @@ impl Services {
     }
 
     /// Workspaces in order of their slugs, for a round over all of them.
-    pub async fn workspaces_to_judge(
+    pub async fn workspaces_in_turn(
         &self,
         after: Option<String>,
         limit: usize,

@@ -115,10 +115,16 @@ fn a_backup_is_in_the_bucket_too_and_comes_back_from_there() {
         listed["items"].as_array().unwrap().iter().map(|one| &one["path"]).collect();
     assert!(places.contains(&&json!(address)) && places.contains(&&json!(path)), "{places:?}");
 
+    // Restored for trial from there, when the folder has lost it; and nothing of that is left.
+    std::fs::remove_file(path).unwrap();
+    let file = Path::new(path).file_name().unwrap().to_str().unwrap();
+    let tested = server.json(&["backup", "test", file, "--identity-file", &offline]);
+    assert_eq!((&tested["tested"], &tested["workspaces"]), (&json!("ok"), &json!(1)), "{tested}");
+    assert_eq!(std::fs::read_dir(server.folder.path().join("data/backups")).unwrap().count(), 0);
+
     server.json(&["workspace", "create", "Later"]);
     server.process.terminate();
     server.process.wait(Duration::from_secs(20));
-    std::fs::remove_file(path).unwrap();
     let data = server.folder.path().join("data");
     let run = |verb: &str, file: &str, more: &[&str]| {
         let mut command = carillon();

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use carillon::base::{CorrelationId, ManualClock, SystemClock, Timestamp, WorkspaceId};
 use carillon::console::{Model, PLACES, view};
 use carillon::domain::publish::State;
-use carillon::service::run_verb;
+use carillon::service::{BackupSettings, Backups, Services, run_verb};
 use carillon::store::rows::Attention;
 use carillon::store::{Operator, Table};
+use carillon::vault::{Identity, Recipients};
 use ratatui::Frame;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -439,4 +440,34 @@ async fn a_round_of_steps_is_stopped_between_two_of_them() {
     jobs.begins("erasure", house.services.now());
     assert_eq!(house.services.erase_deleted().await, Ok(1));
     assert_eq!(rows(), 0, "but for its record");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_stopped_between_two_tables_and_leaves_nothing() {
+    let house = house();
+    fill(&house).await;
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Identity::load_or_create(&folder.path().join("offline.txt")).unwrap();
+    let recipient = format!("{identity:?}");
+    let recipient = recipient.trim_start_matches("Identity(").trim_end_matches(')').to_owned();
+    let settings = BackupSettings {
+        folder: folder.path().join("backups"),
+        recipients: Recipients::parse(&[recipient]).unwrap(),
+        shelf: None,
+        keep: 1,
+        every: None,
+    };
+    let backups = Arc::new(Backups::new(settings));
+    let services = Services { backups, ..house.services.clone() };
+    let jobs = &services.jobs;
+    jobs.begins("backup", services.now());
+    house.verb(("job", "stop"), None, json!({ "name": "backup" })).await;
+    assert!(services.make_due_backup("backup").await.unwrap().is_none());
+    jobs.rests("backup", services.now(), services.now());
+    assert!(jobs.all().iter().any(|(name, job)| *name == "backup" && job.rounds[0].stopped));
+    let left = || std::fs::read_dir(folder.path().join("backups")).unwrap().count();
+    assert_eq!(left(), 0, "nothing that is half done");
+    jobs.begins("backup", services.now());
+    assert!(services.make_due_backup("backup").await.unwrap().is_some());
+    assert_eq!(left(), 1);
 }

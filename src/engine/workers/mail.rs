@@ -92,7 +92,7 @@ impl Desk {
         } else {
             let mut after = None;
             loop {
-                let page = services.workspaces_to_judge(after, limits::PAGE_MAX).await?;
+                let page = services.workspaces_in_turn(after, limits::PAGE_MAX).await?;
                 let Some((last, _)) = page.last() else { break };
                 after = Some(last.clone());
                 self.look(services, page.into_iter().map(|(_, scope)| scope).collect()).await?;

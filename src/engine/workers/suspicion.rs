@@ -58,7 +58,7 @@ type Reached = BTreeMap<WorkspaceId, u64>;
 async fn everywhere(services: &Services, reached: &mut Reached) -> bool {
     let mut after = None;
     loop {
-        match services.workspaces_to_judge(after, limits::PAGE_MAX).await {
+        match services.workspaces_in_turn(after, limits::PAGE_MAX).await {
             Ok(page) if page.is_empty() => return true,
             Ok(page) => {
                 after = page.last().map(|(slug, _)| slug.clone());

@@ -8,7 +8,7 @@ use super::super::alerts::{AlertShown, Level};
 use super::super::{Services, refused, trouble};
 use crate::base::{Code, Problem, limits};
 use crate::domain::user::User;
-use crate::outbound::mail::{Letter, MailError};
+use crate::outbound::mail::MailError;
 use crate::store::rows::{Administers, ToldAlert};
 use crate::store::{Error, Operator, View};
 
@@ -88,11 +88,7 @@ impl Services {
         let mut reached = 0_u64;
         for person in &people {
             let id = format!("alerts.{}.{}", now.as_millis(), person.id);
-            let letter =
-                Letter { to: &person.email, subject: &subject, text: &text, at: now, id: &id };
-            let sent = mailer.send(&letter, self.clock.as_ref()).await;
-            self.metrics.mail(sent.as_ref().map_or_else(MailError::word, |()| "sent"));
-            match sent {
+            match self.hand_over(mailer, (&person.email, &id), (&subject, &text)).await {
                 Ok(()) => reached += 1,
                 Err(MailError::Refused(_)) => {
                     tracing::warn!(user = %person.id, "the mail server refused a letter to somebody");

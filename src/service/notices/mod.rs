@@ -119,11 +119,7 @@ impl Services {
                 continue;
             }
             let id = format!("{}.{to}.{}", matter.workspace, person.id);
-            let letter =
-                Letter { to: &person.email, subject: &subject, text: &text, at: now, id: &id };
-            let sent = mailer.send(&letter, self.clock.as_ref()).await;
-            self.metrics.mail(sent.as_ref().map_or_else(MailError::word, |()| "sent"));
-            match sent {
+            match self.hand_over(mailer, (&person.email, &id), (&subject, &text)).await {
                 Ok(()) => reached += 1,
                 // Whom it is for stands in no log.
                 Err(MailError::Refused(_)) => {
@@ -153,6 +149,19 @@ impl Services {
         Ok(Telling { to, wait: owed.then_some(AGAIN), owed })
     }
 
+    /// Hands a letter over, and counts what came of it. A repeat has the same `id`.
+    async fn hand_over(
+        &self,
+        mailer: &Mailer,
+        (to, id): (&str, &str),
+        (subject, text): (&str, &str),
+    ) -> Result<(), MailError> {
+        let letter = Letter { to, subject, text, at: self.now(), id };
+        let sent = mailer.send(&letter, self.clock.as_ref()).await;
+        self.metrics.mail(sent.as_ref().map_or_else(MailError::word, |()| "sent"));
+        sent
+    }
+
     async fn note_told(&self, scope: Scope, told: Told) -> Result<(), Problem> {
         let noted = self.store.write(move |tx| {
             // A workspace that was erased meanwhile stays so.
@@ -168,15 +177,12 @@ impl Services {
     pub async fn test_mail(&self, _: Operator, to: &str) -> Result<serde_json::Value, Problem> {
         let to = email("email", to)?;
         let Some(mailer) = self.mail.as_ref() else { return Err(Problem::new(Code::MailNotSet)) };
-        let now = self.now();
-        let id = format!("test.{}", now.as_millis());
+        let id = format!("test.{}", self.now().as_millis());
         let text = format!(
             "This is a trial: somebody wanted to know whether mail of this Carillon arrives.\n\n{}\n",
             self.public_url
         );
-        let subject = "Carillon can write to you";
-        let letter = Letter { to: &to, subject, text: &text, at: now, id: &id };
-        match mailer.send(&letter, self.clock.as_ref()).await {
+        match self.hand_over(mailer, (&to, &id), ("Carillon can write to you", &text)).await {
             Ok(()) => {
                 Ok(serde_json::json!({ "email": to, "server": mailer.place(), "result": "taken" }))
             }
