@@ -9,7 +9,7 @@ use super::super::{Services, refused, trouble};
 use crate::base::{Code, Problem, limits};
 use crate::domain::user::User;
 use crate::outbound::mail::MailError;
-use crate::store::rows::{Administers, ToldAlert};
+use crate::store::rows::{Administers, OpenAlert, ToldAlert};
 use crate::store::{Error, Operator, View};
 
 /// How long something is wrong before it is written about: what ends by itself wakes nobody.
@@ -17,13 +17,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How long it is over before it is news again.
 const QUIET: Duration = Duration::from_hours(1);
 
-/// When each alert was first seen open, and when each of which was written was last seen; by the monotonic
-/// clock, since the server began.
+/// When each alert of which was written was last seen; by the monotonic clock, since the server began.
 #[derive(Debug, Default)]
-pub struct Watch {
-    since: BTreeMap<&'static str, Duration>,
-    seen: BTreeMap<String, Duration>,
-}
+pub struct Watch(BTreeMap<String, Duration>);
 
 impl Services {
     /// Looks at the alerts, and writes about those that are new; about how many.
@@ -31,32 +27,33 @@ impl Services {
         if self.mail.is_none() {
             return Ok(0);
         }
-        let now = self.clock.monotonic();
+        // So that it is known since when each is open.
+        self.follow_alerts().await?;
         let all = self.alerts(Operator::new(0)).await?.items;
-        let told = self.store.read(|view| view.scan_global::<ToldAlert>(None, limits::PAGE_MAX));
-        let told: BTreeMap<String, ToldAlert> = told.await.map_err(trouble)?.into_iter().collect();
-        let is_told = |alert: &AlertShown| told.contains_key(alert.id);
-        let urgent =
-            |alert: &AlertShown| alert.state == "open" && alert.level != Level::Note.word();
-        watch.since.retain(|id, _| all.iter().any(|alert| alert.id == *id && urgent(alert)));
-        for alert in all.iter().filter(|alert| urgent(alert)) {
-            watch.since.entry(alert.id).or_insert(now);
-        }
-        let is_old = |alert: &AlertShown| {
-            watch.since.get(alert.id).is_some_and(|since| now.saturating_sub(*since) >= PATIENCE)
+        let rows = self.store.read(|view| {
+            let open = view.scan_global::<OpenAlert>(None, limits::PAGE_MAX)?;
+            Ok((open, view.scan_global::<ToldAlert>(None, limits::PAGE_MAX)?))
+        });
+        let (open, told) = rows.await.map_err(trouble)?;
+        let open: BTreeMap<String, OpenAlert> = open.into_iter().collect();
+        let told: BTreeMap<String, ToldAlert> = told.into_iter().collect();
+        let now = self.now();
+        let lasts = |id: &str| open.get(id).is_some_and(|it| now.since(it.since) >= PATIENCE);
+        let is_new = |alert: &&AlertShown| {
+            let urgent = alert.state == "open" && alert.level != Level::Note.word();
+            urgent && lasts(alert.id) && !told.contains_key(alert.id)
         };
-        let new: Vec<&AlertShown> =
-            all.iter().filter(|alert| urgent(alert) && !is_told(alert) && is_old(alert)).collect();
-        let mut over = Vec::new();
+        let new: Vec<&AlertShown> = all.iter().filter(is_new).collect();
+        let (now, mut over) = (self.clock.monotonic(), Vec::new());
         for id in told.keys() {
-            let seen = watch.seen.entry(id.clone()).or_insert(now);
+            let seen = watch.0.entry(id.clone()).or_insert(now);
             if all.iter().any(|alert| alert.id == id) {
                 *seen = now;
             } else if now.saturating_sub(*seen) >= QUIET {
                 over.push(id.clone());
             }
         }
-        watch.seen.retain(|id, _| told.contains_key(id) && !over.contains(id));
+        watch.0.retain(|id, _| told.contains_key(id) && !over.contains(id));
         if !new.is_empty() {
             self.alarm(&new).await?;
         }
