@@ -24,6 +24,8 @@ pub enum Act {
     RevokeKey,
     /// And, where a workspace asks for it, the channels that a key wrote to are paused.
     PauseChannels,
+    /// And, where a workspace asks for it, the channels of the post that it is about are paused.
+    PausePost,
 }
 
 /// One rule.
@@ -94,7 +96,7 @@ pub const RULES: &[Rule] = &[
     rule("mass_export", &["event.exported", "workspace.exported"], By::Actor, (5, HOUR), Act::Tell),
     rule("burst", &["post.created"], By::Actor, (21, Duration::from_mins(1)), Act::PauseChannels),
     // Told of each workspace that has a text which four others have, too.
-    rule("same_text", &["post.echoed"], By::Subject, (1, HOUR), Act::Tell),
+    rule("same_text", &["post.echoed"], By::Subject, (1, HOUR), Act::PausePost),
     // Told when a key comes from another network than lately: from five within an hour.
     rule("key_places", &["access.new_place"], By::Actor, (4, HOUR), Act::Tell),
     Rule {
@@ -129,7 +131,7 @@ impl Rule {
 
     /// For whom this event is the one that others must come after; `None` when it is not.
     pub fn begins(&self, event: &Event) -> Option<String> {
-        self.whom(event).filter(|_| self.after == Some(event.kind.as_str()))
+        if self.after == Some(event.kind.as_str()) { self.whom(event) } else { None }
     }
 
     fn whom(&self, event: &Event) -> Option<String> {

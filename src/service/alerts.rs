@@ -148,6 +148,7 @@ pub fn alerts(facts: Facts<'_>) -> Vec<Alert> {
     add("restored", now, u64::from(health.restored), "restored from a backup; all is paused".to_owned(), "delivery list --state held -w WORKSPACE");
     add("reconnect", now, health.reconnect, many(health.reconnect, "channel must be connected again", "channels must be connected again"), "channel list -w WORKSPACE");
     add("apps", now, count(apps.len()), format!("does not know our application: {}", apps.join(", ")), "app list");
+    add("chains", now, count(health.broken_chains.len()), format!("the record of events was changed: {}", health.broken_chains.join(", ")), "event check -w WORKSPACE");
     add("held", soon, health.held, many(health.held, "post waits for a decision", "posts wait for a decision"), "delivery list --state held -w WORKSPACE");
     add("failed", soon, refused, many(refused, "post failed, or is there in part", "posts failed, or are there in part"), "delivery list --state failed -w WORKSPACE");
     add("paused", soon, u64::from(paused), "publishing is paused everywhere".to_owned(), "status");
@@ -161,6 +162,8 @@ pub fn alerts(facts: Facts<'_>) -> Vec<Alert> {
     add("paused-channels", soon, health.paused_channels, many(health.paused_channels, "channel is paused", "channels are paused"), "channel list -w WORKSPACE");
     add("paused-workspaces", soon, health.paused_workspaces, many(health.paused_workspaces, "workspace is paused", "workspaces are paused"), "workspace list");
     add("jobs", soon, jobs, many(jobs, "job failed in its last round", "jobs failed in their last round"), "job list");
+    add("clock", soon, health.clock_jumps, format!("the clock jumped {}", health.clock_jump), "delivery list -w WORKSPACE");
+    add("backup-stale", soon, u64::from(health.backup_is_stale), format!("the last backup is of {}", health.last_backup.as_deref().unwrap_or_default()), "backup list");
     add("backup", note, u64::from(health.last_backup.is_none()), "there is no backup".to_owned(), "backup list");
     all
 }

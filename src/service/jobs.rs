@@ -93,7 +93,7 @@ pub struct JobShown {
 const VITAL: [&str; 3] = ["disk", "stage", "suspicion"];
 /// Those whose rounds are made of steps, between which nothing is half done. The rounds of the others
 /// are one step.
-const STEPPED: [&str; 3] = ["backup", "erasure", "sessions"];
+const STEPPED: [&str; 4] = ["backup", "chains", "erasure", "sessions"];
 
 impl Job {
     /// In a word.

@@ -24,6 +24,7 @@ mod keys;
 mod media;
 mod members;
 mod networks;
+mod noticed;
 mod notices;
 mod overview;
 mod pauses;
@@ -94,6 +95,7 @@ pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
 pub use members::{MemberChange, MemberShown};
+pub use noticed::note_jump;
 pub use notices::{Telling, Watch};
 pub use overview::{Bounds, Happened, Of, Overview, Person, Waiting, is_by};
 pub use pauses::{Level, Pauses};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::backups::restored_from;
+use super::noticed::Notices;
 use super::{Overview, Services, trouble};
 use crate::base::{Problem, limits};
 use crate::domain::publish::State;
@@ -37,6 +38,13 @@ pub struct Health {
     /// It was restored from a backup, and nobody has let it go on.
     pub restored: bool,
     pub last_backup: Option<String>,
+    /// It should have been made again by now.
+    pub backup_is_stale: bool,
+    /// Times that the clock jumped within a day, and what became of it the last time.
+    pub clock_jumps: u64,
+    pub clock_jump: String,
+    /// Workspaces whose record of events does not hold, and where.
+    pub broken_chains: Vec<String>,
     pub public_url: String,
 }
 
@@ -74,6 +82,10 @@ impl Health {
             free_mib: answer["disk"]["free_mib"].as_u64(),
             restored: !answer["restored"].is_null(),
             last_backup: answer["last_backup"].as_str().map(str::to_owned),
+            backup_is_stale: answer["backup_is_stale"].as_bool().unwrap_or_default(),
+            clock_jumps: answer["clock"]["jumps"].as_u64().unwrap_or_default(),
+            clock_jump: answer["clock"]["last"].as_str().unwrap_or_default().to_owned(),
+            broken_chains: words("broken_chains", None),
             public_url: word("public_url").to_owned(),
         }
     }
@@ -106,11 +118,12 @@ impl Services {
     /// One screen: is it healthy, what is late, what waits for a person.
     pub(super) async fn status(&self) -> Result<Value, Problem> {
         let now = self.now();
-        let (overdue, backlog, restored) = self
+        let (overdue, backlog, restored, noticed) = self
             .store
             .read(move |view| {
                 let overdue = view.timers(None, now, limits::SCAN_MAX)?.len();
-                Ok((overdue, Backlog::read(view)?, restored_from(view)?))
+                let noticed = Notices::read(view, now)?;
+                Ok((overdue, Backlog::read(view)?, restored_from(view)?, noticed))
             })
             .await
             .map_err(trouble)?;
@@ -123,6 +136,8 @@ impl Services {
         let circuits = self.open_circuits();
         let circuits: Vec<_> = circuits.iter().map(super::waits::circuit).collect();
         let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
+        let last_backup = self.last_backup().await.ok().flatten();
+        let patience = self.backups.settings().patience();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "schema": Layout::CURRENT.schema(),
@@ -150,7 +165,10 @@ impl Services {
                 "free_mib": self.store.space().map(|space| space.free / (1024 * 1024)),
             },
             "restored": restored,
-            "last_backup": self.last_backup().await.ok().flatten(),
+            "last_backup": last_backup,
+            "backup_is_stale": last_backup.is_some_and(|made| now.since(made) > patience),
+            "clock": noticed.clock.map(|(jumps, last)| json!({ "jumps": jumps, "last": last })),
+            "broken_chains": noticed.chains,
             "public_url": self.public_url.as_ref(),
         }))
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Services, refused, trouble};
-use crate::base::{ChannelId, KeyId, Problem, Timestamp};
+use crate::base::{ChannelId, KeyId, PostId, Problem, Timestamp};
 use crate::domain::access::Key;
 use crate::domain::channel::Channel;
 use crate::domain::event::{Actor, Event};
@@ -202,11 +202,16 @@ fn act(
     event: &Event,
     now: Timestamp,
 ) -> Result<Option<&'static str>, Error> {
-    let Actor::Key(id) = &event.actor else { return Ok(None) };
-    match rule.act {
-        Act::Tell => Ok(None),
-        Act::RevokeKey => revoke(tx, scope, (rule, *id), event, now),
-        Act::PauseChannels => pause(tx, scope, rule, event, now),
+    match (rule.act, &event.actor) {
+        (Act::RevokeKey, Actor::Key(id)) => revoke(tx, scope, (rule, *id), event, now),
+        (Act::PauseChannels, Actor::Key(_)) => {
+            pause(tx, scope, (rule, &written_lately(tx, scope, rule, event)?), event, now)
+        }
+        (Act::PausePost, _) => {
+            let posts = event.subject.parse().into_iter().collect();
+            pause(tx, scope, (rule, &posts), event, now)
+        }
+        (Act::Tell | Act::RevokeKey | Act::PauseChannels, _) => Ok(None),
     }
 }
 
@@ -238,27 +243,37 @@ fn revoke(
     Ok(Some("key_revoked"))
 }
 
-/// Pauses the channels that the key has written to lately, if the workspace asks for it: what it wrote waits
-/// there until a person resumes them, and nothing of it is lost.
+/// The posts that whoever did it has written within the rule's window.
+fn written_lately(
+    tx: &Tx<'_>,
+    scope: &Scope,
+    rule: &Rule,
+    event: &Event,
+) -> Result<BTreeSet<PostId>, Error> {
+    let lately = tx.view().scan::<ChainedEvent>(scope, &Span::last(LATELY))?;
+    let of_it = |row: &Event| {
+        let near = event.at.since(row.at) < rule.window || row.at >= event.at;
+        near && row.actor == event.actor && rule.counts(row).is_some()
+    };
+    let events = lately.into_iter().map(|(_, row)| row.event).filter(of_it);
+    Ok(events.filter_map(|event| event.subject.parse().ok()).collect())
+}
+
+/// Pauses the channels of these posts, if the workspace asks for it: what is to go out there waits until a
+/// person resumes them, and nothing of it is lost.
 fn pause(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    rule: &Rule,
+    (rule, posts): (&Rule, &BTreeSet<PostId>),
     event: &Event,
     now: Timestamp,
 ) -> Result<Option<&'static str>, Error> {
     if !wants_pauses(tx, scope)? {
         return Ok(None);
     }
-    let lately = tx.view().scan::<ChainedEvent>(scope, &Span::last(LATELY))?;
-    let of_it = |row: &Event| {
-        let near = event.at.since(row.at) < rule.window || row.at >= event.at;
-        near && row.actor == event.actor && rule.counts(row).is_some()
-    };
     let mut channels = BTreeSet::new();
-    for (_, row) in lately.iter().filter(|(_, row)| of_it(&row.event)) {
-        let Ok(id) = row.event.subject.parse() else { continue };
-        let post = tx.get::<Post>(scope, &id)?;
+    for id in posts {
+        let post = tx.get::<Post>(scope, id)?;
         channels.extend(post.into_iter().flat_map(|post| post.targets).map(|to| to.channel));
     }
     let mut paused = None;
@@ -270,7 +285,7 @@ fn pause(
     Ok(paused)
 }
 
-/// Whether the workspace asks for channels to be paused that get too much at once.
+/// Whether the workspace asks for channels to be paused that get too much at once, or what many others have, too.
 fn wants_pauses(tx: &Tx<'_>, scope: &Scope) -> Result<bool, Error> {
     Ok(tx.get::<DoorRule>(scope, &())?.is_some_and(|door| door.pause_bursts))
 }

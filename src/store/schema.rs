@@ -93,6 +93,7 @@ pub enum Table {
     ToldAlerts,
     OpenAlerts,
     BackupTests,
+    Noticed,
 }
 
 /// Whose data a table holds.
@@ -208,6 +209,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<notices::ToldAlert>("told_alerts", Global, "alert -> when the administrators were written to about it"),
     row::<installation::OpenAlert>("open_alerts", Global, "alert -> since when it is open, and what operators say of it"),
     row::<installation::BackupTest>("backup_tests", Global, "backup -> what came of restoring it for trial"),
+    row::<installation::Noticed>("noticed", Global, "what, and of what -> something wrong that does not show by itself"),
 ];
 
 impl Table {

@@ -290,6 +290,9 @@ async fn one_text_in_five_workspaces_is_told_in_each() {
         assert_eq!(call("/posts").json(&post).send().await.status, 201);
     };
     let text = ["Buy  now, and buy much of it!", "buy now, and BUY much\nof it!"];
+    // One of them asks for more than to be told.
+    let rules = json!({ "bursts": "pause" });
+    house.verb(("workspace", "security"), Some(&house.workspace), rules).await;
     write(&house.key, &house.workspace, text[0]).await;
     for n in 0..4 {
         let workspace = house.new_workspace(&format!("W{n}")).await;
@@ -311,6 +314,13 @@ async fn one_text_in_five_workspaces_is_told_in_each() {
     let told = own(&house, "post.echoed");
     assert_eq!(house.get(&format!("/posts/{}", told[0].subject)).await.status, 200);
     assert_eq!(told[0].data, [("workspaces".to_owned(), "5".to_owned())].into());
+    let raised = own(&house, "suspicious.same_text");
+    assert_eq!(raised[0].data["act"], "channels_paused");
+    let waits = house.get("/deliveries?state=scheduled").await.json();
+    assert_eq!(waits["items"][0]["reason"], "paused", "{}", waits["items"][0]);
+    for key in &keys[1..] {
+        assert!(house.events_of(key).iter().all(|event| event.kind != "channel.paused"));
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use carillon::service::{BackupWriter, Item, read_backup};
 use carillon::store::Table;
@@ -275,4 +276,62 @@ fn a_record_of_events_that_was_changed_is_told() {
     let workspace = server.json(&["workspace", "list"])["items"][0]["id"].clone();
     let told = format!("event 2 of workspace {}", workspace.as_str().unwrap());
     assert!(said.contains(&told) && said.contains("unjoined"), "{said}");
+    // Nor does it pass unseen where somebody has restored it.
+    let fresh = tempfile::tempdir().unwrap();
+    let data = fresh.path().join("data");
+    let into = ["--identity", &ours, "--data", data.to_str().unwrap()];
+    let restore = ["backup", "restore", changed.to_str().unwrap()];
+    let (code, said) = run(&[restore.as_slice(), &into].concat());
+    assert_eq!(code, Some(0), "{said}");
+    let again = Server::on(fresh, &[]);
+    for (server, broken) in [(&server, false), (&again, true)] {
+        server.json(&["job", "run", "chains"]);
+        wait_for("a round over all chains", || {
+            let jobs = server.json(&["job", "list"]);
+            let job = jobs["items"].as_array().unwrap().iter().find(|job| job["name"] == "chains");
+            job.is_some_and(|job| job["state"] == "ok" && job["runs"] != 0)
+        });
+        let alerts = server.json(&["alert", "list"]);
+        let alert = alerts["items"].as_array().unwrap().iter().find(|it| it["id"] == "chains");
+        let what = alert.map(|alert| (alert["what"].as_str().unwrap(), &alert["level"]));
+        let told = ("the record of events was changed: acme, event 2", &"now".into());
+        assert_eq!(what, broken.then_some(told), "{alerts}");
+        let record = server.json(&["event", "installation"]);
+        let noted =
+            |event: &Value| event["kind"] == "chain.broken" && event["subject"] == workspace;
+        assert_eq!(record["items"].as_array().unwrap().iter().any(noted), broken, "{record}");
+    }
+}
+
+/// Until it is so.
+fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !so() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_backup_that_should_have_been_made_again_is_told() {
+    let away = tempfile::tempdir().unwrap();
+    let (server, _) = story(away.path());
+    let ids = |server: &Server| -> Vec<Value> {
+        let alerts = server.json(&["alert", "list"]);
+        alerts["items"].as_array().unwrap().iter().map(|alert| alert["id"].clone()).collect()
+    };
+    assert_eq!(ids(&server), ["backup"]);
+    let file = made(&server);
+    assert!(ids(&server).is_empty());
+    let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+    let installation = name.rsplit_once('-').unwrap().1;
+    std::fs::rename(
+        &file,
+        file.with_file_name(format!("carillon-20250101T000000Z-{installation}")),
+    )
+    .unwrap();
+    let alerts = server.json(&["alert", "list"]);
+    let alert = &alerts["items"][0];
+    assert_eq!((&alert["id"], &alert["level"]), (&"backup-stale".into(), &"soon".into()));
+    assert!(alert["what"].as_str().unwrap().contains("2025-01-01T00:00:00"), "{alert}");
 }

@@ -167,6 +167,13 @@ async fn jumps_of_an_hour_back_and_five_ahead_lose_and_double_nothing() {
     assert_eq!(copies(&installation), [("later".to_owned(), 3), ("now".to_owned(), 3)].into());
     let metrics = metrics(&installation).await;
     assert!(metrics.contains("carillon_clock_jumps_total 2\n"), "{metrics}");
+    let alerts = installation.server.verb("alert", "list", None, json!({})).await;
+    let alert = alerts["items"].as_array().unwrap().iter().find(|alert| alert["id"] == "clock");
+    let alert = alert.unwrap_or_else(|| panic!("{alerts:#}"));
+    assert_eq!((&alert["count"], &alert["level"]), (&json!(2), &json!("soon")));
+    // From an hour behind to five ahead.
+    let what = alert["what"].as_str().unwrap();
+    assert!(what.starts_with("the clock jumped ahead by 6 h, at "), "{what}");
     assert!(installation.server.stop().success());
 }
 

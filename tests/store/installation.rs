@@ -1,6 +1,6 @@
 //! Golden values of rows about the installation as a whole; see `goldens`.
 
-use carillon::store::rows::{AlertComment, AlertMark, BackupTest, OpenAlert};
+use carillon::store::rows::{AlertComment, AlertMark, BackupTest, Noticed, OpenAlert};
 
 use crate::goldens::{actors, at};
 
@@ -13,6 +13,11 @@ pub fn alert_marks() -> Vec<AlertMark> {
 pub fn open_alerts() -> [OpenAlert; 2] {
     let comment = |by| AlertComment { by, at: at(2), text: "being looked at".to_owned() };
     [Vec::new(), actors().map(comment).into()].map(|comments| OpenAlert { since: at(1), comments })
+}
+
+pub fn noticed() -> [Noticed; 2] {
+    let data = [("seconds".to_owned(), "3600".to_owned())];
+    [data.into(), [].into()].map(|data| Noticed { at: at(1), data })
 }
 
 pub fn backup_tests() -> Vec<BackupTest> {

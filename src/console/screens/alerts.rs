@@ -62,6 +62,9 @@ fn remedy(id: &str) -> (&'static str, &'static str) {
         "paused-workspaces" => ("p there lets them go on.", "workspaces"),
         "look" => ("What is shown may be old; it is read again all the time.", "logs"),
         "jobs" => ("Go there: each says why.", "jobs"),
+        "clock" => ("See that one time server sets the clock (timedatectl); look at what was due meanwhile.", "queue"),
+        "chains" => ("Go there: v checks it again. Compare with a backup or an export; restore if need be.", "events"),
+        "backup-stale" => ("Enter says how to make one; 8 and 9 say why none was made.", "backups"),
         "backup" => ("Enter says how to make one.", "backups"),
         _ => ("", "alerts"),
     }

@@ -30,6 +30,7 @@ fn about(name: &str) -> &'static str {
     match name {
         "alerts" => "forgets marks of past alerts",
         "backup" => "makes a backup when the last one is old enough",
+        "chains" => "checks every chain of events, each day",
         "disk" => "watches the disk, and heals a database that failed",
         "media" => "removes files that nothing needs any more",
         "sessions" => "renews sessions that nobody uses, before they end",

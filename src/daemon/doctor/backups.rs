@@ -13,14 +13,6 @@ use crate::service::{BackupShown, list_backups_in};
 
 const CHECK: &str = "backups";
 const DAY: Duration = Duration::from_hours(24);
-/// So old may the last be when nobody said how often one is made.
-const UNSAID: Duration = Duration::from_hours(7 * 24);
-
-/// How old the last backup may be.
-fn patience(config: &Config) -> Duration {
-    // One that fails is tried again, so the second that is missed is no hiccup.
-    config.backup.every.map_or(UNSAID, |every| every.saturating_mul(2))
-}
 
 pub(super) fn backups(config: &Config, now: Timestamp) -> Finding {
     let Ok(settings) = build::backups(config) else {
@@ -43,7 +35,7 @@ pub(super) fn backups(config: &Config, now: Timestamp) -> Finding {
         return warn(CHECK, format!("none in {folder} yet"), "carillon backup create");
     };
     let (age, seen) = (now.since(last.made_at), said(&last, now));
-    if age > patience(config) {
+    if age > settings.patience() {
         let remedy = "carillon backup create; if backup.every is set, look into the log for why \
                       none was made";
         return warn(CHECK, seen, remedy);

@@ -190,7 +190,7 @@ pub const RESET_LIFE: Duration = Duration::from_hours(24);
 pub struct DoorRule {
     /// People without an authenticator are not let in.
     pub totp_required: bool,
-    /// A key that writes very many posts at once has their channels paused.
+    /// Channels that get very many posts at once, or a text that many workspaces have, are paused.
     pub pause_bursts: bool,
 }
 

@@ -3,7 +3,7 @@
 use crate::domain::event::Actor;
 use crate::domain::publish::{Event, Moment};
 use crate::engine::watch::{Jump, Mark};
-use crate::service::{Change, Services, transition};
+use crate::service::{Change, Services, note_jump, transition};
 use crate::store::{Error, WriteError, in_doubt};
 
 /// Lets every doubt wait anew, and keeps the new mark, in one transaction: a jump counts for all or
@@ -30,6 +30,7 @@ pub(in super::super) async fn doubt_anew(
         if let Some(mark) = mark {
             mark.write(tx)?;
         }
+        note_jump(tx, jump.word(), jump.size(), moment.now)?;
         Ok(moved)
     });
     written.await.map_err(|error| error.into_refusal(std::convert::identity))

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod backup;
+mod chains;
 mod disk;
 mod erasure;
 mod mail;
@@ -24,6 +25,7 @@ pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &Cancella
     if services.backups.settings().is_set() {
         spawner(Box::pin(backup::run(Arc::clone(services), stop.clone())));
     }
+    spawner(Box::pin(chains::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(disk::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(erasure::run(Arc::clone(services), stop.clone())));
     if services.writes_mail() {

@@ -30,6 +30,11 @@ pub use tried::Tested;
 
 use super::Services;
 
+/// So much later than it should be made, one is missed.
+const SLACK: Duration = Duration::from_hours(2);
+/// So old may the last be when nobody said how often one is made.
+const UNSAID: Duration = Duration::from_hours(7 * 24);
+
 /// Where backups go, for whom, and how many stay.
 #[derive(Clone, Default)]
 pub struct BackupSettings {
@@ -46,6 +51,12 @@ impl BackupSettings {
     /// Whether backups can be made.
     pub fn is_set(&self) -> bool {
         !self.recipients.is_empty()
+    }
+
+    /// How old the last may be before people are told. One that fails is tried again at once, so that what
+    /// is two hours late does not come by itself: of each day, 26 hours (reliability-security.md B8).
+    pub fn patience(&self) -> Duration {
+        self.every.map_or(UNSAID, |every| every.saturating_add(SLACK))
     }
 }
 

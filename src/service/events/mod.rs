@@ -2,6 +2,7 @@
 //! but those of looking and exporting themselves.
 
 mod activity;
+mod chains;
 mod check;
 mod export;
 mod installation;
@@ -12,9 +13,8 @@ use super::shown::{Page, cursor_key, cursor_of};
 use super::{Access, Services, not_found, trouble};
 use crate::base::{CorrelationId, Problem, Timestamp, limits};
 use crate::domain::access::{Manage, Read};
-use crate::domain::chain::Check;
 use crate::domain::event::Event;
-use crate::store::rows::{Chained, chain, chain_head, chain_start};
+use crate::store::rows::{Chained, chain, chain_head};
 use crate::store::{Error, Key as _, Scope, Span, View};
 
 pub use activity::ActivityShown;
@@ -133,26 +133,6 @@ impl Services {
         let scope = access.scope;
         let head = self.store.read(move |view| chain_head(view, &scope)).await;
         Ok(HeadShown::of(scope.workspace(), head.map_err(trouble)?))
-    }
-
-    /// Makes every hash of the chain again, as it is stored now.
-    pub async fn check_events(&self, access: &Access<Manage>) -> Result<CheckShown, Problem> {
-        let scope = access.scope;
-        let mut check = Check::after(chain_start(scope.workspace()), None);
-        let (mut last, mut events) = (None, 0);
-        loop {
-            let span = Span::first(STEP).after(last.as_ref());
-            let rows = self.store.read(move |view| chain(view, &scope, &span)).await;
-            let rows = rows.map_err(trouble)?;
-            for row in &rows {
-                check.push(&row.link());
-                events += 1;
-            }
-            match rows.last() {
-                Some(row) if rows.len() == STEP => last = Some(row.sequence),
-                _ => return Ok(CheckShown::of(events, check.finish())),
-            }
-        }
     }
 }
 

@@ -213,9 +213,9 @@ pub const VERBS: &[Verb] = &[
     verb(("member", "suspend", "admin"), "Give a member nothing at all for a while", PERSON, MEMBER),
     verb(("member", "restore", "admin"), "Take the suspension back", PERSON, MEMBER),
     verb(("member", "remove", "admin"), "End a membership; what they wrote stays", PERSON, MEMBER),
-    verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator, and what is done about bursts", &[
+    verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator, and what is done about what looks like spam", &[
         arg("totp", Optional, "required or optional"),
-        arg("bursts", Optional, "pause: channels that a key writes over twenty posts to within a minute are paused; or tell"),
+        arg("bursts", Optional, "pause: channels that get far too much at once, or a text that many workspaces have, are paused; or tell"),
     ], &[]),
     verb(("host", "create", ""), "Let a product embed Carillon for its own people; its key is shown once", &[
         arg("name", Word, "which product"),

@@ -1,5 +1,7 @@
 //! Facts of the installation as a whole.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::Timestamp;
@@ -94,6 +96,22 @@ impl Row for OpenAlert {
 }
 
 impl Global for OpenAlert {}
+
+/// Something wrong that was noticed once and does not show by itself later on. It goes when it is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noticed {
+    pub at: Timestamp,
+    pub data: BTreeMap<String, String>,
+}
+
+impl Row for Noticed {
+    /// What it is, and of what.
+    type Key = String;
+    const TABLE: Table = Table::Noticed;
+    const VERSION: u8 = 1;
+}
+
+impl Global for Noticed {}
 
 /// What came of restoring a backup for trial. It goes when the backup is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

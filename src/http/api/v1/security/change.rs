@@ -19,8 +19,8 @@ use crate::service::{SecurityChange, SecurityShown};
 pub struct NewSecurity {
     /// Whether people without an authenticator are kept out (403 `totp_needed`).
     totp_required: bool,
-    /// Whether channels are paused when a key writes more than twenty posts within a minute; left as it is when
-    /// it is not given.
+    /// Whether channels are paused that get far too much at once, or a text that many workspaces have; left as
+    /// it is when it is not given.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pause_bursts: Option<bool>,
