@@ -7,7 +7,8 @@ use carillon::base::CorrelationId;
 use carillon::domain::chain::{Fault, Head, What};
 use carillon::domain::event::{Actor, Event};
 use carillon::service::{NotAnExport, check_export};
-use carillon::store::WriteError;
+use carillon::store::rows::ChainedEvent;
+use carillon::store::{Tx, WriteError};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -25,6 +26,38 @@ async fn lived_in() -> (House, String) {
     let id = post["id"].as_str().unwrap().to_owned();
     house.new_post(&feed, json!({ "at": "2026-12-01T09:00", "zone": "UTC" })).await;
     (house, id)
+}
+
+/// A chain is told of once, and no more when it holds again, or is gone.
+#[tokio::test]
+async fn a_broken_chain_is_an_alert_until_it_holds_again() {
+    let (house, _) = lived_in().await;
+    let broken = async || {
+        house.services.check_chains().await.unwrap();
+        let status = house.verb(("status", ""), None, json!({})).await;
+        let told = house.verb(("event", "installation"), None, json!({})).await;
+        let told = told["items"].as_array().unwrap().len();
+        (status["broken_chains"].as_array().unwrap().clone(), told)
+    };
+    let (scope, number) = (house.scope(), 3_u64);
+    let row = house.services.store.read_now(|view| view.get::<ChainedEvent>(&scope, &number));
+    let row = row.unwrap().unwrap();
+    let put = async |row: ChainedEvent| {
+        let put = move |tx: &mut Tx<'_>| {
+            Ok::<_, WriteError<carillon::store::Error>>(tx.put(&scope, &number, &row)?)
+        };
+        house.services.store.write(put).await.unwrap();
+    };
+    assert_eq!(broken().await, (vec![], 0));
+    let mut other = row.clone();
+    other.event.kind = "post.nothing".to_owned();
+    put(other).await;
+    let slug = house.verb(("workspace", "list"), None, json!({})).await["items"][0]["slug"].clone();
+    let found = json!(format!("{}, event 4", slug.as_str().unwrap()));
+    assert_eq!(broken().await, (vec![found.clone()], 1));
+    assert_eq!(broken().await, (vec![found], 1), "it is noted once");
+    put(row).await;
+    assert_eq!(broken().await, (vec![], 1));
 }
 
 /// Writes events that nothing else would.

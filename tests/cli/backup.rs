@@ -6,7 +6,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use carillon::service::{BackupWriter, Item, read_backup};
-use carillon::store::Table;
+use carillon::store::{Options, Rebuild, Store, Table};
 use carillon::vault::Identity;
 use serde_json::Value;
 
@@ -267,40 +267,80 @@ fn a_record_of_events_that_was_changed_is_told() {
     let away = tempfile::tempdir().unwrap();
     let (server, ours) = story(away.path());
     let file = made(&server);
-    let changed = away.path().join("changed.age");
-    rewritten(&file, &ours, &changed);
     let (code, said) = run(&["backup", "verify", file.to_str().unwrap(), "--identity", &ours]);
     assert_eq!(code, Some(0), "{said}");
-    let (code, said) = run(&["backup", "verify", changed.to_str().unwrap(), "--identity", &ours]);
-    assert_eq!(code, Some(1), "whole by its sums, and not by its chain: {said}");
     let workspace = server.json(&["workspace", "list"])["items"][0]["id"].clone();
-    let told = format!("event 2 of workspace {}", workspace.as_str().unwrap());
+    let workspace = workspace.as_str().unwrap();
+    chains_are_told(&server, workspace, None);
+    let changed = away.path().join("changed.age");
+    rewritten(&file, &ours, &changed);
+    let changed = changed.to_str().unwrap();
+    let (code, said) = run(&["backup", "verify", changed, "--identity", &ours]);
+    assert_eq!(code, Some(1), "whole by its sums, and not by its chain: {said}");
+    let told = format!("event 2 of workspace {workspace}");
     assert!(said.contains(&told) && said.contains("unjoined"), "{said}");
     // Nor does it pass unseen where somebody has restored it.
     let fresh = tempfile::tempdir().unwrap();
     let data = fresh.path().join("data");
     let into = ["--identity", &ours, "--data", data.to_str().unwrap()];
-    let restore = ["backup", "restore", changed.to_str().unwrap()];
-    let (code, said) = run(&[restore.as_slice(), &into].concat());
+    let (code, said) = run(&[&["backup", "restore", changed][..], &into].concat());
     assert_eq!(code, Some(0), "{said}");
     let again = Server::on(fresh, &[]);
-    for (server, broken) in [(&server, false), (&again, true)] {
-        server.json(&["job", "run", "chains"]);
-        wait_for("a round over all chains", || {
-            let jobs = server.json(&["job", "list"]);
-            let job = jobs["items"].as_array().unwrap().iter().find(|job| job["name"] == "chains");
-            job.is_some_and(|job| job["state"] == "ok" && job["runs"] != 0)
-        });
-        let alerts = server.json(&["alert", "list"]);
-        let alert = alerts["items"].as_array().unwrap().iter().find(|it| it["id"] == "chains");
-        let what = alert.map(|alert| (alert["what"].as_str().unwrap(), &alert["level"]));
-        let told = ("the record of events was changed: acme, event 2", &"now".into());
-        assert_eq!(what, broken.then_some(told), "{alerts}");
-        let record = server.json(&["event", "installation"]);
-        let noted =
-            |event: &Value| event["kind"] == "chain.broken" && event["subject"] == workspace;
-        assert_eq!(record["items"].as_array().unwrap().iter().any(noted), broken, "{record}");
-    }
+    chains_are_told(&again, workspace, Some(2));
+    let checked = again.json(&["event", "check", "-w", "acme"]);
+    assert_eq!((&checked["wrong"], &checked["number"]), (&"unjoined".into(), &2.into()));
+}
+
+#[test]
+fn an_event_that_is_no_row_any_more_is_told() {
+    let away = tempfile::tempdir().unwrap();
+    let (server, _) = story(away.path());
+    let workspace = server.json(&["workspace", "list"])["items"][0]["id"].clone();
+    let Server { folder, mut process, .. } = server;
+    process.terminate();
+    process.wait(Duration::from_secs(20));
+    let database = folder.path().join("data/carillon.redb");
+    let fresh = database.with_extension("fresh");
+    let to = carillon::store::Disk::File(fresh.clone());
+    let layout = carillon::store::Layout::CURRENT.schema();
+    let mut rebuild = Rebuild::restore(&to, Options::default(), layout).unwrap();
+    let store = Store::open(carillon::store::Disk::File(database.clone()), Options::default());
+    let store = store.unwrap();
+    let mut cut = 0;
+    let copied = store.dump(|table, key, value| {
+        let is_second = table == Table::Events && key.ends_with(&[2]);
+        cut += usize::from(is_second);
+        rebuild.put(table, key, if is_second { &value[..value.len() / 2] } else { value })
+    });
+    copied.unwrap().unwrap();
+    assert_eq!(cut, 1);
+    rebuild.finish().unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(store.close()).unwrap();
+    std::fs::rename(&fresh, &database).unwrap();
+    let server = Server::on(folder, &[]);
+    chains_are_told(&server, workspace.as_str().unwrap(), Some(2));
+    let checked = server.json(&["event", "check", "-w", "acme"]);
+    assert_eq!((&checked["wrong"], &checked["number"]), (&"unreadable".into(), &2.into()));
+}
+
+/// A round over all chains is an alert, and on the installation's record, when one does not hold.
+fn chains_are_told(server: &Server, workspace: &str, event: Option<u64>) {
+    server.json(&["job", "run", "chains"]);
+    wait_for("a round over all chains", || {
+        let jobs = server.json(&["job", "list"]);
+        let job = jobs["items"].as_array().unwrap().iter().find(|job| job["name"] == "chains");
+        job.is_some_and(|job| job["state"] == "ok" && job["runs"] != 0)
+    });
+    let alerts = server.json(&["alert", "list"]);
+    let alert = alerts["items"].as_array().unwrap().iter().find(|it| it["id"] == "chains");
+    let what =
+        alert.map(|alert| (alert["what"].as_str().unwrap(), alert["level"].as_str().unwrap()));
+    let told = event.map(|n| format!("the record of events was changed: acme, event {n}"));
+    assert_eq!(what, told.as_ref().map(|told| (told.as_str(), "now")), "{alerts}");
+    let record = server.json(&["event", "installation"]);
+    let noted = |event: &Value| event["kind"] == "chain.broken" && event["subject"] == workspace;
+    let noted = record["items"].as_array().unwrap().iter().any(noted);
+    assert_eq!(noted, event.is_some(), "{record}");
 }
 
 /// Until it is so.

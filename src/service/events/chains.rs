@@ -43,8 +43,8 @@ impl Services {
                 if self.jobs.stops(JOB) {
                     return self.tell_of_chains(broken, false).await;
                 }
-                if let (_, Err(_)) = self.walk_chain(scope, PAUSE).await?
-                    && let Some(fault) = self.is_broken(slug.clone(), scope).await?
+                if let (_, Err(fault)) = self.walk_chain(scope, PAUSE).await?
+                    && self.is_broken(slug.clone(), scope).await?
                 {
                     broken.insert(scope.workspace(), (slug, fault));
                 }
@@ -54,12 +54,16 @@ impl Services {
     }
 
     /// Looks at a chain in one transaction: what looked broken in steps may have been erased meanwhile.
-    async fn is_broken(&self, slug: String, scope: Scope) -> Result<Option<Fault>, Problem> {
-        let looked = self.store.read(move |view| match view.get_global::<Slug>(&slug)? {
-            Some(row) if row.workspace == scope.workspace() => {
-                Ok(verify_chain(view, &scope)?.err())
+    async fn is_broken(&self, slug: String, scope: Scope) -> Result<bool, Problem> {
+        let looked = self.store.read(move |view| {
+            let row = view.get_global::<Slug>(&slug)?;
+            if row.is_none_or(|row| row.workspace != scope.workspace()) {
+                return Ok(false);
             }
-            _ => Ok(None),
+            match verify_chain(view, &scope) {
+                Err(Error::Corrupt { table: Table::Events, .. }) => Ok(true),
+                verdict => Ok(verdict?.is_err()),
+            }
         });
         looked.await.map_err(trouble)
     }
