@@ -14,6 +14,9 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// What most answers fit in, so that their buffer need not grow.
 const ANSWER_BYTES: usize = 2 * 1024;
 
+/// What most answers have of them, for the same reason.
+const HEADERS: usize = 8;
+
 /// The tag of a thing's revision.
 pub(super) fn tag(revision: u64) -> String {
     format!("\"{revision}\"")
@@ -29,6 +32,7 @@ impl Answer {
             Ok(()) => {
                 let mut response = Response::new(bytes.into());
                 let json = HeaderValue::from_static("application/json");
+                response.headers_mut().reserve(HEADERS);
                 response.headers_mut().insert(CONTENT_TYPE, json);
                 Self(response)
             }

@@ -59,16 +59,16 @@ impl Echoes {
 
 /// Half the SHA-256 of a text as people read it; `None` when it is short.
 fn print(text: &str) -> Option<[u8; 16]> {
-    let mut hash = Sha256::new();
-    let mut chars = 0;
+    let mut plain = String::with_capacity(text.len() + 1);
     for word in text.split_whitespace() {
-        let word = word.to_lowercase();
-        chars += word.chars().count() + 1;
-        hash.update(word);
-        hash.update([0]);
+        plain.extend(word.chars().flat_map(char::to_lowercase));
+        plain.push('\0');
     }
-    let hash: [u8; 32] = hash.finalize().into();
-    (chars > SHORTEST).then(|| hash.first_chunk().copied()).flatten()
+    if plain.chars().count() <= SHORTEST {
+        return None;
+    }
+    let hash: [u8; 32] = Sha256::digest(plain).into();
+    hash.first_chunk().copied()
 }
 
 impl Services {

@@ -31,7 +31,7 @@ impl Store {
         &self,
         row: impl FnMut(Table, &[u8], &[u8]) -> Result<(), E>,
     ) -> Result<Result<(), E>, Error> {
-        rows(&self.snapshot()?, row)
+        rows(&*self.snapshot()?, row)
     }
 }
 

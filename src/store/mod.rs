@@ -215,10 +215,10 @@ impl Store {
     /// cache, where moving to another thread costs more than the reading.
     pub fn read_now<T>(&self, f: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let snapshot = self.shared.snapshot()?;
-        f(&View::new(&snapshot))
+        f(&View::new(&*snapshot))
     }
 
-    fn snapshot(&self) -> Result<writer::Snapshot, Error> {
+    fn snapshot(&self) -> Result<Arc<writer::Snapshot>, Error> {
         self.shared.snapshot()
     }
 

@@ -3,13 +3,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use redb::{
     ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableError, WriteTransaction,
 };
 
 use super::Error;
-use super::schema::Table;
+use super::schema::{CATALOGUE, Table};
 use super::tx::{Range, Source, Visit};
 
 pub(super) fn io(error: impl std::fmt::Display) -> Error {
@@ -17,30 +18,48 @@ pub(super) fn io(error: impl std::fmt::Display) -> Error {
 }
 
 /// A read transaction. It pins pages: keep it short. The tables alone, without what is staged.
-pub(super) struct Tables(ReadTransaction);
+pub(super) struct Tables {
+    txn: ReadTransaction,
+    /// By number, each opened when it is first needed: that costs more than a row does.
+    open: Vec<OnceLock<Opened>>,
+}
+
+/// `None`: a file of an older layout, which does not have it yet.
+type Opened = Option<ReadOnlyTable<Bytes, Bytes>>;
 
 impl Tables {
     pub(super) fn of(database: &impl ReadableDatabase) -> Result<Self, Error> {
-        database.begin_read().map(Self).map_err(io)
+        let txn = database.begin_read().map_err(io)?;
+        Ok(Self { txn, open: CATALOGUE.iter().map(|_| OnceLock::new()).collect() })
     }
 
-    /// `None`: a file of an older layout, which does not have it yet.
-    fn open(&self, table: Table) -> Result<Option<ReadOnlyTable<Bytes, Bytes>>, Error> {
-        match self.0.open_table(table.definition()) {
-            Ok(table) => Ok(Some(table)),
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(io(error)),
+    fn with<T: Default>(
+        &self,
+        table: Table,
+        f: impl FnOnce(&ReadOnlyTable<Bytes, Bytes>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let no = || Error::Io(format!("there is no table {table:?}"));
+        let place = self.open.get(usize::from(table.number())).ok_or_else(no)?;
+        if place.get().is_none() {
+            let opened = match self.txn.open_table(table.definition()) {
+                Ok(opened) => Some(opened),
+                Err(TableError::TableDoesNotExist(_)) => None,
+                Err(error) => return Err(io(error)),
+            };
+            // Whoever was faster opened the same.
+            drop(place.set(opened));
         }
+        place.get().and_then(Option::as_ref).map_or_else(|| Ok(T::default()), f)
     }
 }
 
 impl Source for Tables {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.open(table)?.map_or(Ok(None), |table| get(&table, key))
+        self.with(table, |table| get(table, key))
     }
 
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
-        self.open(table)?.map_or(Ok(()), |table| scan(&table, range, visit))
+        self.with(table, |table| scan(table, range, visit))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use redb::Database;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -95,6 +95,9 @@ struct Seen {
     durable: Waiting,
     /// Of the batch under way, which a reader may find committed before the writer hears of it.
     next: Option<(u64, Waiting)>,
+    /// Taken by the first who read since: to begin a read costs more than to read a row. It is never
+    /// older than the last write that somebody was told of.
+    shared: OnceLock<Arc<Snapshot>>,
 }
 
 /// The tables at one moment, with what was staged then.
@@ -114,6 +117,8 @@ impl Source for Snapshot {
 }
 
 pub(super) struct Shared {
+    /// Before the database, so that no read outlives it here.
+    seen: RwLock<Seen>,
     /// `None` after a failure, until it could be opened again; or when closed.
     database: RwLock<Option<Database>>,
     closed: AtomicBool,
@@ -126,7 +131,6 @@ pub(super) struct Shared {
     batch: AtomicU64,
     /// As of the last durable batch.
     stage: Mutex<Stage>,
-    seen: RwLock<Seen>,
     pub(super) changes: broadcast::Sender<Arc<Changes>>,
     pub(super) commits: AtomicU64,
     pub(super) writes: AtomicU64,
@@ -144,10 +148,11 @@ impl Shared {
         let slots = Slots::open(&disk);
         let (epoch, batch) = begin_epoch(&database, options.layout)?;
         let stage = Stage::load(&Tables::of(&database)?)?;
-        let seen = Seen { durable: stage.waiting.clone(), next: None };
+        let seen = Seen { durable: stage.waiting.clone(), ..Seen::default() };
         let (queue, jobs) = mpsc::channel(QUEUE);
         let lane = if options.inline { Lane::Inline(Mutex::new(())) } else { Lane::Thread(queue) };
         let shared = Arc::new(Self {
+            seen: RwLock::new(seen),
             database: RwLock::new(Some(database)),
             closed: AtomicBool::new(false),
             disk,
@@ -157,7 +162,6 @@ impl Shared {
             epoch,
             batch: AtomicU64::new(batch),
             stage: Mutex::new(stage),
-            seen: RwLock::new(seen),
             changes: broadcast::channel(FEED).0,
             commits: AtomicU64::new(0),
             writes: AtomicU64::new(0),
@@ -177,7 +181,12 @@ impl Shared {
         Ok(shared)
     }
 
-    pub(super) fn snapshot(&self) -> Result<Snapshot, Error> {
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = seen.shared.get() {
+            return Ok(Arc::clone(shared));
+        }
+        drop(seen);
         // Not only the writer: a store that nobody writes to must heal, too.
         self.ensure_open()?;
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
@@ -188,16 +197,19 @@ impl Shared {
         }
     }
 
-    fn snapshot_of(&self, database: &Database) -> Result<Snapshot, Error> {
+    fn snapshot_of(&self, database: &Database) -> Result<Arc<Snapshot>, Error> {
         // Held while the read begins: no commit begins meanwhile, and one that is under way is told
         // by its number.
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = seen.shared.get() {
+            return Ok(Arc::clone(shared));
+        }
         let tables = Tables::of(database)?;
         let waiting = match &seen.next {
             Some((batch, next)) if read_meta(&tables, "batch")? >= *batch => next.clone(),
             _ => seen.durable.clone(),
         };
-        Ok(Snapshot { tables, waiting })
+        Ok(Arc::clone(seen.shared.get_or_init(|| Arc::new(Snapshot { tables, waiting }))))
     }
 
     /// How many rows wait for their tables.
@@ -207,7 +219,18 @@ impl Shared {
 
     /// What readers see from now on.
     fn show(&self, durable: Waiting, next: Option<(u64, Waiting)>) {
-        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Seen { durable, next };
+        let new = Seen { durable, next, shared: OnceLock::new() };
+        let old =
+            std::mem::replace(&mut *self.seen.write().unwrap_or_else(PoisonError::into_inner), new);
+        // Its read ends outside the lock, unless somebody still reads.
+        drop(old);
+    }
+
+    /// Takes the database away, for it to be closed. Nobody begins to read it any more.
+    fn take(&self) -> Option<Database> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        self.seen.write().unwrap_or_else(PoisonError::into_inner).shared = OnceLock::new();
+        database.take()
     }
 
     /// Runs `jobs` in as many commits as their size asks for; usually one.
@@ -254,7 +277,7 @@ impl Shared {
                 return outcome;
             };
             tracing::error!(cause, "the database failed; reopening it");
-            drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+            drop(self.take());
             // Also after the last attempt, so that readers have a file that works.
             self.ensure_open()?;
             if self.batch.load(Ordering::Relaxed) > before {
@@ -331,8 +354,7 @@ impl Shared {
 
     pub(super) fn close(&self) -> Result<(), Error> {
         self.closed.store(true, Ordering::Relaxed);
-        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
-        database.map_or(Ok(()), |database| database.close().map_err(io))
+        self.take().map_or(Ok(()), |database| database.close().map_err(io))
     }
 }
 

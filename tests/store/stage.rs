@@ -146,6 +146,7 @@ fn readers_see_whole_writes_while_commits_come_and_go() {
                 looks
             })
         });
+        let mut unseen = 0;
         for n in 0..400 {
             rig::wait(store.write(move |tx| {
                 let workspace: WorkspaceId = id(n);
@@ -154,10 +155,12 @@ fn readers_see_whole_writes_while_commits_come_and_go() {
                 Written::Ok(())
             }))
             .unwrap();
+            unseen += usize::from(timers(&store) <= n);
         }
         done.store(true, Ordering::Relaxed);
         let looks = readers.map(|reader| reader.join().unwrap());
         println!("looks while 400 commits came: {looks:?}");
+        assert_eq!(unseen, 0, "who was told of a write sees it, whoever read before");
     });
     assert_eq!(timers(&store), 400);
 }
