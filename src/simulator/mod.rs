@@ -131,6 +131,13 @@ pub enum SetupError {
     Metrics(metrics::Error),
 }
 
+impl Drop for Simulation {
+    /// Its tasks know the executor that holds them: else none of it would ever be freed.
+    fn drop(&mut self) {
+        self.executor.clear();
+    }
+}
+
 impl Simulation {
     /// Networks as `world` has them, under `hosts`. The same seed gives the same run.
     pub fn new(
