@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::closing::is_closed;
+use super::events::note;
 use super::shown::WorkspaceShown;
 use super::{Access, Change, Services, no, not_found, refused, shown, transition, trouble};
-use crate::base::{ChannelId, Problem, Timestamp, Wrong, limits};
+use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Manage;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
@@ -74,12 +75,15 @@ pub(super) fn stop_network(
     tx: &mut Tx<'_>,
     network: &str,
     (why, now): (&str, Timestamp),
+    correlation: CorrelationId,
 ) -> Result<(), Error> {
     let name = network.to_owned();
     if tx.view().get_global::<Pause>(&name)?.is_some() {
         return Ok(());
     }
     tracing::warn!(network, why, "posts to this network wait until it is resumed");
+    let by = (Actor::System, correlation);
+    note(tx, now, by, ("network.paused", network), &[("reason", why)])?;
     let why = Some(why.to_owned());
     tx.put_global(&name, &Pause { since: now, by: Actor::System, why })
 }
@@ -88,7 +92,7 @@ impl Services {
     /// Pauses or resumes everything (`None`) or one network.
     pub async fn pause_installation(
         &self,
-        operator: Operator,
+        (operator, correlation): (Operator, CorrelationId),
         network: Option<&str>,
         paused: bool,
     ) -> Result<(), Problem> {
@@ -99,17 +103,26 @@ impl Services {
         }
         let name = network.unwrap_or(EVERYTHING).to_owned();
         let row = Pause { since: self.now(), by: operator.actor(), why: None };
-        self.store
-            .write(move |tx| {
-                if paused {
-                    tx.put_global(&name, &row)?;
-                } else {
-                    tx.delete_global::<Pause>(&name);
-                }
-                Ok(())
-            })
-            .await
-            .map_err(refused)?;
+        let (kind, subject) = match (network, paused) {
+            (None, true) => ("publishing.paused", "everything"),
+            (None, false) => ("publishing.resumed", "everything"),
+            (Some(network), true) => ("network.paused", network),
+            (Some(network), false) => ("network.resumed", network),
+        };
+        let (services, subject) = (self.clone(), subject.to_owned());
+        let written = self.store.write(move |tx| {
+            if tx.view().get_global::<Pause>(&name)?.is_some() != paused {
+                let by = (row.by.clone(), correlation);
+                services.note_installation(tx, by, (kind, &subject), &[])?;
+            }
+            if paused {
+                tx.put_global(&name, &row)?;
+            } else {
+                tx.delete_global::<Pause>(&name);
+            }
+            Ok(())
+        });
+        written.await.map_err(refused)?;
         match network {
             Some(network) if !paused => self.credits_are_back(network).await,
             _ => Ok(()),

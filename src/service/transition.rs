@@ -105,7 +105,7 @@ pub fn transition(
     if let Event::Unprepared(outcome) | Event::Answer { outcome, .. } = &change.event
         && let Some(why) = for_everybody(outcome)
     {
-        pauses::stop_network(tx, &after.network, (why, now))?;
+        pauses::stop_network(tx, &after.network, (why, now), after.correlation)?;
     }
     keep_note(tx, scope, &after, noted)?;
     tx.append_event(scope, said(&after, change))?;

@@ -251,7 +251,8 @@ impl Play<'_> {
         let answer = match level {
             Level::Everything | Level::Network(_) => {
                 let network = if let Level::Network(word) = level { Some(word) } else { None };
-                self.ask(async move { services.pause_installation(OPERATOR, network, on).await })
+                let who = (OPERATOR, crate::base::CorrelationId::new(services.rng.as_ref()));
+                self.ask(async move { services.pause_installation(who, network, on).await })
             }
             Level::Workspace(n) => {
                 let access = self.manage(n)?;

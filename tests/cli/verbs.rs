@@ -105,8 +105,14 @@ fn alerts_and_what_is_said_of_them_outlive_a_kill(server: &mut Server) {
         assert!(Instant::now() < deadline);
     }
     let record = server.json(&["event", "installation"]);
-    let kinds: Vec<_> = record["items"].as_array().unwrap().iter().map(|e| &e["kind"]).collect();
-    assert_eq!(kinds, ["alert.acknowledged", "alert.commented"]);
+    let record = record["items"].as_array().unwrap();
+    let kinds: Vec<_> = record.iter().rev().map(|e| e["kind"].as_str().unwrap()).collect();
+    let first = ["publishing.paused", "network.paused", "alert.commented", "alert.acknowledged"];
+    assert_eq!(&kinds[..4], first, "the second pause of what is paused is none");
+    assert_eq!(&kinds[4..6], ["publishing.resumed", "publishing.paused"]);
+    let network = &record[record.len() - 2];
+    assert_eq!(network["subject"], "mastodon");
+    assert!(network["actor"].as_str().unwrap().starts_with("operator:"), "{network}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use carillon::base::CorrelationId;
 use carillon::domain::publish::Decision;
 use carillon::practice::{Act, Effect, Matcher, Reset};
 
@@ -261,9 +262,8 @@ fn a_version_that_has_ended_stops_the_network_until_somebody_has_seen_to_it() {
     assert_eq!(stopped.get("linkedin").map(String::as_str), Some("version_sunset"));
     stage.sim.world().linkedin(MEMBER).unwrap().settings.versions = (202_601, 202_710);
     let services = stage.sim.services.clone();
-    let operator = carillon::store::Operator::new(0);
-    let resumed =
-        async move { services.pause_installation(operator, Some("linkedin"), false).await };
+    let who = (carillon::store::Operator::new(0), CorrelationId::new(services.rng.as_ref()));
+    let resumed = async move { services.pause_installation(who, Some("linkedin"), false).await };
     stage.sim.run(resumed).unwrap().unwrap();
     stage.resolve(&deliveries[0].id, Decision::SendAgain).unwrap();
     stage.sim.pass(5 * MINUTE);

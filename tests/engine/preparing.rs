@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use carillon::base::DeliveryId;
+use carillon::base::{CorrelationId, DeliveryId};
 use carillon::domain::access::{Manage, Read};
 use carillon::domain::publish::Timing;
 use carillon::practice::mastodon::Settings;
@@ -33,12 +33,13 @@ enum Level {
 /// Answers before it returns.
 fn pause(stage: &mut Stage, level: Level, on: bool) {
     let services = stage.sim.services.clone();
-    let (operator, channel) = (Operator::new(0), stage.keyed);
+    let correlation = CorrelationId::new(services.rng.as_ref());
+    let (who, channel) = ((Operator::new(0), correlation), stage.keyed);
     let access = stage.sim.access::<Manage>(stage.workspace).unwrap();
     let done = stage.sim.run(async move {
         match level {
-            Level::Everything => services.pause_installation(operator, None, on).await,
-            Level::Network => services.pause_installation(operator, Some("mastodon"), on).await,
+            Level::Everything => services.pause_installation(who, None, on).await,
+            Level::Network => services.pause_installation(who, Some("mastodon"), on).await,
             Level::Workspace => services.pause_workspace(access, on).await.map(drop),
             Level::Channel => {
                 let change = ChannelChange { paused: Some(on), ..ChannelChange::default() };

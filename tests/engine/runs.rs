@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use carillon::base::Clock as _;
+use carillon::base::{Clock as _, CorrelationId};
 use carillon::practice::{Act, Matcher};
 
 use crate::stage::{HOOK, KEYED, LISTED, Stage};
@@ -96,10 +96,11 @@ fn an_unknown_outcome_is_found_again_and_not_sent_twice() {
 fn pauses_hold_back_at_every_level_and_lateness_is_tested_after_them() {
     let mut stage = Stage::new(5);
     let services = stage.sim.services.clone();
-    let operator = carillon::store::Operator::new(0);
+    let correlation = CorrelationId::new(services.rng.as_ref());
+    let who = (carillon::store::Operator::new(0), correlation);
     let pause = |on: bool| {
         let services = services.clone();
-        async move { services.pause_installation(operator, Some("mastodon"), on).await }
+        async move { services.pause_installation(who, Some("mastodon"), on).await }
     };
     stage.sim.run(pause(true)).unwrap().unwrap();
     let post = stage.post(&[stage.keyed, stage.feed], &["held back"], MINUTE);

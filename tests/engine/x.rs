@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use carillon::base::CorrelationId;
 use carillon::domain::access::Read;
 use carillon::domain::publish::Decision;
 use carillon::practice::{Act, Effect, Matcher};
@@ -139,8 +140,8 @@ fn without_credits_all_x_channels_wait_and_go_on_when_they_are_paid_for() {
     assert_eq!(stopped, BTreeMap::from([("x".to_owned(), "credits_depleted".to_owned())]));
     stage.sim.world().x(TIMELINE).unwrap().settings.out_of_credits = false;
     let services = stage.sim.services.clone();
-    let resumed =
-        async move { services.pause_installation(Operator::new(0), Some("x"), false).await };
+    let who = (Operator::new(0), CorrelationId::new(services.rng.as_ref()));
+    let resumed = async move { services.pause_installation(who, Some("x"), false).await };
     stage.sim.run(resumed).unwrap().unwrap();
     stage.sim.pass(5 * MINUTE);
     let out = states(&mut stage).iter().filter(|(_, state, _)| state == "published").count();

@@ -4,10 +4,30 @@
 use super::super::shown::{Page, cursor_key};
 use super::super::{Services, trouble};
 use super::{EventShown, back};
-use crate::base::{CorrelationId, Problem};
+use crate::base::{CorrelationId, Problem, Timestamp};
 use crate::domain::event::{Actor, Event};
 use crate::store::rows::Chained;
 use crate::store::{Error, Operator, Scope, Tx};
+
+/// Leaves an event, as of `at`.
+pub(in crate::service) fn note(
+    tx: &mut Tx<'_>,
+    at: Timestamp,
+    (actor, correlation): (Actor, CorrelationId),
+    (kind, subject): (&str, &str),
+    data: &[(&str, &str)],
+) -> Result<(), Error> {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let event = Event {
+        at,
+        actor,
+        kind: kind.to_owned(),
+        subject: subject.to_owned(),
+        data: data.iter().map(own).collect(),
+        correlation,
+    };
+    tx.append_event(&Scope::installation(), event)
+}
 
 impl Services {
     /// Leaves an event: somebody did `kind` to `subject`.
@@ -18,16 +38,7 @@ impl Services {
         (kind, subject): (&str, &str),
         data: &[(&str, &str)],
     ) -> Result<(), Error> {
-        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let event = Event {
-            at: self.now(),
-            actor,
-            kind: kind.to_owned(),
-            subject: subject.to_owned(),
-            data: data.iter().map(own).collect(),
-            correlation,
-        };
-        tx.append_event(&Scope::installation(), event)
+        note(tx, self.now(), (actor, correlation), (kind, subject), data)
     }
 
     /// A page of those events, newest first.

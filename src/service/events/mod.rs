@@ -20,6 +20,7 @@ use crate::store::{Error, Key as _, Scope, Span, View};
 pub use activity::ActivityShown;
 pub use check::{Checked, NotAnExport, check_export};
 pub use export::{EventExport, ExportFormat};
+pub(super) use installation::note;
 pub use shown::{CheckShown, EventShown, HeadShown};
 
 /// Rows that one step of a search or an export reads.

@@ -198,6 +198,7 @@ impl Caller<'_> {
 
     async fn installation(&self, noun: &str, verb: &str, words: &Words<'_>) -> Answer {
         let (services, operator) = (self.services, self.operator);
+        let who = (operator, self.correlation);
         match (noun, verb) {
             ("status", _) => services.status().await,
             ("alert", _) => self.alert(verb, words).await,
@@ -216,7 +217,7 @@ impl Caller<'_> {
             ("backup", _) => self.backup(verb, words).await,
             ("job", _) => self.job(verb, words),
             ("publishing", _) => {
-                services.pause_installation(operator, None, verb == "pause").await?;
+                services.pause_installation(who, None, verb == "pause").await?;
                 Ok(json!({ "paused": verb == "pause" }))
             }
             ("network", "list") => shown(services.networks().await?),
@@ -231,7 +232,7 @@ impl Caller<'_> {
             }
             ("network", _) => {
                 let name = words.word("name")?;
-                services.pause_installation(operator, Some(name), verb == "pause").await?;
+                services.pause_installation(who, Some(name), verb == "pause").await?;
                 Ok(json!({ "id": name, "paused": verb == "pause" }))
             }
             ("workspace", "create") => {
