@@ -86,11 +86,24 @@ fn away(gone: &Gone, title: &str, cookies: Vec<HeaderValue>) -> Response {
     with_cookies(response, cookies)
 }
 
+/// The same whatever became of it: one who guesses learns nothing.
+fn link_over() -> Response {
+    let about = [
+        "It was used, it is over, or it was taken back: a link to connect an account works once.",
+        "If you went on to the network in this browser, say yes there: that goes on. Else ask whoever \
+         gave you this link for a new one.",
+    ];
+    message(StatusCode::NOT_FOUND, "This link leads nowhere any more", &about, &[])
+}
+
 pub(super) async fn link(
     State(face): State<Shared>,
     Path(token): Path<String>,
 ) -> Result<Response, Failure> {
-    let seen = face.services.connect_link(&token).await?;
+    let seen = match face.services.connect_link(&token).await {
+        Err(problem) if problem.code == Code::NotFound => return Ok(link_over()),
+        seen => seen?,
+    };
     let mut asked = question(what(&seen), format!("/connect/{token}"), "Go on");
     asked.about = vec![
         format!("{} asks you to connect an account of yours.", seen.workspace),
@@ -110,8 +123,15 @@ pub(super) async fn use_link(
     given: Given,
 ) -> Result<Response, Failure> {
     drop(given);
-    let seen = face.services.connect_link(&token).await?;
-    let gone = face.services.use_connect_link(&token).await?;
+    // Whoever has both pages open uses it twice.
+    let found = match face.services.connect_link(&token).await {
+        Ok(seen) => face.services.use_connect_link(&token).await.map(|gone| (seen, gone)),
+        Err(problem) => Err(problem),
+    };
+    let (seen, gone) = match found {
+        Err(problem) if problem.code == Code::NotFound => return Ok(link_over()),
+        found => found?,
+    };
     let cookies = gone.cookie.as_ref().map(|cookie| connecting(&face, cookie.reveal()));
     Ok(away(&gone, seen.title, cookies.unwrap_or_default()))
 }

@@ -347,7 +347,14 @@ async fn verbs_make_links_list_them_and_take_them_back() {
     assert_eq!(all["items"][0]["state"], "open", "{all}");
     assert!(all["items"][0].get("link").is_none());
     house.verb(("channel", "unlink"), here, json!({ "id": made["id"] })).await;
-    assert_eq!(Browser::new(&house).get(&link).await.status, 404);
+    let over = Browser::new(&house).get(&link).await;
+    assert_eq!(over.status, 404);
+    assert!(
+        over.text().contains("ask whoever gave you this link for a new one"),
+        "{}",
+        over.text()
+    );
+    assert_eq!(Browser::new(&house).get("/connect/nonsense").await.text(), over.text());
     // One that nobody uses ends by itself.
     house.clock.advance(std::time::Duration::from_secs(1));
     let made =
