@@ -246,6 +246,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::BackupTests as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Noticed as usize + 1);
     }
 }
