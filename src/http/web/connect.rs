@@ -86,6 +86,11 @@ fn away(gone: &Gone, title: &str, cookies: Vec<HeaderValue>) -> Response {
     with_cookies(response, cookies)
 }
 
+/// What people call a network.
+fn title_of(network: &str) -> &'static str {
+    crate::networks::named(network).map_or("the network", |network| network.title())
+}
+
 /// The same whatever became of it: one who guesses learns nothing.
 fn link_over() -> Response {
     let about = [
@@ -124,16 +129,12 @@ pub(super) async fn use_link(
 ) -> Result<Response, Failure> {
     drop(given);
     // Whoever has both pages open uses it twice.
-    let found = match face.services.connect_link(&token).await {
-        Ok(seen) => face.services.use_connect_link(&token).await.map(|gone| (seen, gone)),
-        Err(problem) => Err(problem),
-    };
-    let (seen, gone) = match found {
+    let gone = match face.services.use_connect_link(&token).await {
         Err(problem) if problem.code == Code::NotFound => return Ok(link_over()),
-        found => found?,
+        gone => gone?,
     };
     let cookies = gone.cookie.as_ref().map(|cookie| connecting(&face, cookie.reveal()));
-    Ok(away(&gone, seen.title, cookies.unwrap_or_default()))
+    Ok(away(&gone, title_of(gone.network), cookies.unwrap_or_default()))
 }
 
 /// Where a person who is signed in chooses what to connect.
@@ -200,7 +201,7 @@ pub(super) async fn chosen(
         Ok(done) => done.value,
         Err(problem) => return chooser(&face, path, Some(&problem)).await,
     };
-    let title = crate::networks::named(&begun.network).map_or("the network", |n| n.title());
+    let title = title_of(&begun.network);
     let (workspace, connection) = ids(&workspace, &begun.id)?;
     let gone = Gone {
         workspace,
