@@ -17,7 +17,7 @@ use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AlertMark, AssetHome, AssetUse, Attention, BackupTest, CalendarEntry,
     ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace,
-    Inflight, Judged, KeyHash, Link, MediaTotal, Membership, Meta, Noticed, ObjectUse, OpenAlert,
+    Incident, Inflight, Judged, KeyHash, Link, MediaTotal, Membership, Meta, ObjectUse, OpenAlert,
     Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential, ServerLimits,
     SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload, Usage, WrappedKey,
 };
@@ -96,7 +96,7 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<ToldAlert>(),
         row::<OpenAlert>(),
         row::<BackupTest>(),
-        row::<Noticed>(),
+        row::<Incident>(),
     ]
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::base::{Timestamp, WorkspaceId, limits};
 use crate::domain::chain::Fault;
-use crate::store::rows::Noticed;
+use crate::store::rows::Incident;
 use crate::store::{Error, Tx, View};
 
 const CLOCK: &str = "clock";
@@ -19,17 +19,17 @@ const TOLD: Duration = Duration::from_hours(24);
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notices {
+pub struct Incidents {
     /// How often the clock jumped, and what became of it the last time.
     pub clock: Option<(u64, String)>,
     /// Workspaces, and where the chain of each does not hold.
     pub chains: Vec<String>,
 }
 
-impl Notices {
+impl Incidents {
     pub fn read(view: &View<'_>, now: Timestamp) -> Result<Self, Error> {
         let mut all = Self::default();
-        for (key, Noticed { at, data }) in view.scan_global::<Noticed>(None, limits::PAGE_MAX)? {
+        for (key, Incident { at, data }) in view.scan_global::<Incident>(None, limits::PAGE_MAX)? {
             let said = |name: &str| data.get(name).map_or("", String::as_str);
             if key == CLOCK && now.since(at) < TOLD {
                 let by = Duration::from_secs(said("seconds").parse().unwrap_or_default());
@@ -63,7 +63,7 @@ pub fn note_jump(
     if by < JUMP {
         return Ok(());
     }
-    let before = tx.view().get_global::<Noticed>(&CLOCK.to_owned())?;
+    let before = tx.view().get_global::<Incident>(&CLOCK.to_owned())?;
     let before = before.filter(|row| now.since(row.at) < TOLD);
     let times = before.and_then(|row| row.data.get("times")?.parse::<u64>().ok()).unwrap_or(0);
     let data = [
@@ -72,7 +72,7 @@ pub fn note_jump(
         ("times", times.saturating_add(1).to_string()),
     ];
     let data = data.map(|(name, value)| (name.to_owned(), value)).into();
-    tx.put_global(&CLOCK.to_owned(), &Noticed { at: now, data })
+    tx.put_global(&CLOCK.to_owned(), &Incident { at: now, data })
 }
 
 /// A chain that does not hold: of which workspace, what it is called, and what is wrong.
@@ -86,13 +86,13 @@ pub fn note_chains(
     now: Timestamp,
 ) -> Result<Vec<WorkspaceId>, Error> {
     let key = |id: &WorkspaceId| format!("{CHAIN}{id}");
-    let noted = tx.view().scan_global::<Noticed>(None, limits::PAGE_MAX)?;
+    let noted = tx.view().scan_global::<Incident>(None, limits::PAGE_MAX)?;
     let past = noted.iter().map(|(key, _)| key).filter(|it| {
         let holds = broken.keys().all(|id| key(id) != **it);
         all && holds && it.starts_with(CHAIN)
     });
     for past in past {
-        tx.delete_global::<Noticed>(past);
+        tx.delete_global::<Incident>(past);
     }
     let mut new = Vec::new();
     for (id, (slug, fault)) in broken {
@@ -105,7 +105,7 @@ pub fn note_chains(
             ("wrong", fault.what.word().to_owned()),
         ];
         let data = data.map(|(name, value)| (name.to_owned(), value)).into();
-        tx.put_global(&key(id), &Noticed { at: now, data })?;
+        tx.put_global(&key(id), &Incident { at: now, data })?;
         new.push(*id);
     }
     Ok(new)

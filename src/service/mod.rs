@@ -19,12 +19,12 @@ mod feeds;
 mod grants;
 mod hosts;
 mod idempotency;
+mod incidents;
 mod jobs;
 mod keys;
 mod media;
 mod members;
 mod networks;
-mod noticed;
 mod notices;
 mod overview;
 mod pauses;
@@ -89,13 +89,13 @@ pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use grants::{GrantShown, RefreshShown, RefreshedShown};
 pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
+pub use incidents::note_jump;
 pub use jobs::{Job, JobShown, Jobs, Order, Round};
 pub use keys::NewKey;
 pub use media::{
     AssetChange, AssetShown, Coming, METADATA, NewAsset, NewImport, NewUpload, UploadShown,
 };
 pub use members::{MemberChange, MemberShown};
-pub use noticed::note_jump;
 pub use notices::{Telling, Watch};
 pub use overview::{Bounds, Happened, Of, Overview, Person, Waiting, is_by};
 pub use pauses::{Level, Pauses};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::backups::restored_from;
-use super::noticed::Notices;
+use super::incidents::Incidents;
 use super::{Overview, Services, trouble};
 use crate::base::{Problem, limits};
 use crate::domain::publish::State;
@@ -118,12 +118,12 @@ impl Services {
     /// One screen: is it healthy, what is late, what waits for a person.
     pub(super) async fn status(&self) -> Result<Value, Problem> {
         let now = self.now();
-        let (overdue, backlog, restored, noticed) = self
+        let (overdue, backlog, restored, incidents) = self
             .store
             .read(move |view| {
                 let overdue = view.timers(None, now, limits::SCAN_MAX)?.len();
-                let noticed = Notices::read(view, now)?;
-                Ok((overdue, Backlog::read(view)?, restored_from(view)?, noticed))
+                let incidents = Incidents::read(view, now)?;
+                Ok((overdue, Backlog::read(view)?, restored_from(view)?, incidents))
             })
             .await
             .map_err(trouble)?;
@@ -167,8 +167,8 @@ impl Services {
             "restored": restored,
             "last_backup": last_backup,
             "backup_is_stale": last_backup.is_some_and(|made| now.since(made) > patience),
-            "clock": noticed.clock.map(|(jumps, last)| json!({ "jumps": jumps, "last": last })),
-            "broken_chains": noticed.chains,
+            "clock": incidents.clock.map(|(jumps, last)| json!({ "jumps": jumps, "last": last })),
+            "broken_chains": incidents.chains,
             "public_url": self.public_url.as_ref(),
         }))
     }

@@ -93,7 +93,7 @@ pub enum Table {
     ToldAlerts,
     OpenAlerts,
     BackupTests,
-    Noticed,
+    Incidents,
 }
 
 /// Whose data a table holds.
@@ -209,7 +209,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<notices::ToldAlert>("told_alerts", Global, "alert -> when the administrators were written to about it"),
     row::<installation::OpenAlert>("open_alerts", Global, "alert -> since when it is open, and what operators say of it"),
     row::<installation::BackupTest>("backup_tests", Global, "backup -> what came of restoring it for trial"),
-    row::<installation::Noticed>("noticed", Global, "what, and of what -> something wrong that does not show by itself"),
+    row::<installation::Incident>("incidents", Global, "what, and of what -> something wrong that does not show by itself"),
 ];
 
 impl Table {
@@ -246,6 +246,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Noticed as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Incidents as usize + 1);
     }
 }

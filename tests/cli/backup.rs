@@ -355,7 +355,7 @@ fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
 #[test]
 fn a_backup_that_should_have_been_made_again_is_told() {
     let away = tempfile::tempdir().unwrap();
-    let (server, _) = story(away.path());
+    let (mut server, _) = story(away.path());
     let ids = |server: &Server| -> Vec<Value> {
         let alerts = server.json(&["alert", "list"]);
         alerts["items"].as_array().unwrap().iter().map(|alert| alert["id"].clone()).collect()
@@ -365,13 +365,25 @@ fn a_backup_that_should_have_been_made_again_is_told() {
     assert!(ids(&server).is_empty());
     let name = file.file_name().unwrap().to_str().unwrap().to_owned();
     let installation = name.rsplit_once('-').unwrap().1;
-    std::fs::rename(
-        &file,
-        file.with_file_name(format!("carillon-20250101T000000Z-{installation}")),
-    )
-    .unwrap();
+    let mut file = file;
+    let mut made_at = |at: &str| {
+        let older = file.with_file_name(format!("carillon-{at}-{installation}"));
+        std::fs::rename(&file, &older).unwrap();
+        file = older;
+    };
+    made_at("20250101T000000Z");
     let alerts = server.json(&["alert", "list"]);
     let alert = &alerts["items"][0];
     assert_eq!((&alert["id"], &alert["level"]), (&"backup-stale".into(), &"soon".into()));
     assert!(alert["what"].as_str().unwrap().contains("2025-01-01T00:00:00"), "{alert}");
+    // Where it is said how often, it is two hours late: 26 hours, of each day.
+    let often = std::fs::read_to_string(away.path().join("settings.toml")).unwrap();
+    let path = away.path().join("often.toml");
+    std::fs::write(&path, often + "every = \"24h\"\n").unwrap();
+    for (hours, stale) in [(25, false), (27, true)] {
+        let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+        made_at(&at.strftime("%Y%m%dT%H%M%SZ").to_string());
+        server.kill_and_start(&["--config", path.to_str().unwrap()]);
+        assert_eq!(ids(&server), if stale { vec!["backup-stale"] } else { vec![] }, "{hours}");
+    }
 }

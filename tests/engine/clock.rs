@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use carillon::base::Timestamp;
 use carillon::practice::{Act, Matcher};
+use carillon::store::Operator;
 
 use crate::stage::{HOOK, KEYED, LISTED, RECORDS, Stage};
 
@@ -164,4 +165,32 @@ fn the_wheel_follows_the_clock_and_says_so() {
     let services = stage.sim.services.clone();
     let metrics = stage.sim.run(async move { services.metrics_text().await }).unwrap();
     assert!(metrics.contains("carillon_clock_jumps_total 2\n"), "{metrics}");
+}
+
+/// A minute is worth a word, and is told for a day; a time server's seconds are not.
+#[test]
+fn a_jump_is_an_alert_for_a_day() {
+    let mut stage = Stage::new(8);
+    let told = |stage: &mut Stage| {
+        let services = stage.sim.services.clone();
+        let all = stage.sim.run(async move { services.alerts(Operator::new(0)).await });
+        let all = all.unwrap().unwrap().items.into_iter();
+        all.filter(|alert| alert.id == "clock").map(|alert| (alert.count, alert.what)).next()
+    };
+    jump(&stage, Jump::Ahead(50 * SECOND));
+    stage.sim.pass(MINUTE);
+    assert_eq!(told(&mut stage), None);
+    jump(&stage, Jump::Back(90 * MINUTE));
+    stage.sim.pass(MINUTE);
+    let (count, what) = told(&mut stage).unwrap();
+    assert!(count == 1 && what.starts_with("the clock jumped back by 1 h 30 min, at "), "{what}");
+    stage.sim.pass(10 * HOUR);
+    jump(&stage, Jump::Ahead(2 * MINUTE));
+    stage.sim.pass(MINUTE);
+    let (count, what) = told(&mut stage).unwrap();
+    assert!(count == 2 && what.starts_with("the clock jumped ahead by 2 min, at "), "{what}");
+    stage.sim.pass(23 * HOUR);
+    assert!(told(&mut stage).is_some());
+    stage.sim.pass(HOUR);
+    assert_eq!(told(&mut stage), None);
 }

@@ -120,7 +120,7 @@ fn later() -> Vec<Golden> {
         Golden::global(&[ToldAlert { at: at(5) }]),
         Golden::global(&installation::open_alerts()),
         Golden::global(&installation::backup_tests()),
-        Golden::global(&installation::noticed()),
+        Golden::global(&installation::incidents()),
     ]
 }
 

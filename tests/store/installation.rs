@@ -1,6 +1,6 @@
 //! Golden values of rows about the installation as a whole; see `goldens`.
 
-use carillon::store::rows::{AlertComment, AlertMark, BackupTest, Noticed, OpenAlert};
+use carillon::store::rows::{AlertComment, AlertMark, BackupTest, Incident, OpenAlert};
 
 use crate::goldens::{actors, at};
 
@@ -15,9 +15,9 @@ pub fn open_alerts() -> [OpenAlert; 2] {
     [Vec::new(), actors().map(comment).into()].map(|comments| OpenAlert { since: at(1), comments })
 }
 
-pub fn noticed() -> [Noticed; 2] {
+pub fn incidents() -> [Incident; 2] {
     let data = [("seconds".to_owned(), "3600".to_owned())];
-    [data.into(), [].into()].map(|data| Noticed { at: at(1), data })
+    [data.into(), [].into()].map(|data| Incident { at: at(1), data })
 }
 
 pub fn backup_tests() -> Vec<BackupTest> {

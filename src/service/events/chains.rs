@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::noticed::{Broken, note_chains};
+use super::super::incidents::{Broken, note_chains};
 use super::super::{Access, Services, refused, trouble};
 use super::{CheckShown, STEP};
 use crate::base::{CorrelationId, Problem, limits};

@@ -99,19 +99,19 @@ impl Global for OpenAlert {}
 
 /// Something wrong that was noticed once and does not show by itself later on. It goes when it is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Noticed {
+pub struct Incident {
     pub at: Timestamp,
     pub data: BTreeMap<String, String>,
 }
 
-impl Row for Noticed {
+impl Row for Incident {
     /// What it is, and of what.
     type Key = String;
-    const TABLE: Table = Table::Noticed;
+    const TABLE: Table = Table::Incidents;
     const VERSION: u8 = 1;
 }
 
-impl Global for Noticed {}
+impl Global for Incident {}
 
 /// What came of restoring a backup for trial. It goes when the backup is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,7 +29,7 @@ pub use deliveries::{Attention, Inflight, PublishedEntry};
 pub use events::{Chained, ChainedEvent, chain, chain_head, chain_start, verify_chain};
 pub use hosts::{EmbedToken, HostKey, HostedUser, HostedWorkspace};
 pub use idempotency::Remembered;
-pub use installation::{AlertComment, AlertMark, BackupTest, Meta, Noticed, OpenAlert, Pause};
+pub use installation::{AlertComment, AlertMark, BackupTest, Incident, Meta, OpenAlert, Pause};
 pub use limits::{ChannelLimits, ServerLimits};
 pub use notices::{Owed, Told, ToldAlert};
 pub use plans::Usage;
