@@ -95,6 +95,18 @@ impl Carillon {
         }
     }
 
+    /// Like [`Carillon::wait_until`], from its first line on: for what may come before or after a line
+    /// that was waited for.
+    pub fn wait_for_any(
+        &mut self,
+        what: &str,
+        within: Duration,
+        is: impl Fn(&str) -> bool,
+    ) -> String {
+        self.waited_for = 0;
+        self.wait_until(what, within, is)
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -195,6 +207,7 @@ mod tests {
         let mut it = sh("echo first; echo ready 1; echo ready 2; exit 3");
         assert_eq!(it.wait_for("ready", SOON), "ready 1");
         assert_eq!(it.wait_for("ready", SOON), "ready 2");
+        assert_eq!(it.wait_for_any("is the first", SOON, |line| line == "first"), "first");
         assert_eq!(it.wait(SOON).code(), Some(3));
         assert_eq!(it.stdout(), ["first", "ready 1", "ready 2"]);
     }
