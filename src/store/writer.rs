@@ -217,9 +217,15 @@ impl Shared {
         self.seen.read().unwrap_or_else(PoisonError::into_inner).durable.len()
     }
 
+    /// A batch is about to be committed. Nobody is told of it yet, so the shared read stays.
+    fn announce(&self, batch: u64, waiting: Waiting) {
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        seen.next = Some((batch, waiting));
+    }
+
     /// What readers see from now on.
-    fn show(&self, durable: Waiting, next: Option<(u64, Waiting)>) {
-        let new = Seen { durable, next, shared: OnceLock::new() };
+    fn show(&self, durable: Waiting) {
+        let new = Seen { durable, ..Seen::default() };
         let old =
             std::mem::replace(&mut *self.seen.write().unwrap_or_else(PoisonError::into_inner), new);
         // Its read ends outside the lock, unless somebody still reads.
@@ -298,7 +304,6 @@ impl Shared {
         txn.set_two_phase_commit(true);
         txn.set_quick_repair(true);
         let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = stage.waiting.clone();
         let number = self.batch.load(Ordering::Relaxed) + 1;
         let mut batch = Batch { stage: stage.clone(), ..Batch::default() };
         let needed = {
@@ -315,9 +320,9 @@ impl Shared {
         if !needed {
             return txn.abort().map(|()| batch.changes).map_err(io);
         }
-        self.show(before, Some((number, batch.stage.waiting.clone())));
+        self.announce(number, batch.stage.waiting.clone());
         txn.commit().map_err(io)?;
-        self.show(batch.stage.waiting.clone(), None);
+        self.show(batch.stage.waiting.clone());
         *stage = batch.stage;
         self.batch.fetch_add(1, Ordering::Relaxed);
         self.commits.fetch_add(1, Ordering::Relaxed);
@@ -343,7 +348,7 @@ impl Shared {
             let tables = Tables::of(&opened)?;
             let durable = read_meta(&tables, "batch")?;
             let stage = Stage::load(&tables)?;
-            self.show(stage.waiting.clone(), None);
+            self.show(stage.waiting.clone());
             *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
             self.batch.store(durable, Ordering::Relaxed);
             *database = Some(opened);

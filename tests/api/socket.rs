@@ -280,7 +280,8 @@ async fn the_peer_of_a_socket_is_known() {
 /// patience, whatever there is to tell.
 #[tokio::test]
 async fn a_stream_that_nobody_reads_is_dropped() {
-    let settings = Settings { keep_alive: SOON, streams_each: 1, ..Settings::default() };
+    let keep_alive = Duration::from_secs(2);
+    let settings = Settings { keep_alive, streams_each: 1, ..Settings::default() };
     let house = House::with(settings.clone()).await;
     let scope = house.scope();
     let event = carillon::domain::event::Event {

@@ -12,7 +12,7 @@ use crate::program::{Server, ask, get, host_of};
 
 const SETTINGS: &str = r#"
 [publish]
-deadline = "2s"
+deadline = "10s"
 late_window = "2s"
 read_lag = "100ms"
 second_look = "100ms"

@@ -122,7 +122,7 @@ fn a_stranger_connects_by_a_link_and_the_token_is_renewed() {
         let authority = &mut world.x("x").unwrap().authority;
         authority.add_app("my-id", "my-secret", shown["redirect_uri"].as_str().unwrap());
         // Two hours are too long to wait for.
-        authority.rules = Rules { access_life: Duration::from_secs(3), ..Rules::x() };
+        authority.rules = Rules { access_life: Duration::from_secs(10), ..Rules::x() };
     }
     assert!(!set_app(&server, "a-wrong-secret") && set_app(&server, "my-secret"));
     let back = connect_by_link(&server, agree);
@@ -139,7 +139,7 @@ fn a_stranger_connects_by_a_link_and_the_token_is_renewed() {
         world.requests().filter(|request| request.path == "/2/oauth2/token").count()
     };
     let before = trades();
-    std::thread::sleep(Duration::from_millis(3_100));
+    std::thread::sleep(Duration::from_millis(10_100));
     publish("By its second token");
     assert!(trades() > before, "it was renewed");
     let refreshed = server.json(&["channel", "refresh", id, "-w", "acme"]);

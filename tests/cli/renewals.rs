@@ -14,7 +14,7 @@ use crate::program::Server;
 use crate::x::practice;
 
 /// How long an access token is good here.
-const LIFE: Duration = Duration::from_secs(7);
+const LIFE: Duration = Duration::from_secs(20);
 
 struct Stage {
     server: Server,

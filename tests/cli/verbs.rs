@@ -234,12 +234,12 @@ fn what_has_not_gone_out_is_changed_and_taken_back() {
     let asset = server.json(&["media", "upload", picture.to_str().unwrap(), "-w", "acme"]);
     let asset = asset["id"].as_str().unwrap();
     server.json(&["post", "edit", id, "-w", "acme", "--text", "First", "--media", asset]);
-    let at = ["--at", "2027-03-28T02:30", "--zone", "Europe/Berlin"];
+    let at = ["--at", "2035-03-25T02:30", "--zone", "Europe/Berlin"];
     let edit = ["post", "edit", id, "-w", "acme", "--text", "Second", "--draft", "no"];
     let edited = server.json(&[&edit[..], &at].concat());
     assert_eq!((&edited["parts"][0]["text"], &edited["draft"]), (&"Second".into(), &false.into()));
     assert_eq!(edited["parts"][0]["media"], serde_json::json!([asset]), "what is not given stays");
-    assert_eq!(edited["schedule"]["due"], "2027-03-28T01:30:00.000Z");
+    assert_eq!(edited["schedule"]["due"], "2035-03-25T01:30:00.000Z");
     let warning = edited["warnings"][0]["message"].as_str().unwrap();
     assert!(warning.contains("does not exist"), "{warning}");
     let cancelled = server.json(&["post", "cancel", id, "-w", "acme"]);

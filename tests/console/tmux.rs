@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
+/// Questions to shells.
+static ASKED: AtomicU32 = AtomicU32::new(0);
+
+const PROMPT: &str = "ready>";
 
 /// One tmux server with one shell; gone when this goes.
 pub struct Tmux {
@@ -19,7 +23,7 @@ impl Tmux {
         // A shell without anybody's habits.
         let shell = "env -i HOME=/nonexistent TERM=screen-256color LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin PS1='ready> ' sh";
         tmux.run(&["-f", "/dev/null", "new-session", "-d", "-x", &cols, "-y", &rows, shell]);
-        tmux.wait_for("ready>");
+        tmux.wait_for(PROMPT);
         tmux
     }
 
@@ -55,6 +59,11 @@ impl Tmux {
         self.run(&["capture-pane", "-p", "-e"])
     }
 
+    /// The shell asks for a command. Before that, who had the terminal may still read from it.
+    pub fn is_asked(&self) {
+        self.wait("the shell's prompt", |text| text.trim_end().ends_with(PROMPT));
+    }
+
     pub fn resize(&self, (cols, rows): (u16, u16)) {
         self.run(&["resize-window", "-x", &cols.to_string(), "-y", &rows.to_string()]);
     }
@@ -82,11 +91,14 @@ impl Tmux {
 
     /// The terminal is as a shell expects it: its own screen, a cursor, and what is typed is seen.
     pub fn is_restored(&self) {
+        self.is_asked();
         self.wait("the shell's screen", |_| {
             self.about("#{alternate_on} #{cursor_flag} #{mouse_any_flag}") == "0 1 0"
         });
-        self.shell("stty -a | tr ' ' '\\n' | grep -E '^-?(echo|icanon);?$' | tr '\\n' ' '; echo done-$((40+2))");
-        self.wait_for("done-42");
+        // Another number each time: the last answer may still be on the screen.
+        let n = ASKED.fetch_add(1, Ordering::Relaxed);
+        self.shell(&format!("stty -a | tr ' ' '\\n' | grep -E '^-?(echo|icanon);?$' | tr '\\n' ' '; echo done-$((4200+{n}))"));
+        self.wait_for(&format!("done-{}", 4_200 + n));
         let text = self.text();
         assert!(
             text.contains("echo") && !text.contains("-echo ") && !text.contains("-icanon"),

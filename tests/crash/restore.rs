@@ -18,7 +18,7 @@ use crate::kills::{Installation, deliveries, set_up};
 /// None of them honours keys: what is sent twice is there twice.
 const HOSTS: [&str; 3] = ["listed-a", "listed-b", "listed-c"];
 /// From writing a post until it is due: time for a backup in between.
-const SOON: Duration = Duration::from_secs(4);
+const SOON: Duration = Duration::from_secs(12);
 
 struct Case {
     installation: Installation,

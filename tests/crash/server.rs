@@ -224,11 +224,20 @@ impl Server {
 
     /// Between late posts of a channel, from the next start on.
     pub fn spacing(&self, spacing: &str) {
+        self.change("catch_up_spacing", "1ms", spacing);
+    }
+
+    /// How long a call may take, from the next start on.
+    pub fn deadline(&self, deadline: &str) {
+        self.change("deadline", "700ms", deadline);
+    }
+
+    fn change(&self, name: &str, usual: &str, to: &str) {
         let text = std::fs::read_to_string(&self.settings).unwrap();
-        let usual = "catch_up_spacing = \"1ms\"";
-        assert!(text.contains(usual));
-        let text = text.replace(usual, &format!("catch_up_spacing = \"{spacing}\""));
-        std::fs::write(&self.settings, text).unwrap();
+        let usual = format!("\n{name} = \"{usual}\"\n");
+        assert!(text.contains(&usual));
+        std::fs::write(&self.settings, text.replace(&usual, &format!("\n{name} = \"{to}\"\n")))
+            .unwrap();
     }
 
     /// More settings, from the next start on.

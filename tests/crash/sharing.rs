@@ -104,16 +104,21 @@ async fn a_backlog_on_a_hanging_server_delays_nobody_else() {
     let hanging = stage.channels("acme", "keyed-hangs", 50).await;
     let good = stage.channels("bolt", "keyed-good", 1).await;
     stage.fault("keyed-hangs", Matcher::Write, u32::MAX, Act::SlowStart { delay: 60 * SECOND });
+    let begun = Instant::now();
     for n in 0..100 {
         stage.post((&acme, "acme"), &hanging, &format!("post {n}")).await;
     }
-    assert_eq!(stage.writes("keyed-hangs"), 8, "as many at once as a server may have");
+    let writes = stage.writes("keyed-hangs");
+    // A call is given up after 30 s, and others come in its place.
+    let rounds = 1 + usize::try_from(begun.elapsed().as_secs() / 30).unwrap();
+    assert!((8..=8 * rounds).contains(&writes), "{writes}, where a server may have 8 at once");
     let begun = Instant::now();
     stage.post((&bolt, "bolt"), &good, "on time").await;
     stage.until("bolt", |deliveries| all(deliveries, "published")).await;
     let took = begun.elapsed();
     println!("5,000 deliveries wait for a server that hangs; one elsewhere was out in {took:?}");
-    assert!(took < 5 * SECOND, "{took:?}");
+    // To wait for the other server costs 30 s or more.
+    assert!(took < 20 * SECOND, "{took:?}");
 }
 
 /// A server fails; what waits for it says why, the operator sees it, and others go on.
@@ -143,12 +148,19 @@ async fn an_open_circuit_is_shown_everywhere() {
         assert_eq!(status["circuits"][0][fact], held[0]["wait"][fact], "{status}");
     }
     let base = stage.server.api.trim_end_matches("/api/v1");
-    let metrics = reqwest::get(format!("{base}/metrics")).await.unwrap().text().await.unwrap();
-    for line in [
+    let wanted = [
         "carillon_circuits_open{network=\"mastodon\"} 1".to_owned(),
         format!("carillon_circuit_lanes_waiting{{network=\"mastodon\"}} {}", held.len()),
-    ] {
-        assert!(metrics.lines().any(|found| found == line), "no {line}");
+    ];
+    let begun = Instant::now();
+    loop {
+        let metrics = reqwest::get(format!("{base}/metrics")).await.unwrap().text().await.unwrap();
+        if wanted.iter().all(|line| metrics.lines().any(|found| found == line)) {
+            break;
+        }
+        // They are counted at the scheduler's next turn.
+        assert!(begun.elapsed() < 20 * SECOND, "no {wanted:?}: {metrics}");
+        tokio::time::sleep(SECOND / 50).await;
     }
     let before = stage.writes("keyed-fails");
     stage.post((&acme, "acme"), &good, "elsewhere").await;
@@ -162,7 +174,7 @@ async fn a_limit_outlives_the_process() {
     let mut stage = Stage::new(3, &["keyed-limit"]).await;
     let acme = stage.workspace("acme").await;
     let channel = stage.channels("acme", "keyed-limit", 1).await;
-    let reset_after = 8 * SECOND;
+    let reset_after = 20 * SECOND;
     stage.fault("keyed-limit", Matcher::Write, 1, Act::RateLimited { reset_after });
     let begun = Instant::now();
     stage.post((&acme, "acme"), &channel, "first").await;

@@ -49,6 +49,10 @@ async fn a_stop_under_load_finishes_what_is_being_sent() {
     let seed = runs::seed(8);
     let hosts = ["keyed-a", "keyed-b", "listed-a", "records-a", "hook-a"];
     let mut installation = set_up(seed, &hosts).await;
+    // No answer is too late on a slow machine.
+    installation.server.deadline("5s");
+    installation.server.kill();
+    installation.server.start();
     let dice = Dice(SeededRng::new(seed));
     // Every write takes a while, so that each stop finds some under way.
     let slow = Fault {
@@ -75,7 +79,9 @@ async fn a_stop_under_load_finishes_what_is_being_sent() {
             line.contains("\"message\":\"stopped\"")
         });
         assert!(process.wait(Duration::from_secs(5)).success());
-        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        let cut = process.stdout().iter().any(|line| line.contains("still being sent"));
+        assert!(!cut, "it waits for what is being sent");
         over.store(true, Ordering::Relaxed);
         let seen = watch.await.unwrap();
         stopping += usize::from(
@@ -131,7 +137,8 @@ async fn a_second_signal_does_not_wait() {
     process.terminate();
     assert!(process.wait(Duration::from_secs(5)).success());
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    // Waiting would take 8 s.
+    assert!(took < Duration::from_secs(4), "{took:?}");
     println!("a second SIGTERM ended it in {took:?}");
     installation.server.start();
     let found = deliveries(&installation).await;

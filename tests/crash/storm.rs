@@ -194,7 +194,10 @@ async fn kills_at_any_moment_lose_and_double_nothing() {
     while tally.kills < kills {
         // What was not answered before the last kill is asked for again, with its key.
         let mut mine = open(&mut posts, |p: &Written| p.acknowledged.is_none());
-        mine.extend(dice.posts(cycle, &installation.channels, &files));
+        // What waits for a minute is refused as past: a slow machine gets no more to do.
+        if mine.len() < 24 {
+            mine.extend(dice.posts(cycle, &installation.channels, &files));
+        }
         let mut bring = open(&mut files, |f: &File| f.acknowledged.is_none());
         bring.extend(files_of(cycle));
         let clients = Clients::start(&installation, &mine, &bring);
@@ -267,7 +270,7 @@ async fn write(installation: &Installation, mut post: Written) -> Written {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_forgets_what_it_acknowledged_is_caught() {
     let mut installation = set_up(1, &["listed-a"]).await;
-    let at = soon(Duration::from_secs(1));
+    let at = soon(Duration::from_secs(6));
     let twice = write(&installation, post(&installation, "listed-a", "twice", Some(at))).await;
     installation.server.kill();
     let file = installation.server.database();

@@ -64,15 +64,15 @@ async fn slow_heads_and_slow_bodies_are_cut_off() {
         tokio::join!(heads, body, stranger, silent(&program, head(100, &key) + "{"));
     for (said, took) in &heads {
         assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{said}");
-        assert!(*took < Duration::from_secs(3), "{took:?}");
+        assert!(*took < Duration::from_secs(8), "{took:?}");
     }
     // A body that never ends has as long as any request.
-    assert!(body.0.starts_with("HTTP/1.1 503 ") && body.1 < Duration::from_secs(6), "{body:?}");
+    assert!(body.0.starts_with("HTTP/1.1 503 ") && body.1 < Duration::from_secs(10), "{body:?}");
     assert!(body.0.to_lowercase().contains("retry-after: "), "{body:?}");
     // Nobody waits for the body of somebody unknown.
     assert!(stranger.0.starts_with("HTTP/1.1 401 "), "{stranger:?}");
     assert!(silent.0.starts_with("HTTP/1.1 408 "), "{silent:?}");
-    assert!(silent.1 >= Duration::from_secs(1) && silent.1 < Duration::from_secs(3), "{silent:?}");
+    assert!(silent.1 >= Duration::from_secs(1) && silent.1 < Duration::from_secs(8), "{silent:?}");
     assert_eq!(program.get("/health/live").await.0, 200);
     assert!(program.metric("carillon_http_refused_total{reason=\"slow\"}").await >= 1);
 }

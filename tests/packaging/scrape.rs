@@ -101,6 +101,10 @@ fn debians_prometheus_scrapes_the_demo_and_its_rules_are_healthy() {
     assert!(rules.len() >= 10, "{rules:#?}");
     for rule in &rules {
         assert_eq!(rule["health"], "ok", "{rule:#}");
+        // That one is a matter of the date.
+        if rule["name"] == "CarillonNetworkVersionEnds" {
+            continue;
+        }
         let expected = if rule["name"] == WAITS { "pending" } else { "inactive" };
         assert_eq!(rule["state"], expected, "{rule:#}");
     }
