@@ -1,5 +1,6 @@
 //! `doctor`: looks at the installation and says how to fix what is wrong. Must not fix anything.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
@@ -22,17 +23,18 @@ pub(super) fn command() -> Command {
 pub(super) fn run(given: &ArgMatches) -> ExitCode {
     match settings(given) {
         Ok(config) => {
-            let found = doctor(&config, status(&config).as_ref(), &SystemClock::new());
+            let found = doctor(&config, status(given, &config).as_ref(), &SystemClock::new());
             shown(&found, given.get_flag("json"))
         }
         Err(code) => code,
     }
 }
 
-/// What the running server says of itself, if one answers.
-pub(super) fn status(config: &Config) -> Option<Value> {
+/// What the running server says of itself, if one answers where clients find it.
+pub(super) fn status(given: &ArgMatches, config: &Config) -> Option<Value> {
     let question = json!({ "noun": "status", "verb": "", "args": {} });
-    ask::ask(&config.server.admin_socket(), &question).ok()
+    let socket = given.get_one::<PathBuf>("socket").cloned();
+    ask::ask(&socket.unwrap_or_else(|| config.server.admin_socket()), &question).ok()
 }
 
 /// Shows findings; the worst gives the exit code.

@@ -254,7 +254,7 @@ fn ended(result: Result<(), daemon::Error>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             show::complain(&error);
-            ExitCode::from(FAILED)
+            ExitCode::from(if error.is_of_settings() { USAGE } else { FAILED })
         }
     }
 }

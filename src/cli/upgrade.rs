@@ -27,7 +27,7 @@ pub(super) fn run(given: &ArgMatches) -> ExitCode {
     let Some((_, given)) = given.subcommand() else { return ExitCode::from(super::USAGE) };
     match settings(given) {
         Ok(config) => {
-            let status = status(&config);
+            let status = status(given, &config);
             let found = upgrade_check(&config, status.as_ref(), &SystemClock::new());
             shown(&found, given.get_flag("json"))
         }

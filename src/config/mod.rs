@@ -217,6 +217,16 @@ impl Config {
                 "publish.per_network is more than publish.total, and cannot be reached".to_owned(),
             );
         }
+        let space = &self.store;
+        if space.space_low_mib < space.space_scarce_mib
+            || space.space_scarce_mib < space.space_out_mib
+        {
+            advice.push(
+                "store.space_low_mib, space_scarce_mib and space_out_mib do not go down in this \
+                 order: what should come first comes last"
+                    .to_owned(),
+            );
+        }
         if self.backup.every.is_some() && self.backup.recipients.is_empty() {
             advice.push(
                 "backup.every is set and backup.recipients is not: no backup is made".to_owned(),

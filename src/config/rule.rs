@@ -56,10 +56,15 @@ pub(super) fn one_of(words: &'static [&'static str]) -> Rule<String> {
     Rule::new(must, move |word: &String| words.contains(&word.as_str()))
 }
 
-/// The vault that reads them is strict; this catches an identity, which must never be there.
+/// The vault that reads them is strict; this catches an identity, which must never be there, and half
+/// a key.
 pub(super) fn recipients() -> Rule<Vec<String>> {
-    let must = "public keys, each beginning with age1";
-    Rule::new(must.to_owned(), |keys: &Vec<String>| keys.iter().all(|key| key.starts_with("age1")))
+    let must = "public keys of age, each of 62 characters and beginning with age1";
+    let whole = |key: &String| {
+        let plain = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase();
+        key.starts_with("age1") && key.len() == 62 && key.bytes().all(plain)
+    };
+    Rule::new(must.to_owned(), move |keys: &Vec<String>| keys.iter().all(whole))
 }
 
 /// Each is a level, or `target=level`; a lone word that is no level would silence everything.
@@ -83,7 +88,7 @@ pub fn check_levels(list: &str) -> Result<(), String> {
 pub(super) fn hosts() -> Rule<Vec<String>> {
     let must = "hosts, as `host` or `host:port`, without a scheme";
     Rule::new(must.to_owned(), |entries: &Vec<String>| {
-        let odd = |c: char| c.is_whitespace() || "/*@?#".contains(c);
+        let odd = |c: char| c.is_whitespace() || "/*@?#\"'".contains(c);
         entries.iter().all(|entry| !entry.is_empty() && !entry.contains(odd))
     })
 }

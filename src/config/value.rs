@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 use url::Url;
 
 /// A type that a setting can have.
@@ -194,6 +194,14 @@ impl Value for Vec<String> {
     const FORM: &'static str = "a list of texts";
 
     fn from_text(text: &str) -> Option<Self> {
+        // Also as a file has it, and as `config show` prints it.
+        if text.trim_start().starts_with('[') {
+            let line = format!("list = {text}");
+            let table = DeTable::parse(&line).ok()?;
+            let mut entries = table.get_ref().iter();
+            let (Some((_, list)), None) = (entries.next(), entries.next()) else { return None };
+            return Self::from_toml(list.get_ref());
+        }
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         Some(entries.map(str::to_owned).collect())
     }
@@ -211,6 +219,24 @@ impl Value for Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_are_read_as_people_and_as_files_write_them() {
+        let list = |of: &[&str]| Some(of.iter().map(|text| (*text).to_owned()).collect());
+        for (text, read) in [
+            ("", list(&[])),
+            ("a, b:1,", list(&["a", "b:1"])),
+            (r#"["a:1", "b"]"#, list(&["a:1", "b"])),
+            ("[]", list(&[])),
+            (" ['a']", list(&["a"])),
+            (r#"["a""#, None),
+            ("[a, b]", None),
+            ("[1]", None),
+            ("[\"a\"]\nother = 1", None),
+        ] {
+            assert_eq!(Vec::<String>::from_text(text), read, "{text}");
+        }
+    }
 
     #[test]
     fn durations_have_units() {

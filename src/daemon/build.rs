@@ -21,7 +21,7 @@ use crate::outbound::mail::{MailSettings, Mailer};
 use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
 use crate::store::{Disk, Options, Store};
 use crate::telemetry::Metrics;
-use crate::vault::{Identity, Keyring, Recipients, Vault};
+use crate::vault::{Identity, Keyring, Recipients, Vault, VaultError};
 
 /// Opens what is in the data folder, and makes what is missing.
 pub(super) fn open(
@@ -157,7 +157,12 @@ pub(super) fn identity_place(config: &Config) -> (PathBuf, bool) {
 pub(super) fn identity(config: &Config) -> Result<Identity, Error> {
     match identity_place(config) {
         (place, true) => Ok(Identity::load_or_create(&place)?),
-        (place, false) => Ok(Identity::load(&place)?),
+        (place, false) => Identity::load(&place).map_err(|error| match error {
+            VaultError::Io { path, source } => {
+                Error::Named { key: "server.identity", path, source }
+            }
+            error => error.into(),
+        }),
     }
 }
 
@@ -195,7 +200,7 @@ fn bucket_key(config: &Config) -> Result<BucketKey, Error> {
     let file = config.s3.key_file.clone().or_else(|| credential.filter(|file| file.is_file()));
     let lines = match &file {
         Some(path) => {
-            let cannot = |source| Error::Folder { path: path.clone(), source };
+            let cannot = |source| Error::Named { key: "s3.key_file", path: path.clone(), source };
             let file = std::fs::File::open(path).map_err(cannot)?;
             let mut text = String::new();
             file.take(KEY_FILE_BYTES).read_to_string(&mut text).map_err(cannot)?;
@@ -250,7 +255,7 @@ fn mail_password_place(config: &Config) -> Option<PathBuf> {
 
 /// The first line of the file.
 fn mail_password(path: &Path) -> Result<Secret<String>, Error> {
-    let cannot = |source| Error::Folder { path: path.to_owned(), source };
+    let cannot = |source| Error::Named { key: "mail.password_file", path: path.to_owned(), source };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(cannot)?;
     file.take(KEY_FILE_BYTES).read_to_string(&mut text).map_err(cannot)?;

@@ -396,10 +396,15 @@ async fn told(services: &Services, access: &Access<Read>, event: &Event) -> Opti
     let post = services.post(access, delivery.post.parse().ok()?).await.ok()?;
     let words: String = post.parts.first()?.text.chars().take(WORDS).collect();
     let source = delivery.parts.last().and_then(|part| part.source.clone());
+    let failure = delivery.parts.iter().find_map(|part| part.failure.as_ref());
     let how = match (happening, source.as_deref()) {
-        ("published", Some("read_back")) => " (found by reading back)",
-        ("unknown", _) => " (the answer was lost; looking)",
-        _ => "",
+        ("published", Some("read_back")) => " (found by reading back)".to_owned(),
+        ("unknown", _) => " (the answer was lost; looking)".to_owned(),
+        ("held", _) => match delivery.reason {
+            Some(reason) => format!(" (waits for a person: {reason})"),
+            None => String::new(),
+        },
+        _ => failure.map_or_else(String::new, |failure| format!(" ({})", failure.detail)),
     };
     let url = delivery.permalink.unwrap_or_default();
     let line = format!("{happening}: {} {:?} {url}{how}", delivery.network, words);

@@ -36,6 +36,8 @@ pub use upgrade::upgrade_check;
 pub enum Error {
     #[error("{} cannot be used: {source}", path.display())]
     Folder { path: PathBuf, source: io::Error },
+    #[error("{} of {key} cannot be used: {source}", path.display())]
+    Named { key: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot listen on {what}: {source}{}", hint(source))]
     Listen { what: String, source: io::Error },
     #[error(
@@ -87,6 +89,22 @@ pub enum Error {
     Demo(Problem),
     #[error("not all posts were published: {0}")]
     Unpublished(String),
+}
+
+impl Error {
+    /// Whether a setting is wrong, which starting again does not change.
+    pub fn is_of_settings(&self) -> bool {
+        matches!(
+            self,
+            Self::BucketKey { .. }
+                | Self::Vault(vault::VaultError::BadRecipient { .. })
+                | Self::Guard(_)
+                | Self::Host { .. }
+                | Self::MailLacks { .. }
+                | Self::Mail(_)
+                | Self::Log(telemetry::log::Error::Level { .. })
+        )
+    }
 }
 
 fn hint(source: &io::Error) -> &'static str {

@@ -94,7 +94,7 @@ impl Reloader {
         // Read as everything that is said of it; of the sources only this one counts.
         let said: Vec<_> = to.iter().map(|to| (key.to_owned(), (*to).to_owned())).collect();
         let read = Config::load_shown(None, std::iter::empty(), &said).map_err(|_| {
-            let expected = format!("must be {}", setting.bounds());
+            let expected = setting.bounds();
             Problem::field("to", Wrong::BadFormat { expected })
         })?;
         let of = |all: &[Shown]| all.iter().find(|shown| shown.key == key).cloned();
@@ -141,8 +141,7 @@ impl Reloader {
     fn set_level(&self, level: &str) -> Result<(), Problem> {
         let levels = self.levels.as_ref().ok_or_else(|| Problem::new(Code::NotFound))?;
         if let Err(must) = crate::config::check_levels(level) {
-            let expected = format!("must be {must}");
-            return Err(Problem::field("level", Wrong::BadFormat { expected }));
+            return Err(Problem::field("level", Wrong::BadFormat { expected: must }));
         }
         levels.set(level).map_err(|error| bad_level(&error))?;
         tracing::info!(level, "log level set until the next reload");

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{Check, Wrong};
+use crate::base::{Check, Wrong, limits};
 use crate::domain::media::{Assets, MediaRules};
 use crate::domain::post::{OptionValue, PartDraft};
 use crate::domain::text::Counter;
@@ -26,6 +26,10 @@ pub struct Capabilities {
     /// What the parts after the first are held to instead, where they are of another kind.
     pub later: Option<Later>,
     pub options: &'static [OptionSpec],
+    /// The option whose text is counted with that of each part.
+    pub counted: Option<&'static str>,
+    /// An option, and the one without which the network would leave it out.
+    pub needs: Option<(&'static str, &'static str)>,
 }
 
 /// The limits of comments under a post, which are no posts themselves.
@@ -51,8 +55,10 @@ pub enum Takes {
     Choice(&'static [&'static str]),
     /// Free text of at most so many characters.
     Text(usize),
-    /// At most so many BCP 47 codes, separated by commas.
+    /// At least one BCP 47 code and at most so many, separated by commas.
     Languages(usize),
+    /// Where something is on the web.
+    Address,
 }
 
 impl Capabilities {
@@ -61,10 +67,14 @@ impl Capabilities {
     pub fn check_parts(
         &self,
         field: &str,
-        parts: &[PartDraft],
+        (parts, options): (&[PartDraft], &BTreeMap<String, OptionValue>),
         assets: &Assets,
         check: &mut Check,
     ) {
+        let counted = match self.counted.and_then(|name| options.get(name)) {
+            Some(OptionValue::Text(text)) => Counter::Graphemes.count(text),
+            _ => 0,
+        };
         let over = |max, actual, unit| {
             let network = self.network.to_owned();
             Wrong::OverLimit { network, max, actual, unit }
@@ -79,7 +89,7 @@ impl Capabilities {
                 Some(later) if i > 0 => later,
                 _ => own,
             };
-            let length = counter.count(&part.text);
+            let length = counter.count(&part.text) + counted;
             if length > text_max {
                 let wrong = over(text_max, length, "characters");
                 check.wrong(format!("{field}[{i}].text"), wrong);
@@ -127,6 +137,12 @@ impl Capabilities {
         options: &BTreeMap<String, OptionValue>,
         check: &mut Check,
     ) {
+        if let Some((name, needed)) = self.needs
+            && options.contains_key(name)
+            && !options.contains_key(needed)
+        {
+            check.wrong(format!("{field}.{needed}"), Wrong::Missing);
+        }
         for (name, value) in options {
             let field = format!("{field}.{name}");
             let Some(spec) = self.options.iter().find(|o| o.name == name) else {
@@ -146,9 +162,18 @@ impl Capabilities {
                 }
                 (Takes::Languages(max), OptionValue::Text(text)) => {
                     let codes: Vec<_> = languages(text).collect();
-                    let fit = codes.len() <= *max && codes.iter().all(|code| is_language(code));
-                    let expected =
-                        format!("at most {max} language codes with commas, such as en, pt-BR");
+                    let some = (1..=*max).contains(&codes.len());
+                    let fit = some && codes.iter().all(|code| is_language(code));
+                    let expected = match max {
+                        1 => "a language code, such as en or pt-BR".to_owned(),
+                        _ => format!("at most {max} language codes with commas, such as en, pt-BR"),
+                    };
+                    check.that(fit, field, Wrong::BadFormat { expected });
+                }
+                (Takes::Address, OptionValue::Text(text)) => {
+                    let max = limits::URL_BYTES;
+                    let expected = format!("an http or https address of at most {max} bytes");
+                    let fit = text.len() <= max && is_address(text);
                     check.that(fit, field, Wrong::BadFormat { expected });
                 }
                 (Takes::Flag, OptionValue::Text(_)) => {
@@ -168,12 +193,20 @@ pub fn languages(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|code| !code.is_empty())
 }
 
+/// A scheme of the web, a host, and nothing that an address does not have.
+fn is_address(text: &str) -> bool {
+    let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "<>\"\\".contains(c);
+    host.contains(char::is_alphanumeric) && !host.contains('@') && !text.contains(odd)
+}
+
 /// The shape of a BCP 47 code: a language of letters, then subtags of letters and digits.
 fn is_language(code: &str) -> bool {
     let mut tags = code.split('-');
     let language = tags.next().unwrap_or_default();
     (2..=3).contains(&language.len())
-        && language.bytes().all(|b| b.is_ascii_alphabetic())
+        && language.bytes().all(|b| b.is_ascii_lowercase())
         && tags.all(|tag| {
             (1..=8).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric())
         })
@@ -188,9 +221,75 @@ mod tests {
         for code in ["en", "gsw", "pt-BR", "zh-Hans-CN"] {
             assert!(is_language(code), "{code}");
         }
-        for code in ["e", "english", "en_US", "en-", "12", "\u{e9}n"] {
+        for code in ["e", "english", "en_US", "en-", "12", "\u{e9}n", "DE"] {
             assert!(!is_language(code), "{code}");
         }
         assert_eq!(languages(" en, ,pt-BR,").collect::<Vec<_>>(), ["en", "pt-BR"]);
+    }
+
+    #[test]
+    fn addresses_are_told_from_other_words() {
+        for text in ["https://a.example", "http://a.example:8080/x?y#z", "https://[2001:db8::1]/"] {
+            assert!(is_address(text), "{text}");
+        }
+        for text in [
+            "",
+            "a.example",
+            "https://",
+            "https:///x",
+            "javascript:alert(1)",
+            "https://a b",
+            "https://me@a.example",
+            "https://a.example/<x>",
+        ] {
+            assert!(!is_address(text), "{text}");
+        }
+    }
+
+    fn network() -> Capabilities {
+        const OPTIONS: &[OptionSpec] = &[
+            OptionSpec { name: "warning", about: "", takes: Takes::Text(500) },
+            OptionSpec { name: "language", about: "", takes: Takes::Languages(1) },
+            OptionSpec { name: "card", about: "", takes: Takes::Address },
+            OptionSpec { name: "title", about: "", takes: Takes::Text(300) },
+        ];
+        Capabilities {
+            network: "one",
+            text_max: 500,
+            text_bytes_max: None,
+            counter: Counter::Graphemes,
+            parts_max: 1,
+            media_max: 0,
+            media: MediaRules::NONE,
+            later: None,
+            options: OPTIONS,
+            counted: Some("warning"),
+            needs: Some(("card", "title")),
+        }
+    }
+
+    #[test]
+    fn options_are_judged_with_each_other_and_with_the_text() {
+        let network = network();
+        let text = |text: &str| OptionValue::Text(text.to_owned());
+        let part = |n: usize| [PartDraft { text: "a".repeat(n), ..PartDraft::default() }];
+        let wrong = |n, warning: &str| {
+            let (mut check, assets) = (Check::default(), Assets::default());
+            let options = BTreeMap::from([("warning".to_owned(), text(warning))]);
+            network.check_parts("parts", (&part(n), &options), &assets, &mut check);
+            check.finish().err().map(|problem| problem.fields.len())
+        };
+        assert_eq!((wrong(300, &"c".repeat(200)), wrong(301, &"c".repeat(200))), (None, Some(1)));
+        let fields = |options: &[(&str, &str)]| {
+            let mut check = Check::default();
+            let options = options.iter().map(|(name, value)| ((*name).to_owned(), text(value)));
+            network.check_options("options", &options.collect(), &mut check);
+            let fields = check.finish().err().map(|problem| problem.fields).unwrap_or_default();
+            fields.into_iter().map(|wrong| wrong.field).collect::<Vec<_>>()
+        };
+        assert_eq!(fields(&[("card", "https://a.example")]), ["options.title"]);
+        assert_eq!(fields(&[("card", "a"), ("title", "A")]), ["options.card"]);
+        assert!(fields(&[("card", "https://a.example"), ("title", "A")]).is_empty());
+        assert_eq!(fields(&[("language", "")]), ["options.language"]);
     }
 }

@@ -6,7 +6,7 @@ use std::io::{BufReader, Cursor, Seek as _};
 
 use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use sha2::{Digest as _, Sha256};
 
 use super::{Miniature, NotKept, Refusal};
@@ -15,10 +15,12 @@ use crate::domain::media::{MediaKind, Shape};
 /// The longer side.
 const SIDE: u32 = 480;
 const QUALITY: u8 = 80;
-/// Larger pictures are kept without one: 24 million pixels are 96 MB.
-const MOST_PIXELS: u64 = 24_000_000;
+/// A picture in memory. Not one that would take more is kept: nobody could say what is in it.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
+/// Beside it, such as for a colour profile.
+const ASIDE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// `None` for what is no picture or too large.
+/// `None` for what is no picture.
 pub(super) fn of(file: &File, shape: &Shape) -> Result<Option<Miniature>, NotKept> {
     let format = match shape.kind {
         MediaKind::Jpeg => ImageFormat::Jpeg,
@@ -27,13 +29,18 @@ pub(super) fn of(file: &File, shape: &Shape) -> Result<Option<Miniature>, NotKep
         MediaKind::Webp => ImageFormat::WebP,
         MediaKind::Mp4 | MediaKind::Mov | MediaKind::Pdf => return Ok(None),
     };
-    if shape.pixels() > MOST_PIXELS {
-        return Ok(None);
-    }
     let mut file = file;
     file.rewind()?;
     let unreadable = |_| NotKept::Refused(Refusal::Broken("its picture cannot be decoded"));
-    let whole = decode(BufReader::new(file), format).map_err(unreadable)?;
+    let mut decoder = decoder(BufReader::new(file), format).map_err(unreadable)?;
+    let (pixels, bytes) = (shape.pixels(), decoder.total_bytes());
+    if bytes > MOST_BYTES {
+        let max = MOST_BYTES / (bytes / pixels.max(1)).max(1);
+        return Err(NotKept::Refused(Refusal::TooManyPixels { max, actual: pixels }));
+    }
+    let turned = decoder.orientation().map_err(unreadable)?;
+    let mut whole = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    whole.apply_orientation(turned);
     let small = flat(&whole.thumbnail(SIDE.min(whole.width()), SIDE.min(whole.height())));
     let (width, height) = small.dimensions();
     let mut jpeg = Cursor::new(Vec::new());
@@ -42,16 +49,15 @@ pub(super) fn of(file: &File, shape: &Shape) -> Result<Option<Miniature>, NotKep
     Ok(Some(Miniature { object: Sha256::digest(&jpeg).into(), width, height, jpeg }))
 }
 
-fn decode(file: BufReader<&File>, format: ImageFormat) -> image::ImageResult<DynamicImage> {
+fn decoder(
+    file: BufReader<&File>,
+    format: ImageFormat,
+) -> image::ImageResult<impl ImageDecoder + '_> {
     let mut reader = ImageReader::with_format(file, format);
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_PIXELS * 8 + 64 * 1024 * 1024);
+    limits.max_alloc = Some(MOST_BYTES + ASIDE_BYTES);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
-    let turned = decoder.orientation()?;
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(turned);
-    Ok(picture)
+    reader.into_decoder()
 }
 
 /// What can be seen through is laid on white: JPEG knows no other way.

@@ -44,6 +44,8 @@ impl Network for Feed {
             media: MediaRules::whatever_is_seen(),
             later: None,
             options: &[],
+            counted: None,
+            needs: None,
         }
     }
 

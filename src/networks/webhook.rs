@@ -64,6 +64,8 @@ impl Network for Webhook {
             media: MediaRules::NONE,
             later: None,
             options: &[],
+            counted: None,
+            needs: None,
         }
     }
 

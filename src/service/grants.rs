@@ -160,7 +160,7 @@ impl Services {
         written.await.map_err(refused)
     }
 
-    pub(super) async fn grant_of(
+    async fn grant_of(
         &self,
         scope: Scope,
         channel: ChannelId,

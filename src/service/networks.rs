@@ -117,6 +117,7 @@ fn option(spec: &crate::domain::capability::OptionSpec) -> OptionShown {
         Takes::Choice(choices) => ("choice", choices.iter().map(|&c| c.to_owned()).collect()),
         Takes::Text(_) => ("text", Vec::new()),
         Takes::Languages(_) => ("languages", Vec::new()),
+        Takes::Address => ("address", Vec::new()),
     };
     OptionShown {
         name: spec.name.to_owned(),

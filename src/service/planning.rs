@@ -137,7 +137,9 @@ fn ask_network(post: &Post, channel: &Channel, assets: &Assets, check: &mut Chec
         Some(variant) if variant.parts.is_some() => format!("variants.{}.parts", channel.id),
         _ => "parts".to_owned(),
     };
-    capabilities.check_parts(&field, post.parts_for(channel.id), assets, check);
+    let none = BTreeMap::new();
+    let options = own.map_or(&none, |variant| &variant.options);
+    capabilities.check_parts(&field, (post.parts_for(channel.id), options), assets, check);
     if let Some(variant) = own {
         let field = format!("variants.{}.options", channel.id);
         capabilities.check_options(&field, &variant.options, check);

@@ -10,7 +10,8 @@ use crate::domain::publish::{Decision, State};
 
 /// An id of one kind.
 pub fn id<K: Kind>(field: &str, text: &str) -> Result<Id<K>, Problem> {
-    let expected = || format!("a {} id (a hyphenated UUID)", K::WORD);
+    let article = if K::WORD.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    let expected = || format!("{article} {} id (a hyphenated UUID)", K::WORD);
     text.parse().map_err(|_| Problem::field(field, Wrong::BadFormat { expected: expected() }))
 }
 

@@ -29,7 +29,7 @@ pub enum VaultError {
     WrongIdentity { path: PathBuf },
     #[error("{path} is not a keyring: {why}; restore it from a backup")]
     BadKeyring { path: PathBuf, why: &'static str },
-    #[error("{text} is not an age recipient, which begins with age1")]
+    #[error("{text} is no public key of age: one of its characters is wrong or missing")]
     BadRecipient { text: String },
     #[error("it is not encrypted as an age stream, or is damaged")]
     NotEncrypted,

@@ -247,6 +247,13 @@ async fn a_post_names_assets_that_are_there_and_that_its_networks_take() {
     assert_eq!(draft["warnings"][0]["field"], "parts[0].media");
 
     let path = format!("/media/{}", ids[0]);
+    // Words that a post which waits could not go out with are refused; a feed takes longer ones.
+    let alt = |n: usize| json!({ "alt": "a".repeat(n) });
+    let long = house.patch(&path, &alt(1_501)).await;
+    assert_eq!(long.said(), "422 invalid_field alt");
+    assert!(long.json()["params"]["post"].is_string(), "{}", long.text());
+    assert_eq!(house.patch(&path, &alt(1_500)).await.status, 200);
+    assert_eq!(house.patch(&format!("/media/{}", ids[4]), &alt(1_501)).await.status, 200);
     let used = house.delete(&path).await;
     assert_eq!(used.said(), "409 asset_in_use");
     let mut posts = house.get("/posts").await.json()["items"].as_array().unwrap().clone();

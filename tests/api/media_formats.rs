@@ -171,14 +171,32 @@ async fn a_document_is_kept_whole_and_given_to_be_opened_by_whoever_wants_it() {
     assert_eq!(refusal(&house, "a.pdf", "application/pdf", &spaced).await, "");
 }
 
-/// A house without bounds, on purpose: it goes on to unpack them, which the test above would see.
+/// A house without bounds, on purpose: nothing that would be unpacked goes past what memory there is,
+/// and a film, which is not, goes in, which the test above would see.
 #[tokio::test]
-async fn without_bounds_bombs_would_go_in() {
+async fn without_bounds_memory_is_the_bound() {
     let bounds = Bounds { pixels: u64::MAX, animation_pixels: u64::MAX };
     let house = House::keeping(Blobs::in_memory(Settings { bounds, ..Settings::default() })).await;
-    for (name, mime, bomb) in bombs() {
-        assert_ne!(refusal(&house, name, mime, &bomb).await, "too_many_pixels", "{name}");
+    let [photo, drawing, film] = bombs();
+    for (name, mime, bomb) in [photo, drawing] {
+        assert_ne!(refusal(&house, name, mime, &bomb).await, "", "{name}");
     }
+    assert_eq!(refusal(&house, film.0, film.1, &film.2).await, "");
+}
+
+/// However large a picture says that it is: what cannot be decoded is not kept, or it would be said to
+/// fit and go out.
+#[tokio::test]
+async fn a_large_picture_is_looked_at_like_a_small_one() {
+    let house = House::new().await;
+    let mut drawing = png(8, 8);
+    let side = 6_000_u32.to_be_bytes();
+    drawing[16..24].copy_from_slice(&[side, side].concat());
+    let sum = support::media::crc32(&drawing[12..29]).to_be_bytes();
+    drawing[29..33].copy_from_slice(&sum);
+    assert_eq!(refusal(&house, "a.png", "image/png", &drawing).await, "broken_file");
+    let whole = png(6_000, 4_100);
+    assert_eq!(refusal(&house, "a.png", "image/png", &whole).await, "");
 }
 
 /// A file in the folder of the test's own output.

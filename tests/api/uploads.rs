@@ -99,6 +99,13 @@ async fn the_protocol_is_held_to() {
     assert_eq!(stretch(&house, &path, 1, b"x").send().await.said(), "409 upload_offset");
     let more = stretch(&house, &path, 0, &[0; 1_001]).send().await;
     assert_eq!(more.said(), "413 too_large");
+    // Nothing of it is kept.
+    let pieces = stretch(&house, &path, 0, &[0; 400]).send().await;
+    assert_eq!((pieces.status, pieces.header("upload-offset")), (204, "400"));
+    let more = stretch(&house, &path, 400, &[0; 601]).send().await;
+    assert_eq!(more.said(), "413 too_large");
+    let at = house.call(Method::HEAD, &path).header("tus-resumable", "1.0.0").send().await;
+    assert_eq!((at.status, at.header("upload-offset")), (200, "400"));
     let none = format!("/media/uploads/{}", house.workspace);
     assert_eq!(stretch(&house, &none, 0, b"x").send().await.said(), "404 not_found");
 

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use serde_json::Value;
 
+use super::super::Error;
 use super::super::build::{all_there, finished, identity, identity_place};
 use super::super::reload::marks;
 use super::{Finding, fail, ok, warn};
 use crate::config::Config;
 use crate::domain::space::Room;
 use crate::store::{Disk, Error as StoreError, Layout, Store};
-use crate::vault::Keyring;
+use crate::vault::{Keyring, VaultError};
 
 /// Files that are looked at; a folder of the data has a handful.
 const FILES: usize = 1_000;
@@ -130,6 +131,9 @@ pub(super) fn identity_readable(config: &Config) -> Finding {
     }
     match identity(config) {
         Ok(_) => ok(check, format!("{shown} can be read; keep a copy elsewhere")),
+        Err(error @ Error::Vault(VaultError::BadIdentity)) => {
+            fail(check, error.to_string(), "bring it back from your copy")
+        }
         Err(error) => fail(check, error.to_string(), "give this user, and nobody else, the file"),
     }
 }
@@ -149,6 +153,10 @@ pub(super) fn opened(config: &Config) -> Option<Result<Keyring, String>> {
 
 pub(super) fn keyring(config: &Config) -> Option<Finding> {
     let check = "keyring";
+    let data = &config.server.data;
+    if let Err(error) = all_there(&[&data.join("keyring.age"), &data.join("carillon.redb")]) {
+        return Some(fail(check, error.to_string(), "put your copy back, or restore a backup"));
+    }
     Some(match opened(config)? {
         Ok(keyring) => ok(check, format!("opens; installation {}", keyring.installation())),
         Err(why) => fail(check, why, "bring back the identity that opens it, or both from a copy"),

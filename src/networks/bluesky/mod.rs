@@ -57,7 +57,7 @@ const OPTIONS: &[OptionSpec] = &[
         name: CARD_URL,
         about: "the address of a link card under the first part, when it has no images; needs \
                 `card_title`",
-        takes: Takes::Text(limits::URL_BYTES),
+        takes: Takes::Address,
     },
     OptionSpec { name: CARD_TITLE, about: "the card's title", takes: Takes::Text(300) },
     OptionSpec {
@@ -92,6 +92,8 @@ impl Network for Bluesky {
             media: media::rules(),
             later: None,
             options: OPTIONS,
+            counted: None,
+            needs: Some((CARD_URL, CARD_TITLE)),
         }
     }
 

@@ -22,7 +22,7 @@ use super::{
     Asks, Call, CallError, Connected, Facts, Grant, Host, Network, PartCall, Prepared, Proof,
     Version, failure,
 };
-use crate::base::{Timestamp, limits};
+use crate::base::Timestamp;
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
 use crate::domain::channel::Account;
 use crate::domain::connection::Offer;
@@ -87,7 +87,7 @@ const OPTIONS: &[OptionSpec] = &[
         name: ARTICLE_URL,
         about: "the address of an article under the text, when there are no media; needs \
                 `article_title`. LinkedIn looks nothing up by itself",
-        takes: Takes::Text(limits::URL_BYTES),
+        takes: Takes::Address,
     },
     OptionSpec { name: ARTICLE_TITLE, about: "the article's title", takes: Takes::Text(400) },
     OptionSpec {
@@ -152,6 +152,8 @@ impl Network for LinkedIn {
             media: media::rules(),
             later: Some(comments::limits()),
             options: OPTIONS,
+            counted: None,
+            needs: Some((ARTICLE_URL, ARTICLE_TITLE)),
         }
     }
 

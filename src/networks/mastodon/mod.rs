@@ -21,7 +21,7 @@ use super::{
     Told, failure,
 };
 use crate::base::Timestamp;
-use crate::domain::capability::{Capabilities, OptionSpec, Takes};
+use crate::domain::capability::{Capabilities, OptionSpec, Takes, languages};
 use crate::domain::channel::Account;
 use crate::domain::media::{MediaKind, MediaRules};
 use crate::domain::publish::{Outcome, ReadBack, Reading, Receipt, Source};
@@ -60,7 +60,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "language",
         about: "ISO 639-1 code of the text's language",
-        takes: Takes::Text(8),
+        takes: Takes::Languages(1),
     },
 ];
 
@@ -92,6 +92,8 @@ impl Network for Mastodon {
             media: media_rules(facts),
             later: None,
             options: OPTIONS,
+            counted: Some("spoiler_text"),
+            needs: None,
         }
     }
 
@@ -187,10 +189,13 @@ fn status(call: &Call<'_>, part: &PartCall<'_>) -> Value {
     if let Some(parent) = ticket.replies_to(part) {
         body["in_reply_to_id"] = json!(parent);
     }
-    for name in ["visibility", "spoiler_text", "language"] {
+    for name in ["visibility", "spoiler_text"] {
         if let Some(value) = part.text_option(name) {
             body[name] = json!(value);
         }
+    }
+    if let Some(code) = part.text_option("language").and_then(|text| languages(text).next()) {
+        body["language"] = json!(code);
     }
     if part.flag_option("sensitive") {
         body["sensitive"] = json!(true);

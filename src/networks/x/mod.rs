@@ -111,6 +111,8 @@ impl Network for X {
             media: media::rules(),
             later: None,
             options: OPTIONS,
+            counted: None,
+            needs: None,
         }
     }
 

@@ -9,12 +9,14 @@ use url::Url;
 
 pub(super) use change::resume_held;
 
+use super::grants::grant_shown;
 use super::idempotency::recall;
 use super::shown::{self, ChannelShown, Page};
 use super::{Access, Done, Found, Limits, Services, no, not_found, refused, trouble, waits};
 use crate::base::{ChannelId, Code, CorrelationId, DeliveryId, Problem, Secret, Wrong, limits};
 use crate::domain::access::{Read, Right};
 use crate::domain::channel::{Account, Channel, ChannelState};
+use crate::domain::connection::Grant;
 use crate::domain::delivery::Delivery;
 use crate::domain::publish::{Failure, State};
 use crate::networks::{self, Call, CallError, Credential, Facts, Network};
@@ -124,12 +126,19 @@ impl Services {
         access: &Access<Read>,
         id: ChannelId,
     ) -> Result<ChannelShown, Problem> {
-        let channel = self.found(access, id).await?.channel;
         let (scope, now) = (access.scope, self.now());
+        let read = self.store.read(move |view| {
+            let found = view.get::<Channel>(&scope, &id)?;
+            let there = found.filter(|c| !matches!(c.state, ChannelState::Removed { .. }));
+            let Some(channel) = there else { return Ok(None) };
+            let limits = Limits::read(view, &scope, &channel)?;
+            Ok(Some((channel, limits, view.get::<Grant>(&scope, &id)?)))
+        });
+        let found = read.await.map_err(trouble)?;
+        let (channel, limits, grant) = found.ok_or_else(not_found)?;
         let mut shown = shown::channel(&channel);
-        let read = self.store.read(move |view| Limits::read(view, &scope, &channel)).await;
-        shown.rate_limits = waits::limits(&read.map_err(trouble)?, now);
-        shown.grant = self.grant_of(scope, id).await?;
+        shown.rate_limits = waits::limits(&limits, now);
+        shown.grant = grant.map(|grant| grant_shown(&grant, now));
         Ok(shown)
     }
 

@@ -1,11 +1,12 @@
 //! Describing an asset, and removing one that no post needs.
 
 use super::super::idempotency::{recall, remember};
-use super::super::{Access, Done, Services, no, not_found, refused};
+use super::super::{Access, Done, Services, no, not_found, planning, refused};
 use super::add::{check_alt, pin};
-use super::{AssetShown, objects, shown};
-use crate::base::{AssetId, Code, Problem};
+use super::{AssetShown, assets_of, objects, shown};
+use crate::base::{AssetId, Code, Problem, limits};
 use crate::domain::access::Write;
+use crate::domain::delivery::Delivery;
 use crate::domain::media::Asset;
 use crate::domain::post::Post;
 use crate::store::rows::{AssetHome, AssetUse, MediaTotal, ObjectUse};
@@ -19,8 +20,36 @@ pub struct AssetChange {
     pub revision: Option<u64>,
 }
 
+/// Refuses what a post that waits could not go out with any more.
+fn must_fit(tx: &Tx<'_>, scope: &Scope, asset: &Asset) -> Result<(), WriteError<Problem>> {
+    let view = tx.view();
+    let uses = view.scan::<AssetUse>(scope, &Span::first(limits::PAGE_MAX).under(&asset.id))?;
+    for ((_, id), _) in uses {
+        let Some(post) = view.get::<Post>(scope, &id)?.filter(|post| !post.draft) else { continue };
+        let mut waits = false;
+        for delivery in post.targets.iter().filter_map(|target| target.delivery) {
+            let delivery = view.get::<Delivery>(scope, &delivery)?;
+            waits |= delivery.is_some_and(|delivery| !delivery.flow.is_over());
+        }
+        let channels = post.targets.iter().map(|target| target.channel);
+        let channels = planning::channels_of(&view, scope, channels)?;
+        let mut assets = assets_of(&view, scope, &post)?;
+        if !waits || planning::check(&post, &channels, &assets).is_err() {
+            continue;
+        }
+        assets.insert(asset.id, asset.clone());
+        if let Err(problem) = planning::check(&post, &channels, &assets)
+            && let Some(first) = problem.fields.into_iter().next()
+        {
+            return no(Problem::field("alt", first.wrong).with("post", post.id));
+        }
+    }
+    Ok(())
+}
+
 impl Services {
-    /// Changes the words of an asset. What is out already keeps the words that it went out with.
+    /// Changes the words of an asset. What is out on other networks keeps the words that it went out
+    /// with.
     pub async fn change_asset(
         &self,
         access: Access<Write>,
@@ -43,6 +72,7 @@ impl Services {
             if let Some(alt) = change.alt.as_ref().filter(|alt| **alt != asset.alt) {
                 asset.alt.clone_from(alt);
                 asset.revision += 1;
+                must_fit(tx, &access.scope, &asset)?;
                 tx.put(&access.scope, &id, &asset)?;
                 let event = access.event(&services, "asset.changed", &id.to_string());
                 tx.append_event(&access.scope, event)?;

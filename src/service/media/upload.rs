@@ -131,6 +131,8 @@ impl Services {
         self.room_for_more()?;
         let more = u64::try_from(piece.len()).unwrap_or(u64::MAX);
         if coming.stretch.at().saturating_add(more) > coming.shown.bytes {
+            // Nothing of a request that is refused is kept.
+            coming.stretch.back_to(coming.shown.offset).await.map_err(disk)?;
             return Err(Problem::new(Code::TooLarge).with("limit_bytes", coming.shown.bytes));
         }
         coming.stretch.push(piece).await.map_err(disk)

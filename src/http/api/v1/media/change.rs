@@ -27,7 +27,9 @@ pub struct AssetPatch {
 
 /// Change an asset
 ///
-/// Posts that have not gone out take the new words; what is out keeps the old ones.
+/// Posts that have not gone out take the new words, which is refused when one could not go out
+/// with them. On other networks, what is out keeps the old words; the pages of a feed have the new
+/// ones.
 #[utoipa::path(
     patch,
     path = "/api/v1/workspaces/{workspace}/media/{asset}",
