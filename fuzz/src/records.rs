@@ -17,9 +17,9 @@ use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AlertMark, AssetHome, AssetUse, Attention, BackupTest, CalendarEntry,
     ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace,
-    Incident, Inflight, Judged, KeyHash, Link, MediaTotal, Membership, Meta, ObjectUse, OpenAlert,
-    Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential, ServerLimits,
-    SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload, Usage, WrappedKey,
+    Incident, Inflight, Judged, KeyHash, KeyUse, Link, MediaTotal, Membership, Meta, ObjectUse,
+    OpenAlert, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
+    ServerLimits, SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload, Usage, WrappedKey,
 };
 use carillon::store::{Row, Table, decode, encode};
 
@@ -97,6 +97,7 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<OpenAlert>(),
         row::<BackupTest>(),
         row::<Incident>(),
+        row::<KeyUse>(),
     ]
 }
 

@@ -312,7 +312,7 @@ pub(crate) fn key_hash(secret: &str) -> [u8; 32] {
 }
 
 impl Services {
-    /// Whose key this is. Unknown, expired and revoked keys look the same.
+    /// Whose key this is, and that it was used. Unknown, expired and revoked keys look the same.
     /// `origin` is that of the page that asks, if a browser says one.
     pub async fn authenticate(
         &self,
@@ -335,10 +335,10 @@ impl Services {
             })
             .map_err(trouble)?;
         let now = self.now();
-        found
-            .filter(|(_, key)| key.is_live(now))
-            .map(|(scope, key)| Principal(Who::Key { scope, key: Box::new(key) }))
-            .ok_or_else(|| Problem::new(Code::Unauthenticated))
+        let live = found.filter(|(_, key)| key.is_live(now));
+        let (scope, key) = live.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
+        self.note_key_use(scope, key.id).await;
+        Ok(Principal(Who::Key { scope, key: Box::new(key) }))
     }
 
     /// Whether it is a key for metrics, of a workspace that is still there.

@@ -1,6 +1,9 @@
-//! API keys: shown once, stored as a hash, revoked at once.
+//! API keys: shown once, stored as a hash, revoked at once; and when each was last used, which must
+//! not hold up or refuse who uses it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 
@@ -11,12 +14,49 @@ use super::shown::{KeyShown, Page};
 use super::{Access, Done, Services, no, not_found, refused, shown, trouble};
 use crate::base::{KeyId, Problem, Timestamp, Wrong};
 use crate::domain::access::{Grants, HandOut, Key, Manage, Scope as KeyScope};
+use crate::domain::event::Event;
 use crate::domain::workspace::check_name;
-use crate::store::rows::KeyHash;
-use crate::store::{Scope, Span, Tx, WriteError};
+use crate::store::rows::{KeyHash, KeyUse};
+use crate::store::{Error, Scope, Span, Tx, WriteError};
 
 /// So that a key that leaked is recognized by scanners.
 const PREFIX: &str = "ck_";
+/// The use of a key is written down once in so long: reading is to stay reading.
+const PRECISION: Duration = Duration::from_hours(1);
+/// When it could not be, the next try comes after so long.
+const AGAIN: Duration = Duration::from_mins(1);
+/// Keys that are remembered; with more, those go whose use is to be written down anyway, or all.
+const KEYS: usize = 4_096;
+
+/// From when on the next use of a key is written down, by the monotonic clock. What is not known here
+/// may be in the store.
+#[derive(Default)]
+pub(super) struct UsedKeys(Mutex<BTreeMap<KeyId, Duration>>);
+
+impl UsedKeys {
+    /// Whether this use is to be written down. Told once: others who come meanwhile need not.
+    fn is_due(&self, key: KeyId, now: Duration) -> bool {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.get(&key).is_some_and(|due| now < *due) {
+            return false;
+        }
+        if keys.len() >= KEYS && !keys.contains_key(&key) {
+            keys.retain(|_, due| now < *due);
+            if keys.len() >= KEYS {
+                keys.clear();
+            }
+        }
+        keys.insert(key, now.saturating_add(PRECISION));
+        true
+    }
+
+    fn wait(&self, key: KeyId, until: Duration) {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(due) = keys.get_mut(&key) {
+            *due = until;
+        }
+    }
+}
 
 /// A key as a person asks for it.
 #[derive(Clone, Debug)]
@@ -55,6 +95,7 @@ impl Services {
         let secret = format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&random));
         let hash = key_hash(&secret);
         let key = Key { id, name, scopes, created_at: now, expires_at, revoked_at: None, channels };
+        let data = handed_out(&key);
         let (services, room) = (self.clone(), self.room_for_more());
         let made = self
             .store
@@ -69,8 +110,8 @@ impl Services {
                 tx.put_global(&hash, &KeyHash { workspace, key: id })?;
                 remember(tx, &access, now, &id.to_string())?;
                 let event = access.event(&services, "key.created", &id.to_string());
-                tx.append_event(&access.scope, event)?;
-                Ok(Done { value: shown::key(&key), replayed: false })
+                tx.append_event(&access.scope, Event { data: data.clone(), ..event })?;
+                Ok(Done { value: shown::key(&key, None), replayed: false })
             })
             .await
             .map_err(refused)?;
@@ -88,11 +129,19 @@ impl Services {
         let scope = access.scope;
         let after = cursor.map(shown::cursor_key::<KeyId>).transpose()?;
         let span = Span::last(limit).after(after.as_ref());
-        let rows = self.store.read(move |view| view.scan::<Key>(&scope, &span)).await;
-        let rows = rows.map_err(trouble)?;
+        let rows = self.store.read(move |view| {
+            let keys = view.scan::<Key>(&scope, &span)?.into_iter();
+            let with_use = |(id, key): (KeyId, Key)| {
+                let used = view.get::<KeyUse>(&scope, &id)?;
+                Ok::<_, Error>((id, key, used))
+            };
+            keys.map(with_use).collect::<Result<Vec<_>, Error>>()
+        });
+        let rows = rows.await.map_err(trouble)?;
         let next = rows.last().filter(|_| rows.len() == limit);
-        let next = next.map(|(id, _)| shown::cursor_of(id.as_bytes()));
-        Ok(Page { items: rows.iter().map(|(_, key)| shown::key(key)).collect(), next })
+        let next = next.map(|(id, ..)| shown::cursor_of(id.as_bytes()));
+        let items = rows.iter().map(|(_, key, used)| shown::key(key, *used)).collect();
+        Ok(Page { items, next })
     }
 
     /// Revokes a key; the next request with it is refused. Doing it again changes nothing.
@@ -117,17 +166,111 @@ impl Services {
                     tx.append_event(&access.scope, event)?;
                 }
                 remember(tx, &access, now, &id.to_string())?;
-                Ok(Done { value: shown::key(&key), replayed: false })
+                let used = tx.get::<KeyUse>(&access.scope, &id)?;
+                Ok(Done { value: shown::key(&key, used), replayed: false })
             })
             .await
             .map_err(refused)
     }
 }
 
+impl Services {
+    /// Notes that a live key was used. Trouble with that is only logged.
+    pub(super) async fn note_key_use(&self, scope: Scope, id: KeyId) {
+        let at = self.clock.monotonic();
+        if self.store.is_rehearsal() || !self.people.used_keys.is_due(id, at) {
+            return;
+        }
+        let wait = match self.write_use(scope, id).await {
+            Ok(wait) => wait,
+            Err(problem) => {
+                tracing::error!(%problem, key = %id, "the use of a key could not be noted");
+                AGAIN
+            }
+        };
+        self.people.used_keys.wait(id, at.saturating_add(wait));
+    }
+
+    /// How long the next uses need not be written down.
+    async fn write_use(&self, scope: Scope, id: KeyId) -> Result<Duration, Problem> {
+        let now = self.now();
+        // Of before the start, or forgotten here.
+        let known = self.store.read_now(|view| view.get::<KeyUse>(&scope, &id)).map_err(trouble)?;
+        let known = known.filter(|known| known.at <= now);
+        let rest = known.and_then(|known| PRECISION.checked_sub(now.since(known.at)));
+        if let Some(rest) = rest.filter(|rest| !rest.is_zero()) {
+            return Ok(rest);
+        }
+        // What is left of a full disk is for what matters more; and a write that fails makes the store
+        // open its file anew, which would refuse meanwhile who only reads.
+        if self.room_for_more().is_err() || !self.store.is_healthy() {
+            return Ok(AGAIN);
+        }
+        let written = self.store.write(move |tx| {
+            // Not where the workspace is being erased meanwhile: nothing would take it away again.
+            if tx.get::<Key>(&scope, &id)?.is_some() {
+                tx.put(&scope, &id, &KeyUse { at: now })?;
+            }
+            Ok::<_, WriteError<Problem>>(PRECISION)
+        });
+        written.await.map_err(refused)
+    }
+}
+
+/// What the record of events says of a new key; without its secret, and without its name, which may
+/// be a person's.
+fn handed_out(key: &Key) -> BTreeMap<String, String> {
+    let scopes: Vec<_> = key.scopes.iter().copied().map(KeyScope::word).collect();
+    let mut data = BTreeMap::from([("scopes".to_owned(), scopes.join(","))]);
+    if let Grants::Only(channels) = &key.channels {
+        data.insert("channels".to_owned(), channels.len().to_string());
+    }
+    data
+}
+
 fn replayed(tx: &Tx<'_>, scope: &Scope, id: &str) -> Result<Done<KeyShown>, WriteError<Problem>> {
     let id = id.parse().map_err(|_| WriteError::Refused(not_found()))?;
+    let used = tx.get::<KeyUse>(scope, &id)?;
     match tx.get::<Key>(scope, &id)? {
-        Some(key) => Ok(Done { value: shown::key(&key), replayed: true }),
+        Some(key) => Ok(Done { value: shown::key(&key, used), replayed: true }),
         None => no(not_found()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_is_due_once_an_hour_or_when_it_is_tried_again() {
+        let (used, minute) = (UsedKeys::default(), Duration::from_mins(1));
+        let due = |n, at| used.is_due(KeyId::from_bytes([n; 16]), at);
+        assert!(due(1, minute) && due(2, minute));
+        assert!(!due(1, minute) && !due(1, 60 * minute));
+        assert!(due(1, 61 * minute) && !due(1, 120 * minute) && due(1, 121 * minute));
+        used.wait(KeyId::from_bytes([1; 16]), 122 * minute);
+        assert!(!due(1, 121 * minute) && due(1, 122 * minute));
+    }
+
+    #[test]
+    fn memory_has_a_bound_and_those_go_first_that_rest() {
+        let used = UsedKeys::default();
+        let key = |n: u32| {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&n.to_be_bytes());
+            KeyId::from_bytes(bytes)
+        };
+        let (early, late) = (Duration::ZERO, PRECISION);
+        for n in 0..4_000 {
+            assert!(used.is_due(key(n), early));
+        }
+        for n in 4_000..8_000 {
+            assert!(used.is_due(key(n), late));
+        }
+        assert!(!used.is_due(key(4_000), late), "it was used since");
+        for n in 8_000..20_000 {
+            assert!(used.is_due(key(n), late));
+        }
+        assert!(used.0.lock().unwrap().len() <= KEYS);
     }
 }

@@ -26,7 +26,7 @@ use crate::domain::schedule::Schedule;
 use crate::domain::space::Room;
 use crate::domain::workspace::Workspace;
 use crate::networks::next_step;
-use crate::store::rows::{Attention, Inflight};
+use crate::store::rows::{Attention, Inflight, KeyUse};
 use crate::store::{Error, Scope, Span, View};
 
 /// When something is looked at: what is armed since before this start of the program is unknown, and
@@ -580,12 +580,13 @@ pub(super) fn workspace(workspace: &Workspace) -> WorkspaceShown {
     }
 }
 
-pub(super) fn key(key: &Key) -> KeyShown {
+pub(super) fn key(key: &Key, used: Option<KeyUse>) -> KeyShown {
     KeyShown {
         id: key.id.to_string(),
         name: key.name.clone(),
         scopes: key.scopes.iter().map(|scope| scope.word().to_owned()).collect(),
         created_at: key.created_at.to_string(),
+        last_used_at: used.map(|used| used.at.to_string()),
         expires_at: key.expires_at.map(|at| at.to_string()),
         channels: grants(&key.channels),
         revoked_at: key.revoked_at.map(|at| at.to_string()),

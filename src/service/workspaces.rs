@@ -2,18 +2,39 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::closing::is_closed;
 use super::shown::{Page, WorkspaceShown};
 use super::{Access, Principal, Services, no, refused, shown, trouble};
 use crate::base::{Check, Code, CorrelationId, Problem, WorkspaceId, Wrong, limits};
 use crate::domain::access::{Member, Read, Right};
 use crate::domain::event::{Actor, Event};
-use crate::domain::workspace::{Workspace, check_name, numbered, slug_of};
+use crate::domain::workspace::{Closing, Workspace, check_name, numbered, slug_of};
 use crate::store::rows::WrappedKey;
 use crate::store::{Operator, Scope, Tx, WriteError};
 
 /// Workspaces of one name, beyond which a person must choose a slug.
 const SAME_NAMES: u32 = 1_000;
+
+/// A workspace in the operator's list, where those that were deleted are, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WorkspaceListed {
+    #[serde(flatten)]
+    pub workspace: WorkspaceShown,
+    /// `active` or `deleted`.
+    pub state: &'static str,
+    /// Until then one that was deleted can be had back.
+    pub erased_after: Option<String>,
+}
+
+fn listed(workspace: &Workspace, closing: Option<&Closing>) -> WorkspaceListed {
+    WorkspaceListed {
+        workspace: shown::workspace(workspace),
+        state: if closing.is_some() { "deleted" } else { "active" },
+        erased_after: closing.map(|closing| closing.erased_at.to_string()),
+    }
+}
 
 impl Services {
     /// Makes a workspace. The slug is made from the name when none is given.
@@ -51,20 +72,25 @@ impl Services {
         Ok(Founding { workspace, key: WrappedKey { wrapped: wrapped.0 }, chosen })
     }
 
-    /// Every workspace of the installation.
+    /// Every workspace of the installation: names, and whether it was deleted; so no event.
     pub async fn all_workspaces(
         &self,
         operator: Operator,
         after: Option<String>,
         limit: usize,
-    ) -> Result<Page<WorkspaceShown>, Problem> {
-        let found = self
-            .store
-            .read(move |view| operator.workspaces(view, after.as_ref(), limit))
-            .await
-            .map_err(trouble)?;
-        let next = if found.len() < limit { None } else { found.last().map(|w| w.slug.clone()) };
-        Ok(Page { items: found.iter().map(shown::workspace).collect(), next })
+    ) -> Result<Page<WorkspaceListed>, Problem> {
+        let page = self.store.read(move |view| {
+            let found = operator.overlook(view, after.as_ref(), limit)?;
+            let last = found.last().filter(|_| found.len() >= limit);
+            let next = last.map(|(workspace, _)| workspace.slug.clone());
+            let mut items = Vec::with_capacity(found.len());
+            for (workspace, scope) in &found {
+                let closing = view.get::<Closing>(scope, &())?;
+                items.push(listed(workspace, closing.as_ref()));
+            }
+            Ok(Page { items, next })
+        });
+        page.await.map_err(trouble)
     }
 
     /// The id behind what an operator typed: an id or a slug.

@@ -94,6 +94,7 @@ pub enum Table {
     OpenAlerts,
     BackupTests,
     Incidents,
+    KeyUses,
 }
 
 /// Whose data a table holds.
@@ -210,6 +211,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<installation::OpenAlert>("open_alerts", Global, "alert -> since when it is open, and what operators say of it"),
     row::<installation::BackupTest>("backup_tests", Global, "backup -> what came of restoring it for trial"),
     row::<installation::Incident>("incidents", Global, "what, and of what -> something wrong that does not show by itself"),
+    row::<access_rows::KeyUse>("key_uses", Scoped, "API key -> when it was last used, to the hour"),
 ];
 
 impl Table {
@@ -246,6 +248,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Incidents as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::KeyUses as usize + 1);
     }
 }

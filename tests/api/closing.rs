@@ -46,8 +46,16 @@ async fn a_deleted_workspace_is_shut_at_once_and_can_be_had_back_whole() {
     let lists =
         ["/posts", "/deliveries", "/channels", "/members", "/invitations", "/keys", "/plan"];
     let mut before = Vec::new();
+    let listed = async |path: &str| {
+        let mut list = house.get(path).await.json();
+        for item in list["items"].as_array_mut().into_iter().flatten() {
+            // To look at it is to use a key.
+            item.as_object_mut().unwrap().remove("last_used_at");
+        }
+        list
+    };
     for path in lists {
-        before.push(house.get(path).await.text());
+        before.push(listed(path).await);
     }
     let bearer = format!("Bearer {}", house.key);
     let headers = [("authorization", bearer.as_str())];
@@ -86,7 +94,7 @@ async fn a_deleted_workspace_is_shut_at_once_and_can_be_had_back_whole() {
         assert_eq!((back.status, &back.json()["id"]), (200, &json!(house.workspace)));
     }
     for (path, before) in lists.iter().zip(before) {
-        assert_eq!(house.get(path).await.text(), before, "{path}");
+        assert_eq!(listed(path).await, before, "{path}");
     }
     assert_eq!(house.bare(Method::GET, &format!("/feed/{feed}")).send().await.status, 200);
     for kind in ["workspace.deleted", "workspace.restored"] {

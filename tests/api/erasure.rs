@@ -94,7 +94,7 @@ async fn nothing_of_a_person_is_left_but_an_id() {
     assert_eq!(eve.delete(&erase(EMAIL)).await.status, 204);
 
     let (after, chains) = left(&house);
-    assert_eq!((after, chains), (vec![], 3), "nothing of her, and each chain is whole");
+    assert_eq!((after, chains), (vec![], 4), "nothing of her, and each chain is whole");
     let id: UserId = eve.id.parse().unwrap();
     let rights = house.services.store.read_now(|view| view.get_global::<Administers>(&id));
     assert_eq!(rights.unwrap(), None, "nor what she might do to the installation");

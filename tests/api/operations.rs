@@ -352,12 +352,13 @@ async fn keys_are_made_listed_and_revoked() {
     let mut expected = json!({
         "id": key["id"], "name": "Reports", "scopes": ["read", "metrics"],
         "created_at": "2026-11-22T09:00:01.000Z", "expires_at": "2027-01-01T00:00:00.000Z",
-        "revoked_at": null, "channels": null, "key": secret,
+        "revoked_at": null, "channels": null, "last_used_at": null, "key": secret,
     });
     assert_eq!(key, expected);
     assert_eq!(house.call(Method::GET, "/posts").key(secret).send().await.status, 200);
     let listed = house.get("/keys").await;
     expected.as_object_mut().unwrap().remove("key");
+    expected["last_used_at"] = expected["created_at"].clone();
     assert_eq!(listed.json()["items"][0], expected);
     assert!(!listed.text().contains(secret));
     assert_eq!(house.delete(&path).await.status, 204);

@@ -30,6 +30,7 @@ mod secrets;
 mod settings;
 mod streams;
 mod supervised;
+mod trail;
 mod uploads;
 mod verbs;
 mod x;

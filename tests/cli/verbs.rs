@@ -246,6 +246,13 @@ fn what_has_not_gone_out_is_changed_and_taken_back() {
     assert_eq!(cancelled["deliveries"][0]["parts"][0]["state"], "cancelled");
     let (code, said) = server.fails(&["post", "cancel", id, "-w", "acme"]);
     assert!(code == 5 && said.contains("nothing_to_cancel"), "{code} {said}");
+    // Its picture goes when the post has gone.
+    let (code, said) = server.fails(&["media", "delete", asset, "-w", "acme"]);
+    assert!(code == 5 && said.contains("asset_in_use"), "{code} {said}");
+    server.json(&["post", "delete", id, "-w", "acme"]);
+    server.json(&["media", "delete", asset, "-w", "acme"]);
+    let (_, said) = server.fails(&["post", "show", id, "-w", "acme"]);
+    assert!(said.contains("not_found"), "{said}");
 }
 
 #[test]

@@ -23,10 +23,10 @@ use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
-    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, MediaTotal,
-    Membership, Meta, ObjectUse, Orphan, Owed, Pause, Preparation, PublishedEntry, Remembered,
-    SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload,
-    Usage, WrappedKey,
+    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, KeyUse,
+    MediaTotal, Membership, Meta, ObjectUse, Orphan, Owed, Pause, Preparation, PublishedEntry,
+    Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Told, ToldAlert,
+    Upload, Usage, WrappedKey,
 };
 
 use crate::connections;
@@ -121,6 +121,7 @@ fn later() -> Vec<Golden> {
         Golden::global(&installation::open_alerts()),
         Golden::global(&installation::backup_tests()),
         Golden::global(&installation::incidents()),
+        Golden::scoped(&[KeyUse { at: at(6) }]),
     ]
 }
 

@@ -193,9 +193,9 @@ pub(super) async fn end_session(
     holder: Holder,
     given: Given,
 ) -> Result<Response, Failure> {
-    let who = &holder.who;
+    let Holder { who, visitor } = &holder;
     let ended = match id("session", &given.text("session")) {
-        Ok(session) => face.services.end_session(who, session).await,
+        Ok(session) => face.services.end_session(who, session, visitor.correlation).await,
         Err(problem) => Err(problem),
     };
     match ended {
@@ -210,8 +210,8 @@ pub(super) async fn end_others(
     holder: Holder,
     _: Given,
 ) -> Result<Response, Failure> {
-    let who = &holder.who;
-    face.services.end_other_sessions(who).await?;
+    let Holder { who, visitor } = &holder;
+    face.services.end_other_sessions(who, visitor.correlation).await?;
     Ok(see("/account?done=ended", Vec::new()))
 }
 

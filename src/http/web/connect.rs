@@ -3,19 +3,22 @@
 //! question is answered.
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 
 use super::cookies::{Guest, connecting};
 use super::forms::Given;
-use super::page::{Failure, STYLE, message, page, see, status_of, with_cookies, words};
+use super::page::{Failure, Path, STYLE, message, page, see, status_of, with_cookies, words};
 use super::sign_in::sign_in_for;
-use crate::base::{Code, ConnectionId, Problem, WorkspaceId};
+use crate::base::{Code, ConnectionId, CorrelationId, Problem, WorkspaceId};
+use crate::domain::access::Entrust;
 use crate::domain::connection::{Offer, Refused};
 use crate::http::Shared;
-use crate::service::{Back, Bearing, CameBack, Gone, NewConnection, Principal, SeenConnection};
+use crate::service::{
+    Access, Back, Bearing, CameBack, Gone, NewConnection, Principal, SeenConnection, SignedIn,
+};
 
 /// Sends a browser on. A redirect would do, if the policy let forms lead to other sites.
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
@@ -137,17 +140,41 @@ pub(super) async fn use_link(
     Ok(away(&gone, title_of(gone.network), cookies.unwrap_or_default()))
 }
 
-/// Where a person who is signed in chooses what to connect.
+/// The right of whoever is signed in to connect accounts to a workspace. An id that is none is as good
+/// as missing.
+async fn entrusted(
+    face: &Shared,
+    who: &SignedIn,
+    workspace: &str,
+    correlation: CorrelationId,
+) -> Result<Access<Entrust>, Problem> {
+    let id = workspace.parse::<WorkspaceId>().map_err(|_| Problem::new(Code::NotFound))?;
+    let principal = Principal::of_user(who.user.id, who.session.id, who.session.proved_at);
+    face.services.access(&principal, id, correlation).await
+}
+
+/// Why they have no such right, and what to do if they only have to prove who they are.
+fn kept_out(problem: Problem, path: &str) -> Result<Response, Failure> {
+    if problem.code != Code::StepUpNeeded {
+        return Err(problem.into());
+    }
+    let about = "Give your password once more on your account page; then come back here.";
+    let links = [("Your account", "/account"), ("Connect an account", path)];
+    Ok(message(status_of(&problem), problem.row().title, &[about], &links))
+}
+
+/// Where a person who is signed in, and may, chooses what to connect.
 pub(super) async fn choose(
     State(face): State<Shared>,
     Path(workspace): Path<String>,
     guest: Guest,
 ) -> Result<Response, Failure> {
     let path = format!("/workspaces/{workspace}/connect");
-    if guest.who.is_none() {
-        return Ok(see(&sign_in_for(&path), Vec::new()));
+    let Some(who) = &guest.who else { return Ok(see(&sign_in_for(&path), Vec::new())) };
+    match entrusted(&face, who, &workspace, guest.visitor.correlation).await {
+        Ok(_) => chooser(&face, path, None).await,
+        Err(problem) => kept_out(problem, &path),
     }
-    chooser(&face, path, None).await
 }
 
 async fn chooser(
@@ -183,17 +210,9 @@ pub(super) async fn chosen(
 ) -> Result<Response, Failure> {
     let path = format!("/workspaces/{workspace}/connect");
     let Some(who) = &guest.who else { return Ok(see(&sign_in_for(&path), Vec::new())) };
-    let Ok(id) = workspace.parse() else { return Err(Problem::new(Code::NotFound).into()) };
-    let principal = Principal::of_user(who.user.id, who.session.id, who.session.proved_at);
-    let correlation = guest.visitor.correlation;
-    let access = match face.services.access(&principal, id, correlation).await {
+    let access = match entrusted(&face, who, &workspace, guest.visitor.correlation).await {
         Ok(access) => access,
-        Err(problem) if problem.code == Code::StepUpNeeded => {
-            let about = "Give your password once more on your account page; then come back here.";
-            let links = [("Your account", "/account"), ("Connect an account", path.as_str())];
-            return Ok(message(status_of(&problem), problem.row().title, &[about], &links));
-        }
-        Err(problem) => return Err(problem.into()),
+        Err(problem) => return kept_out(problem, &path),
     };
     let network = given.text("account");
     let new = NewConnection { network, ..NewConnection::default() };

@@ -1,13 +1,13 @@
 //! Accepting an invitation, as somebody new or as who is signed in. Must not use the link up by a
 //! look.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
 use super::cookies::{Guest, opened};
 use super::forms::{Form, FormPage, Given, password, text};
-use super::page::{Failure, message, see};
+use super::page::{Failure, Path, message, see};
 use super::sign_in::{ACCOUNT, sign_in_for};
 use crate::base::{Code, Problem};
 use crate::http::Shared;

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use askama::Template;
+use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
 use http::StatusCode;
@@ -11,9 +12,12 @@ use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
     RETRY_AFTER, SET_COOKIE,
 };
+use http::request::Parts;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::base::{Code, Problem};
+use crate::http::Shared;
 
 /// Inside every page, so that a page is one request; the policy names it by its hash.
 pub(super) const STYLE: &str = include_str!("../../../assets/web/app.css");
@@ -92,6 +96,19 @@ pub(super) fn message(
     page(status, &Message { style: STYLE, title, about, links })
 }
 
+/// What the address names. One that is no text leads nowhere, and people get a page that says so.
+pub(super) struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Shared) -> Result<Self, Failure> {
+        let named = axum::extract::Path::<T>::from_request_parts(parts, face).await;
+        let named = named.map_err(|_| Failure(Problem::new(Code::NotFound)))?;
+        Ok(Self(named.0))
+    }
+}
+
 /// A request that ends in a page that says why.
 #[derive(Debug)]
 pub(super) struct Failure(Problem);
@@ -123,6 +140,17 @@ pub(super) fn with_wait(mut response: Response, problem: &Problem) -> Response {
     response
 }
 
+/// What to do, and the facts that this speaks of, each on a line of its own.
+fn told(problem: &Problem) -> Vec<String> {
+    let remedy = problem.row().remedy;
+    let facts = problem.params.iter().map(|(name, value)| format!("{name}: {value}"));
+    if problem.params.is_empty() {
+        return vec![remedy.to_owned()];
+    }
+    // On a page they stand right there, under no name.
+    std::iter::once(remedy.replace("under `params`", "below")).chain(facts).collect()
+}
+
 /// What a problem is called on a page.
 pub(super) fn words(problem: &Problem) -> String {
     match (problem.code, problem.params.get("retry_after_seconds")) {
@@ -134,30 +162,25 @@ pub(super) fn words(problem: &Problem) -> String {
             "Your account asks for a code, too: six digits of your authenticator, or a recovery code."
                 .to_owned()
         }
-        _ => format!("{}. {}", problem.row().title, problem.row().remedy),
+        _ => format!("{}. {}", problem.row().title, told(problem).join("\n")),
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = status_of(&self.0);
-        let response = match self.0.code {
-            Code::NotFound => message(
-                status,
-                "This link leads nowhere",
-                &[
-                    "It may have been used already, taken back, or be too old: links are good once, \
-                     and for a while.",
-                    "Ask whoever gave it to you for a new one.",
-                ],
-                &[("Sign in", "/sign-in")],
-            ),
-            _ => message(
-                status,
-                self.0.row().title,
-                &[self.0.row().remedy],
-                &[("Sign in", "/sign-in")],
-            ),
+        let back = [("Sign in", "/sign-in")];
+        let response = if self.0.code == Code::NotFound {
+            let about = [
+                "It may have been used already, taken back, or be too old: links are good once, and \
+                 for a while.",
+                "Ask whoever gave it to you for a new one.",
+            ];
+            message(status, "This link leads nowhere", &about, &back)
+        } else {
+            let about = told(&self.0);
+            let about: Vec<&str> = about.iter().map(String::as_str).collect();
+            message(status, self.0.row().title, &about, &back)
         };
         with_wait(response, &self.0)
     }

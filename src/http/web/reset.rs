@@ -1,12 +1,12 @@
 //! A new password by a link. Must not sign anybody in: who has an authenticator is asked for it.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
 use super::cookies::Guest;
 use super::forms::{Field, Form, FormPage, Given, password};
-use super::page::{Failure, message};
+use super::page::{Failure, Path, message};
 use crate::base::{Code, Problem};
 use crate::http::Shared;
 use crate::service::LinkLeads;

@@ -1,11 +1,11 @@
 //! The first user. Must be there for nobody but the holder of a set-up link.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 
 use super::cookies::{Guest, opened};
 use super::forms::{Form, FormPage, Given, email, password, text};
-use super::page::{Failure, see};
+use super::page::{Failure, Path, see};
 use super::sign_in::ACCOUNT;
 use crate::base::{Code, Problem};
 use crate::http::Shared;

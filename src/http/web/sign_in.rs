@@ -82,7 +82,8 @@ pub(super) async fn submit(
         Ok(new) => {
             // What the browser had before is not kept beside it.
             if let Some(before) = &guest.who {
-                face.services.end_session(before, before.session.id).await?;
+                let correlation = guest.visitor.correlation;
+                face.services.end_session(before, before.session.id, correlation).await?;
             }
             Ok(see(&next, opened(&face, &new)))
         }
@@ -100,7 +101,7 @@ pub(super) async fn sign_out(
     _: Given,
 ) -> Result<Response, Failure> {
     if let Some(who) = &guest.who {
-        face.services.end_session(who, who.session.id).await?;
+        face.services.end_session(who, who.session.id, guest.visitor.correlation).await?;
     }
     Ok(see("/sign-in", ended(&face)))
 }

@@ -238,7 +238,7 @@ fn take(
         Some(Refused::OtherSession)
     } else if row.network != network {
         Some(Refused::OtherNetwork)
-    } else if now >= until || !may_still(&tx.view(), scope, &row.by)? {
+    } else if now >= until || !may_still(&tx.view(), scope, &row.by, now)? {
         Some(Refused::Expired)
     } else {
         None

@@ -89,10 +89,10 @@ impl Services {
                 self.access::<Manage>(&who, scope.workspace(), correlation).await
             }
             Bound::Browser(_) | Bound::Link(_) => {
-                let by = row.by.clone();
+                let (by, now) = (row.by.clone(), self.now());
                 let may = self.store.read({
                     let by = by.clone();
-                    move |view| may_still(view, &scope, &by)
+                    move |view| may_still(view, &scope, &by, now)
                 });
                 if !may.await.map_err(super::super::trouble)? {
                     return Err(Problem::new(Code::ConnectionOver));

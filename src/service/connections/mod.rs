@@ -17,12 +17,12 @@ use super::closing::is_closed;
 use super::idempotency::{recall, remember};
 use super::shown::{self, Page};
 use super::users::{keep_link, new_token, take_link, token_hash};
-use super::{Access, Done, Services, no, not_found, refused, trouble};
+use super::{Access, Done, Services, members, no, not_found, refused, trouble};
 use crate::base::{
     ChannelId, Code, ConnectionId, CorrelationId, Problem, Rng, Secret, SessionId, Timestamp,
     UserId, WorkspaceId, Wrong, limits,
 };
-use crate::domain::access::{Entrust, Manage, Member, Role};
+use crate::domain::access::{Entrust, Manage, Role};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::connection::{
     AWAY, Bound, Connection, LINK_LIFE, LINK_LIFE_MAX, Offer, Refused, Stage,
@@ -172,20 +172,11 @@ impl Bound {
 }
 
 /// Whether whoever began it may still connect accounts here.
-fn may_still(view: &View<'_>, scope: &Scope, by: &Actor) -> Result<bool, Error> {
+fn may_still(view: &View<'_>, scope: &Scope, by: &Actor, now: Timestamp) -> Result<bool, Error> {
     if is_closed(view, scope)? {
         return Ok(false);
     }
-    Ok(match by {
-        Actor::User(user) => view
-            .get::<Member>(scope, user)?
-            .is_some_and(|member| member.is_active() && member.role >= Role::Admin),
-        Actor::Key(key) => view
-            .get::<crate::domain::access::Key>(scope, key)?
-            .is_some_and(|key| key.revoked_at.is_none()),
-        Actor::Operator { .. } => true,
-        Actor::System | Actor::Host(_) => false,
-    })
+    Ok(members::standing(view, scope, by, now)? >= Some(Role::Admin))
 }
 
 impl Services {
@@ -309,7 +300,7 @@ impl Services {
                 return Ok(None);
             }
             let Some(found) = find(view, workspace, connection)? else { return Ok(None) };
-            let live = found.1.is_open(now) && may_still(view, &found.0, &found.1.by)?;
+            let live = found.1.is_open(now) && may_still(view, &found.0, &found.1.by, now)?;
             if live { seen(view, &found.0, &found.1, now) } else { Ok(None) }
         });
         found.await.map_err(trouble)?.ok_or_else(not_found)
@@ -329,7 +320,7 @@ impl Services {
             let Some((scope, mut row)) = find(&tx.view(), workspace, connection)? else {
                 return no(not_found());
             };
-            if !row.is_open(now) || !may_still(&tx.view(), &scope, &row.by)? {
+            if !row.is_open(now) || !may_still(&tx.view(), &scope, &row.by, now)? {
                 return no(not_found());
             }
             row.bound = Bound::Browser(mine);
@@ -359,7 +350,7 @@ impl Services {
             let Some(mut row) = tx.get::<Connection>(&scope, &connection)? else {
                 return no(not_found());
             };
-            if !row.is_open(now) || !may_still(&tx.view(), &scope, &row.by)? {
+            if !row.is_open(now) || !may_still(&tx.view(), &scope, &row.by, now)? {
                 return no(Problem::new(Code::ConnectionOver));
             }
             row.stage = stage.clone();

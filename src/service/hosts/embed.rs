@@ -199,8 +199,11 @@ impl Services {
             let Some(session) = view.get_global::<EmbedSession>(&id)? else { return Ok(None) };
             let scope = Scope::by_member(view, session.user, session.workspace)?;
             let member = match scope {
-                Some(scope) => view.get::<Member>(&scope, &session.user)?,
-                None => None,
+                // Once it was deleted, there is nothing to be a page of.
+                Some(scope) if !is_closed(view, &scope)? => {
+                    view.get::<Member>(&scope, &session.user)?
+                }
+                _ => None,
             };
             let user = view.get_global::<User>(&session.user)?;
             Ok(member.filter(Member::is_active).zip(user).map(|(m, user)| (session, m, user)))
@@ -379,7 +382,8 @@ fn user(
     Ok((row.id, true))
 }
 
-/// Makes the user a member with this role, or gives the member this one. Who is suspended stays so.
+/// Makes the user a member with this role, or gives the member this one. Who is suspended stays so,
+/// and who alone may do everything there stays who they are: a host's word is no better than a member's.
 fn appoint(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -395,6 +399,9 @@ fn appoint(
     }
     if member.role == role {
         return Ok(());
+    }
+    if members::is_last_owner(&tx.view(), scope, user)? {
+        return no(Problem::new(Code::LastOwner));
     }
     let before = member.role.word();
     member.role = role;

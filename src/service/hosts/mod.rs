@@ -12,6 +12,8 @@ use utoipa::ToSchema;
 pub use embed::{EMBED_PREFIX, EmbedOpened, EmbedShown, NewEmbed, Person as EmbedPerson};
 
 use super::access::key_hash;
+use super::closing::is_closed;
+use super::events::note;
 use super::shown::Page;
 use super::{Access, Services, no, not_found, refused, trouble};
 use crate::base::{Check, Code, CorrelationId, HostId, Problem, Wrong, limits};
@@ -97,7 +99,7 @@ impl Services {
     /// Makes a host; its key is in the answer and nowhere else.
     pub async fn create_host(
         &self,
-        _: Operator,
+        (operator, correlation): (Operator, CorrelationId),
         name: &str,
         origins: &[String],
     ) -> Result<HostShown, Problem> {
@@ -111,6 +113,7 @@ impl Services {
         rng.fill(&mut random);
         let key = format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&random));
         let hash = key_hash(&key);
+        let by = (operator.actor(), correlation);
         let made = self.store.write(move |tx| {
             if all(&tx.view())?.len() >= limits::HOSTS {
                 let wrong = Wrong::NotPossible { why: "would be one too many; revoked ones count" };
@@ -118,6 +121,9 @@ impl Services {
             }
             tx.put_global(&host.id, &host)?;
             tx.put_global(&hash, &HostKey { host: host.id })?;
+            let subject = host.id.to_string();
+            let data = [("name", host.name.as_str())];
+            note(tx, now, by.clone(), ("host.created", subject.as_str()), &data)?;
             Ok(shown(&host))
         });
         let made = made.await.map_err(refused)?;
@@ -132,8 +138,12 @@ impl Services {
     }
 
     /// Ends a host's key and the bearers of all its pages at once. What it made stays.
-    pub async fn revoke_host(&self, _: Operator, id: HostId) -> Result<HostShown, Problem> {
-        let now = self.now();
+    pub async fn revoke_host(
+        &self,
+        (operator, correlation): (Operator, CorrelationId),
+        id: HostId,
+    ) -> Result<HostShown, Problem> {
+        let (now, by) = (self.now(), (operator.actor(), correlation));
         let revoked = self.store.write(move |tx| {
             let Some(mut host) = tx.view().get_global::<Host>(&id)? else {
                 return no(not_found());
@@ -141,6 +151,9 @@ impl Services {
             if host.is_live() {
                 host.revoked_at = Some(now);
                 tx.put_global(&id, &host)?;
+                let subject = id.to_string();
+                let data = [("name", host.name.as_str())];
+                note(tx, now, by.clone(), ("host.revoked", subject.as_str()), &data)?;
             }
             Ok(shown(&host))
         });
@@ -162,15 +175,22 @@ impl Services {
     }
 
     /// The workspace that the host made under this name. Others', and those that there are not,
-    /// look the same.
+    /// look the same; of one that was deleted it is told what it is told when it comes with a page.
     pub async fn hosted<R: Right>(
         &self,
         host: &AsHost,
         external: &str,
     ) -> Result<Access<R>, Problem> {
         let (id, external) = (host.host.id, external.to_owned());
-        let found = self.store.read(move |view| Scope::by_host(view, id, &external)).await;
-        let scope = found.map_err(trouble)?.ok_or_else(not_found)?;
+        let found = self.store.read(move |view| {
+            let Some(scope) = Scope::by_host(view, id, &external)? else { return Ok(None) };
+            let closed = !R::OF_CLOSED && is_closed(view, &scope)?;
+            Ok(Some((scope, closed)))
+        });
+        let (scope, closed) = found.await.map_err(trouble)?.ok_or_else(not_found)?;
+        if closed {
+            return Err(Problem::new(Code::Forbidden).with("workspace", "deleted"));
+        }
         Ok(Access::of_host(scope, host.actor(), host.correlation))
     }
 

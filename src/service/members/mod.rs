@@ -8,16 +8,23 @@ use std::collections::BTreeMap;
 use super::idempotency::{recall, remember};
 use super::shown::{Page, cursor_key, cursor_of};
 use super::{Access, Done, Services, no, not_found, refused, trouble};
-use crate::base::{Check, Code, CorrelationId, Problem, Timestamp, UserId, Wrong, limits};
-use crate::domain::access::{Grants, Manage, Member, Own, Proof, Read, Right, Role};
+use crate::base::{
+    Check, Code, CorrelationId, InvitationId, Problem, Timestamp, UserId, Wrong, limits,
+};
+use crate::domain::access::{
+    Grants, Key, Manage, Member, Own, Proof, Read, Right, Role, Scope as KeyScope,
+};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::event::{Actor, Event};
-use crate::domain::user::User;
-use crate::store::rows::Membership;
+use crate::domain::user::{Ended, Invitation, User};
+use crate::store::rows::{Link, Membership};
 use crate::store::{Error, Scope, Span, Tx, View, WriteError};
 
 pub(super) use shown::grants;
 pub use shown::{KeyShown, MemberShown};
+
+/// Invitations that are looked at in one go.
+const STEP: usize = 200;
 
 /// What changes of a member; `None` leaves it as it is.
 #[derive(Clone, Debug, Default)]
@@ -136,8 +143,8 @@ impl Services {
             };
             acting(tx, &access)?;
             let next = must(tx, &access.scope, to)?;
-            if from == to || !next.is_active() {
-                let why = "is to be another member who is not suspended";
+            if from == to || !next.is_active() || !comes_in(&tx.view(), to)? {
+                let why = "is to be another member who is neither suspended nor disabled";
                 return no(Problem::field("to", Wrong::NotPossible { why }));
             }
             let before = must(tx, &access.scope, from)?;
@@ -235,9 +242,40 @@ fn rules(member: &Member) -> bool {
     member.is_active() && member.role == Role::Owner
 }
 
+/// Whether somebody can come in at all: who is disabled can do nothing anywhere.
+fn comes_in(view: &View<'_>, user: UserId) -> Result<bool, Error> {
+    Ok(view.get_global::<User>(&user)?.is_some_and(|user| user.disabled_at.is_none()))
+}
+
 fn others_own(view: &View<'_>, scope: &Scope, user: UserId) -> Result<bool, Error> {
-    let members = view.scan::<Member>(scope, &Span::first(limits::SCAN_MAX))?;
-    Ok(members.iter().any(|(id, member)| *id != user && rules(member)))
+    for (id, member) in view.scan::<Member>(scope, &Span::first(limits::SCAN_MAX))? {
+        if id != user && rules(&member) && comes_in(view, id)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// As what somebody could act here at `now`: what they handed out is good for no longer than that.
+/// A key is live and may manage, or is nobody; a person is an active member who can come in.
+pub(super) fn standing(
+    view: &View<'_>,
+    scope: &Scope,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Option<Role>, Error> {
+    Ok(match by {
+        Actor::User(user) => {
+            let own = view.get::<Member>(scope, user)?.filter(Member::is_active);
+            if comes_in(view, *user)? { own.map(|member| member.role) } else { None }
+        }
+        Actor::Key(id) => {
+            let key = view.get::<Key>(scope, id)?;
+            key.filter(|key| key.is_live(now) && key.allows(KeyScope::Admin)).map(|_| Role::Admin)
+        }
+        Actor::Operator { .. } => Some(Role::Owner),
+        Actor::System | Actor::Host(_) => None,
+    })
 }
 
 /// Whether without them nobody might do everything there.
@@ -323,6 +361,10 @@ fn end<R: Right>(
 ) -> Result<(), WriteError<Problem>> {
     tx.delete::<Member>(&access.scope, &before.user);
     tx.delete_global::<Membership>(&(before.user, access.workspace()));
+    if let Some(user) = tx.view().get_global::<User>(&before.user)? {
+        let by = (&access.actor, services.now(), access.correlation);
+        uninvite(tx, &access.scope, &user.email, by)?;
+    }
     let kind = if left { "member.left" } else { "member.removed" };
     let mut event = access.event(services, kind, &before.user.to_string());
     event.data = before_and_after(before, None);
@@ -379,6 +421,43 @@ pub(super) fn join(
         correlation,
     };
     Ok(tx.append_event(scope, event)?)
+}
+
+/// Takes back whatever else invites this address here: by a link that is left over, who is out
+/// would let themselves in again.
+pub(super) fn uninvite(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    email: &str,
+    (by, at, correlation): (&Actor, Timestamp, CorrelationId),
+) -> Result<(), Error> {
+    let mut after: Option<InvitationId> = None;
+    loop {
+        let page = tx.view().scan::<Invitation>(scope, &Span::last(STEP).after(after.as_ref()))?;
+        // The newest come first: none after one whose time is over can be open.
+        let last = page.last().filter(|(_, row)| at < row.expires_at);
+        after = last.filter(|_| page.len() == STEP).map(|(id, _)| *id);
+        for (id, mut row) in page {
+            if row.email != email || !row.is_open(at) {
+                continue;
+            }
+            row.ended = Some(Ended::Revoked { at });
+            tx.put(scope, &id, &row)?;
+            tx.delete_global::<Link>(&row.token);
+            let event = Event {
+                at,
+                actor: by.clone(),
+                kind: "invitation.revoked".to_owned(),
+                subject: id.to_string(),
+                data: BTreeMap::new(),
+                correlation,
+            };
+            tx.append_event(scope, event)?;
+        }
+        if after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// Refuses grants for what is no channel of the workspace.

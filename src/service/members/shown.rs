@@ -43,6 +43,9 @@ pub struct KeyShown {
     pub name: String,
     pub scopes: Vec<String>,
     pub created_at: String,
+    /// When it was last used, to the hour: it may have been used for an hour from then. Null when it
+    /// never was.
+    pub last_used_at: Option<String>,
     pub expires_at: Option<String>,
     pub revoked_at: Option<String>,
     /// What it may do on the channels that it is limited to; null for every one.

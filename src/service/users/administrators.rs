@@ -1,17 +1,23 @@
 //! Who may change what is the whole installation's and no workspace's, such as its applications at
-//! networks: operators, and people whom an operator made administrators. Must not lead into a
-//! workspace.
+//! networks: operators, and people whom an operator made administrators. Who may, since when and by
+//! whom, is on the installation's record. Must not lead into a workspace.
 
+use super::operators::signs_in;
 use super::{News, Services, UserShown, person, seen};
-use crate::base::{Code, CorrelationId, Problem, UserId, limits};
+use crate::base::{Code, CorrelationId, Problem, UserId, Wrong, limits};
 use crate::domain::access::Proof;
 use crate::domain::event::Actor;
 use crate::service::access::step_up;
 use crate::service::attempts::Attempt;
 use crate::service::shown::Page;
-use crate::service::{Principal, trouble};
+use crate::service::{Principal, no, trouble};
 use crate::store::rows::Administers;
 use crate::store::{Error, Operator, Tx};
+
+/// Somebody may now change what is the whole installation's.
+pub(super) const PROMOTED: &str = "user.promoted";
+/// They may not any more.
+const DEMOTED: &str = "user.demoted";
 
 /// Proof that somebody may change what is the whole installation's.
 pub struct Administrator {
@@ -74,21 +80,42 @@ impl Services {
         self.tell(tx, user, &News { kind, actor, data, correlation: by.correlation })
     }
 
+    /// That somebody has this right from now on, or has it no more: an event of the installation.
+    pub(super) fn note_right(
+        &self,
+        tx: &mut Tx<'_>,
+        by: (Actor, CorrelationId),
+        user: UserId,
+        promoted: bool,
+    ) -> Result<(), Error> {
+        let kind = if promoted { PROMOTED } else { DEMOTED };
+        self.note_installation(tx, by, (kind, &user.to_string()), &[])
+    }
+
     /// Lets somebody change what is the whole installation's, or not any more.
     pub async fn promote_user(
         &self,
         operator: Operator,
-        email: &str,
+        name: &str,
         promote: bool,
         correlation: CorrelationId,
     ) -> Result<UserShown, Problem> {
-        let now = self.now();
-        let kind = if promote { "user.promoted" } else { "user.demoted" };
-        self.change_user(operator, email, kind, correlation, move |tx, user, proofs| {
-            match tx.view().get_global::<Administers>(&user.id)? {
-                None if promote => tx.put_global(&user.id, &Administers { since: now })?,
-                Some(_) if !promote => tx.delete_global::<Administers>(&user.id),
-                _ => {}
+        let (services, now) = (self.clone(), self.now());
+        let kind = if promote { PROMOTED } else { DEMOTED };
+        self.change_user(operator, name, kind, correlation, move |tx, user, proofs| {
+            if promote && !signs_in(&tx.view(), user)? {
+                // The right takes a session of their own, which they cannot have.
+                let why = "is whom a host signs in; only who signs in here can administer it";
+                return no(Problem::field("email", Wrong::NotPossible { why }));
+            }
+            let before = tx.view().get_global::<Administers>(&user.id)?.is_some();
+            if before != promote {
+                if promote {
+                    tx.put_global(&user.id, &Administers { since: now })?;
+                } else {
+                    tx.delete_global::<Administers>(&user.id);
+                }
+                services.note_right(tx, (operator.actor(), correlation), user.id, promote)?;
             }
             Ok(seen::user(user, proofs))
         })

@@ -1,7 +1,7 @@
 //! The second factor: an authenticator, whose secret the vault seals, and recovery codes. Must not
 //! take a code twice.
 
-use super::sessions::rotate;
+use super::sessions::change_token;
 use super::{News, Opened, RecoveryCodes, SignedIn, Visitor, new_token, person, token_hash};
 use crate::base::{Code, Problem, Secret, UserId, Wrong};
 use crate::domain::event::Actor;
@@ -145,7 +145,8 @@ impl Services {
             }
             proofs.recovery.clone_from(&hashes);
             tx.put_global(&id, &proofs)?;
-            let session = rotate(tx, &session, hash, now)?;
+            // A code of an app that was set up just now proves nothing of who they are.
+            let session = change_token(tx, &session, hash, now)?;
             let (kind, actor) = ("user.totp_enabled", Actor::User(id));
             services.tell(tx, id, &News { kind, actor, data: &[], correlation })?;
             Ok((user, proofs, session))

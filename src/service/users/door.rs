@@ -3,10 +3,10 @@
 
 use super::{SecurityShown, person};
 use crate::base::{Problem, UserId};
-use crate::domain::access::{Manage, Read};
+use crate::domain::access::{Manage, Proof, Read};
 use crate::domain::user::DoorRule;
 use crate::service::{Access, Services, no, refused, trouble};
-use crate::store::{Error, Scope, View};
+use crate::store::{Error, Scope, View, WriteError};
 
 /// What changes of it; `None` leaves it as it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +30,8 @@ impl Services {
     }
 
     /// Changes what is given. Whoever asks every member for an authenticator must have one, so that they
-    /// do not lock themselves out.
+    /// do not lock themselves out; whoever asks for none any more must have proved a moment ago who they
+    /// are, for that opens the door to whoever knows a password.
     pub async fn change_security(
         &self,
         access: Access<Manage>,
@@ -46,6 +47,9 @@ impl Services {
                 return no(Problem::new(crate::base::Code::TotpNeeded));
             }
             let before = tx.get::<DoorRule>(&scope, &())?.unwrap_or_default();
+            if before.totp_required && change.totp_required == Some(false) {
+                access.proved(Proof::Own).map_err(WriteError::Refused)?;
+            }
             let after = DoorRule {
                 totp_required: change.totp_required.unwrap_or(before.totp_required),
                 pause_bursts: change.pause_bursts.unwrap_or(before.pause_bursts),

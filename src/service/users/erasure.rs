@@ -2,8 +2,9 @@
 //! What they did stays on record under their id, which from then on leads to nobody. Must not take a
 //! workspace with them: what is theirs alone, they delete or hand over before.
 
+use super::operators::named;
 use super::sessions::end_others;
-use super::{News, SignedIn, TOLD, Visitor, person_of};
+use super::{News, SignedIn, TOLD, Visitor};
 use crate::base::{Code, CorrelationId, Problem, Timestamp, UserId, WorkspaceId, Wrong, limits};
 use crate::domain::access::Member;
 use crate::domain::event::Actor;
@@ -37,12 +38,11 @@ impl Services {
     pub async fn erase_user(
         &self,
         operator: Operator,
-        email: &str,
+        name: &str,
         correlation: CorrelationId,
     ) -> Result<UserId, Problem> {
-        let known = email.trim().to_lowercase();
-        let found = self.read_person(|view| person_of(view, &known))?;
-        let missing = || not_found().with("email", email.escape_debug());
+        let found = self.read_person(|view| named(view, name))?;
+        let missing = || not_found().with("email", name.escape_debug());
         let (user, _) = found.ok_or_else(missing)?;
         self.erase_person(&user, operator.actor(), correlation).await?;
         Ok(user.id)

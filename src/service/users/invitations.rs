@@ -5,9 +5,11 @@ use super::links::{keep, take};
 use super::{
     InvitationShown, LinkLeads, NewUser, Opened, SignedIn, Visitor, person_of, seen, token_hash,
 };
-use crate::base::{Check, Code, InvitationId, Problem, Timestamp, WorkspaceId, Wrong, limits};
+use crate::base::{
+    Check, Code, CorrelationId, InvitationId, Problem, Timestamp, UserId, WorkspaceId, Wrong,
+    limits,
+};
 use crate::domain::access::{Grants, Manage, Member, Role};
-use crate::domain::channel::Channel;
 use crate::domain::event::Actor;
 use crate::domain::user::{Ended, INVITATION_LIFE, Invitation, LinkTo, Session, email};
 use crate::domain::workspace::Workspace;
@@ -44,21 +46,19 @@ fn open(
     }
     let invitation = view.get::<Invitation>(&scope, &id)?.filter(|it| it.is_open(now));
     let Some(invitation) = invitation else { return Ok(None) };
-    let may = appoints(view, &scope, &invitation.by, invitation.role)?;
+    let may = appointed(view, &scope, &invitation, now)?;
     Ok(may.then_some((scope, invitation)))
 }
 
-/// Whether `by` may give this role here, as they are at this moment.
-fn appoints(view: &View<'_>, scope: &Scope, by: &Actor, role: Role) -> Result<bool, Error> {
-    let own = match by {
-        Actor::User(user) => {
-            view.get::<Member>(scope, user)?.filter(Member::is_active).map(|member| member.role)
-        }
-        Actor::Key(_) => Some(Role::Admin),
-        Actor::Operator { .. } => Some(Role::Owner),
-        Actor::System | Actor::Host(_) => None,
-    };
-    Ok(own.is_some_and(|own| own.appoints(role)))
+/// Whether the inviter may give this role here, as they are at this moment.
+fn appointed(
+    view: &View<'_>,
+    scope: &Scope,
+    invitation: &Invitation,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let own = members::standing(view, scope, &invitation.by, now)?;
+    Ok(own.is_some_and(|own| own.appoints(invitation.role)))
 }
 
 pub(super) fn leads(
@@ -141,7 +141,8 @@ impl Services {
         Ok(Page { items: rows.iter().map(|(_, it)| seen::invitation(it, now)).collect(), next })
     }
 
-    /// Takes an invitation back: its link leads nowhere from now on. One that is accepted stays so.
+    /// Takes an invitation back: its link leads nowhere from now on. One that was accepted cannot
+    /// be: whom it let in stays a member.
     pub async fn revoke_invitation(
         &self,
         access: Access<Manage>,
@@ -155,6 +156,9 @@ impl Services {
             let Some(mut invitation) = tx.get::<Invitation>(&access.scope, &id)? else {
                 return no(not_found());
             };
+            if matches!(invitation.ended, Some(Ended::Accepted { .. })) {
+                return no(not_found());
+            }
             if invitation.ended.is_none() {
                 invitation.ended = Some(Ended::Revoked { at: now });
                 tx.put(&access.scope, &id, &invitation)?;
@@ -199,7 +203,7 @@ impl Services {
             let (scope, invitation) = taken(tx, token, now)?;
             let member = Member::new(user, invitation.role, invitation.channels.clone(), now);
             members::join(tx, &scope, &member, &Actor::User(user), correlation)?;
-            accepted(tx, &scope, invitation, (user, now))?;
+            accepted(tx, &scope, invitation, (user, now, correlation))?;
             Ok(scope.workspace())
         });
         Ok(Accepted { workspace: written.await.map_err(refused)?, opened: None })
@@ -229,7 +233,7 @@ impl Services {
             making.make_and_open(tx, &session, correlation)?;
             let member = Member::new(user, invitation.role, invitation.channels.clone(), now);
             members::join(tx, &scope, &member, &Actor::User(user), correlation)?;
-            accepted(tx, &scope, invitation, (user, now))?;
+            accepted(tx, &scope, invitation, (user, now, correlation))?;
             Ok(scope.workspace())
         });
         Ok(Accepted { workspace: written.await.map_err(refused)?, opened: Some(opened) })
@@ -244,16 +248,10 @@ fn admissible(
     now: Timestamp,
 ) -> Result<(), WriteError<Problem>> {
     let view = tx.view();
-    if !appoints(&view, scope, &invitation.by, invitation.role)? {
+    if !appointed(&view, scope, invitation, now)? {
         return no(Problem::new(Code::Forbidden).with("role", Role::Owner.word()));
     }
-    if let Grants::Only(channels) = &invitation.channels {
-        for id in channels.keys() {
-            if view.get::<Channel>(scope, id)?.is_none() {
-                return no(Problem::field(format!("channels.{id}"), Wrong::NotFound));
-            }
-        }
-    }
+    members::known_channels(tx, scope, "channels", &invitation.channels)?;
     if let Some((user, _)) = person_of(&view, &invitation.email)?
         && view.get::<Member>(scope, &user.id)?.is_some()
     {
@@ -282,14 +280,16 @@ fn taken(
     }
 }
 
+/// Notes who accepted it, and ends what else invites them here.
 fn accepted(
     tx: &mut Tx<'_>,
     scope: &Scope,
     invitation: Invitation,
-    (by, at): (crate::base::UserId, Timestamp),
+    (by, at, correlation): (UserId, Timestamp, CorrelationId),
 ) -> Result<(), Error> {
     let invitation = Invitation { ended: Some(Ended::Accepted { by, at }), ..invitation };
-    tx.put(scope, &invitation.id, &invitation)
+    tx.put(scope, &invitation.id, &invitation)?;
+    members::uninvite(tx, scope, &invitation.email, (&Actor::User(by), at, correlation))
 }
 
 fn replayed(

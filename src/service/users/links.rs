@@ -3,12 +3,13 @@
 //! not use one up. Must not say why one leads nowhere.
 
 use super::accounts::{any, ownerless, set_password};
+use super::operators::{found, signs_in};
 use super::sessions::end_others;
 use super::{LinkShown, NewUser, News, Opened, Visitor, new_token, person, token_hash};
-use crate::base::{Code, Problem, Secret, Timestamp};
+use crate::base::{Code, CorrelationId, Problem, Secret, Timestamp, Wrong};
 use crate::domain::event::Actor;
 use crate::domain::user::{
-    LinkTo, RESET_LIFE, SET_UP_LIFE, check_password, email as checked_email,
+    LinkTo, RESET_LIFE, SET_UP_LIFE, User, check_password, email as checked_email,
 };
 use crate::service::{Services, no, not_found, refused};
 use crate::store::rows::Link;
@@ -69,6 +70,17 @@ pub(in crate::service) fn keep(
     tx.put_global(&token, link)
 }
 
+/// Why a link for a new password would lead nowhere for them.
+fn no_reset(view: &View<'_>, user: &User) -> Result<Option<&'static str>, Error> {
+    Ok(if !signs_in(view, user)? {
+        Some("is whom a host signs in: they have no password here")
+    } else if user.disabled_at.is_some() {
+        Some("is shut out, and could not sign in with a new password: let them in again first")
+    } else {
+        None
+    })
+}
+
 impl Services {
     /// The address of a link under `folder`, and what is kept of its token.
     pub(in crate::service) fn new_link(&self, folder: &str) -> (String, [u8; 32]) {
@@ -111,18 +123,21 @@ impl Services {
             return Err(not_found());
         }
         if new.password.is_none() {
-            return Err(Problem::field("password", crate::base::Wrong::Missing));
+            return Err(Problem::field("password", Wrong::Missing));
         }
         let email = checked_email("email", email)?;
         let mut making = self.making(&email, new, workspace).await?;
         making.administers = true;
         let (session, opened) = self.first_session(&making, visitor);
         let (token, now, correlation) = (token_hash(token), self.now(), visitor.correlation);
+        let services = self.clone();
         let written = self.store.write(move |tx| {
             if take(tx, token, now)? != LinkTo::SetUp || any(&tx.view())? {
                 return no(not_found());
             }
-            making.make_and_open(tx, &session, correlation)
+            making.make_and_open(tx, &session, correlation)?;
+            let id = making.user.id;
+            Ok(services.note_right(tx, (Actor::User(id), correlation), id, true)?)
         });
         written.await.map_err(refused)?;
         Ok(opened)
@@ -155,17 +170,28 @@ impl Services {
     }
 
     /// A link by which a user sets a new password. The present one stays until then; the
-    /// authenticator stays, too.
-    pub async fn reset_link(&self, _: Operator, email: &str) -> Result<LinkShown, Problem> {
+    /// authenticator stays, too. Whoever makes one could use it themselves, so that it was made is
+    /// on record, with the user and with the installation.
+    pub async fn reset_link(
+        &self,
+        operator: Operator,
+        name: &str,
+        correlation: CorrelationId,
+    ) -> Result<LinkShown, Problem> {
         let (link, hash) = self.new_link("reset");
-        let (now, email) = (self.now(), email.trim().to_lowercase());
+        let (services, now, name) = (self.clone(), self.now(), name.to_owned());
         let expires_at = now.plus(RESET_LIFE);
         let written = self.store.write(move |tx| {
-            let Some((user, proofs)) = super::person_of(&tx.view(), &email)? else {
-                return no(Problem::new(Code::NotFound).with("email", email.escape_debug()));
-            };
+            let (user, proofs) = found(tx, &name)?;
+            if let Some(why) = no_reset(&tx.view(), &user)? {
+                return no(Problem::field("email", Wrong::NotPossible { why }));
+            }
             let to = LinkTo::Reset { user: user.id, password_at: proofs.password_at };
-            Ok(keep(tx, hash, &Link { expires_at, to }, now)?)
+            keep(tx, hash, &Link { expires_at, to }, now)?;
+            let (kind, actor) = ("user.reset_link_made", operator.actor());
+            let by = (actor.clone(), correlation);
+            services.note_installation(tx, by, (kind, &user.id.to_string()), &[])?;
+            Ok(services.tell(tx, user.id, &News { kind, actor, data: &[], correlation })?)
         });
         written.await.map_err(refused)?;
         Ok(LinkShown { link, expires_at: expires_at.to_string() })

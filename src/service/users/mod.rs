@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
+use super::keys::UsedKeys;
 use super::{Services, trouble};
 use crate::base::{CorrelationId, Problem, Rng, Secret, UserId};
 use crate::domain::event::{Actor, Event};
@@ -49,12 +50,14 @@ pub use sign_in::Credentials;
 /// Workspaces of a user that are told what became of their account.
 const TOLD: usize = 50;
 
-/// What the process keeps about people who come: hashing in progress, and attempts.
+/// What the process keeps about those who come: hashing in progress, and attempts; and when the use
+/// of a key was written down.
 #[derive(Default)]
 pub struct People {
     pub passwords: Passwords,
     throttle: Throttle,
     spread: Spread,
+    pub(super) used_keys: UsedKeys,
 }
 
 impl People {

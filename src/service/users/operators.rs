@@ -1,30 +1,51 @@
 //! What operators do about users: make, list, disable, sign out, help back in. Each is an event in
-//! the workspaces of the user. Must not show or set a password of somebody who has one.
+//! the workspaces of the user. They are named by their e-mail or their id. Must not show or set a
+//! password of somebody who has one.
 
+use super::administrators::PROMOTED;
 use super::links::keep;
-use super::sessions::end_others;
+use super::sessions::{SIGNED_OUT, end_others};
 use super::{LinkShown, NewUser, News, SessionShown, UserShown, person, person_of, seen};
 use crate::base::{Code, CorrelationId, Problem, UserId};
 use crate::domain::user::{LinkTo, Proofs, RESET_LIFE, User, email as checked_email};
 use crate::service::shown::{self, Page};
 use crate::service::{Services, no, refused, trouble};
-use crate::store::rows::Link;
-use crate::store::{Operator, Tx, WriteError};
+use crate::store::rows::{Email, Link};
+use crate::store::{Error, Operator, Tx, View, WriteError};
 
-fn nobody(email: &str) -> Problem {
-    Problem::new(Code::NotFound).with("email", email.escape_debug())
+fn nobody(name: &str) -> Problem {
+    Problem::new(Code::NotFound).with("email", name.escape_debug())
 }
 
-fn found(tx: &Tx<'_>, email: &str) -> Result<(User, Proofs), WriteError<Problem>> {
-    match person_of(&tx.view(), email)? {
-        Some(found) => Ok(found),
-        None => no(nobody(email)),
+/// Whom an operator names by their id or their e-mail. Whom a host made has an id only: the e-mail
+/// may be another's.
+pub(super) fn named(view: &View<'_>, name: &str) -> Result<Option<(User, Proofs)>, Error> {
+    let name = name.trim();
+    match name.parse::<UserId>() {
+        Ok(id) => person(view, id),
+        Err(_) => person_of(view, &name.to_lowercase()),
     }
+}
+
+/// The same for what changes them.
+pub(super) fn found(tx: &Tx<'_>, name: &str) -> Result<(User, Proofs), WriteError<Problem>> {
+    match named(&tx.view(), name)? {
+        Some(found) => Ok(found),
+        None => no(nobody(name)),
+    }
+}
+
+/// Whether they sign in here themselves. Whom a host made comes by their host, with no e-mail or
+/// password of their own here.
+pub(super) fn signs_in(view: &View<'_>, user: &User) -> Result<bool, Error> {
+    let row = view.get_global::<Email>(&user.email)?;
+    Ok(row.is_some_and(|row| row.user == user.id))
 }
 
 impl Services {
     /// Makes a user. Without a password they set one by the link in the answer. With `admin` they
-    /// administer the installation, and own the workspaces that nobody belongs to.
+    /// administer the installation, which is on its record, and own the workspaces that nobody
+    /// belongs to.
     pub async fn create_user(
         &self,
         operator: Operator,
@@ -37,12 +58,18 @@ impl Services {
         let mut making = self.making(&email, &new, None).await?;
         making.administers = admin;
         let (link, hash) = self.new_link("reset");
-        let (now, actor) = (self.now(), operator.actor());
+        let (services, now, actor) = (self.clone(), self.now(), operator.actor());
         let expires_at = now.plus(RESET_LIFE);
         let wants_link = new.password.is_none();
         let made = self.store.write(move |tx| {
             making.make(tx, &actor, correlation)?;
             let id = making.user.id;
+            if admin {
+                let by = (actor.clone(), correlation);
+                services.note_right(tx, by, id, true)?;
+                let news = News { kind: PROMOTED, actor: actor.clone(), data: &[], correlation };
+                services.tell(tx, id, &news)?;
+            }
             let Some((user, proofs)) = person(&tx.view(), id)? else { return no(nobody("")) };
             if wants_link {
                 let to = LinkTo::Reset { user: id, password_at: proofs.password_at };
@@ -78,14 +105,14 @@ impl Services {
         Ok(Page { next: last.map(|id| shown::cursor_of(id.as_bytes())), items })
     }
 
-    pub fn user(&self, _: Operator, email: &str) -> Result<UserShown, Problem> {
-        let found = self.read_person(|view| person_of(view, &email.trim().to_lowercase()))?;
-        found.map(|(user, proofs)| seen::user(&user, &proofs)).ok_or_else(|| nobody(email))
+    pub fn user(&self, _: Operator, name: &str) -> Result<UserShown, Problem> {
+        let found = self.read_person(|view| named(view, name))?;
+        found.map(|(user, proofs)| seen::user(&user, &proofs)).ok_or_else(|| nobody(name))
     }
 
-    pub fn user_sessions(&self, _: Operator, email: &str) -> Result<Page<SessionShown>, Problem> {
-        let found = self.read_person(|view| person_of(view, &email.trim().to_lowercase()))?;
-        let (user, _) = found.ok_or_else(|| nobody(email))?;
+    pub fn user_sessions(&self, _: Operator, name: &str) -> Result<Page<SessionShown>, Problem> {
+        let found = self.read_person(|view| named(view, name))?;
+        let (user, _) = found.ok_or_else(|| nobody(name))?;
         self.sessions_of(user.id, None)
     }
 
@@ -93,13 +120,13 @@ impl Services {
     pub async fn disable_user(
         &self,
         operator: Operator,
-        email: &str,
+        name: &str,
         disable: bool,
         correlation: CorrelationId,
     ) -> Result<UserShown, Problem> {
         let now = self.now();
         let kind = if disable { "user.disabled" } else { "user.enabled" };
-        self.change_user(operator, email, kind, correlation, move |tx, user, proofs| {
+        self.change_user(operator, name, kind, correlation, move |tx, user, proofs| {
             user.disabled_at = if disable { user.disabled_at.or(Some(now)) } else { None };
             user.revision += 1;
             tx.put_global(&user.id, user)?;
@@ -115,23 +142,23 @@ impl Services {
     pub async fn sign_out_user(
         &self,
         operator: Operator,
-        email: &str,
+        name: &str,
         correlation: CorrelationId,
     ) -> Result<usize, Problem> {
         let end =
             |tx: &mut Tx<'_>, user: &mut User, _: &mut Proofs| Ok(end_others(tx, user.id, None)?);
-        self.change_user(operator, email, "user.signed_out", correlation, end).await
+        self.change_user(operator, name, SIGNED_OUT, correlation, end).await
     }
 
     /// Takes off the authenticator of a user who has lost it.
     pub async fn reset_totp(
         &self,
         operator: Operator,
-        email: &str,
+        name: &str,
         correlation: CorrelationId,
     ) -> Result<UserShown, Problem> {
         let kind = "user.totp_disabled";
-        self.change_user(operator, email, kind, correlation, |tx, user, proofs| {
+        self.change_user(operator, name, kind, correlation, |tx, user, proofs| {
             proofs.authenticator = None;
             proofs.recovery.clear();
             tx.put_global(&user.id, proofs)?;
@@ -143,16 +170,16 @@ impl Services {
     pub(super) async fn change_user<T: Send + 'static>(
         &self,
         operator: Operator,
-        email: &str,
+        name: &str,
         kind: &'static str,
         correlation: CorrelationId,
         change: impl Fn(&mut Tx<'_>, &mut User, &mut Proofs) -> Result<T, WriteError<Problem>>
         + Send
         + 'static,
     ) -> Result<T, Problem> {
-        let (services, email) = (self.clone(), email.trim().to_lowercase());
+        let (services, name) = (self.clone(), name.to_owned());
         let written = self.store.write(move |tx| {
-            let (mut user, mut proofs) = found(tx, &email)?;
+            let (mut user, mut proofs) = found(tx, &name)?;
             let changed = change(tx, &mut user, &mut proofs)?;
             let news = News { kind, actor: operator.actor(), data: &[], correlation };
             services.tell(tx, user.id, &news)?;

@@ -3,13 +3,16 @@
 
 use super::{News, SignedIn, Visitor, new_token, person, seen, token_hash};
 use super::{Opened, SessionShown};
-use crate::base::{Code, Problem, Secret, SessionId, Timestamp, UserId, limits};
+use crate::base::{Code, CorrelationId, Problem, Secret, SessionId, Timestamp, UserId, limits};
 use crate::domain::event::Actor;
 use crate::domain::user::{NOTE, OVERLAP, Proofs, Session, User};
 use crate::service::shown::Page;
 use crate::service::{Services, no, not_found, refused};
 use crate::store::rows::SessionToken;
 use crate::store::{Error, Span, Tx, View, WriteError};
+
+/// Sessions of somebody were ended, by themselves or an operator.
+pub(super) const SIGNED_OUT: &str = "user.signed_out";
 
 /// So that a token that leaked is recognized by scanners, and told from a key.
 pub const SESSION_PREFIX: &str = "cs_";
@@ -92,8 +95,21 @@ pub(super) fn begin(tx: &mut Tx<'_>, session: &Session, now: Timestamp) -> Resul
     put(tx, session)
 }
 
-/// Gives a session a new token; the one before is known as such until the next change.
+/// Gives a session a new token, for whoever has proved anew who they are.
 pub(super) fn rotate(
+    tx: &mut Tx<'_>,
+    of: &Session,
+    token: [u8; 32],
+    now: Timestamp,
+) -> Result<Session, WriteError<Problem>> {
+    let session = Session { proved_at: now, ..change_token(tx, of, token, now)? };
+    put(tx, &session)?;
+    Ok(session)
+}
+
+/// Gives a session a new token, and makes its proof no fresher than it is; the token before is
+/// known as such until the next change.
+pub(super) fn change_token(
     tx: &mut Tx<'_>,
     of: &Session,
     token: [u8; 32],
@@ -110,7 +126,7 @@ pub(super) fn rotate(
         tx.delete_global::<SessionToken>(&former);
     }
     let former = Some(old.token);
-    let session = Session { token, former, rotated_at: now, used_at: now, proved_at: now, ..old };
+    let session = Session { token, former, rotated_at: now, used_at: now, ..old };
     put(tx, &session)?;
     Ok(session)
 }
@@ -189,7 +205,7 @@ impl Services {
 
     async fn end_copied(&self, session: Session) -> Result<(), Problem> {
         let services = self.clone();
-        let correlation = crate::base::CorrelationId::new(self.rng.as_ref());
+        let correlation = CorrelationId::new(self.rng.as_ref());
         let ended = self.store.write(move |tx| {
             remove(tx, &session);
             let id = session.id.to_string();
@@ -220,22 +236,44 @@ impl Services {
     }
 
     /// Ends one session of a person, perhaps the one that asks.
-    pub async fn end_session(&self, who: &SignedIn, id: SessionId) -> Result<(), Problem> {
-        let key = (who.user.id, id);
+    pub async fn end_session(
+        &self,
+        who: &SignedIn,
+        id: SessionId,
+        correlation: CorrelationId,
+    ) -> Result<(), Problem> {
+        let (user, services) = (who.user.id, self.clone());
         let ended = self.store.write(move |tx| {
-            let Some(session) = tx.view().get_global::<Session>(&key)? else {
+            let Some(session) = tx.view().get_global::<Session>(&(user, id))? else {
                 return no(not_found());
             };
             remove(tx, &session);
-            Ok(())
+            let id = id.to_string();
+            let (actor, data) = (Actor::User(user), &[("session", id.as_str())][..]);
+            let news = News { kind: SIGNED_OUT, actor, data, correlation };
+            Ok(services.tell(tx, user, &news)?)
         });
         ended.await.map_err(refused)
     }
 
     /// Ends all sessions of a person but the one that asks.
-    pub async fn end_other_sessions(&self, who: &SignedIn) -> Result<usize, Problem> {
+    pub async fn end_other_sessions(
+        &self,
+        who: &SignedIn,
+        correlation: CorrelationId,
+    ) -> Result<usize, Problem> {
         let (user, current) = (who.user.id, Some(who.session.id));
-        let ended = self.store.write(move |tx| Ok(end_others(tx, user, current)?));
+        let services = self.clone();
+        let ended = self.store.write(move |tx| {
+            let ended = end_others(tx, user, current)?;
+            // With nothing to end, nothing happened.
+            if ended > 0 {
+                let count = ended.to_string();
+                let (actor, data) = (Actor::User(user), &[("sessions", count.as_str())][..]);
+                services.tell(tx, user, &News { kind: SIGNED_OUT, actor, data, correlation })?;
+            }
+            Ok(ended)
+        });
         ended.await.map_err(refused)
     }
 

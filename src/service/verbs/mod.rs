@@ -87,6 +87,7 @@ const DELIVERY: &[&str] =
     &["id", "state", "reason", "channel_name", "network", "due", "cause", "permalink"];
 const CHANNEL: &[&str] = &["id", "network", "name", "state", "paused", "handle", "url"];
 const WORKSPACE: &[&str] = &["id", "slug", "name", "paused"];
+const WORKSPACES: &[&str] = &["id", "slug", "name", "paused", "state", "erased_after"];
 const ASSET: &[&str] = &["id", "name", "type", "bytes", "width", "height", "alt"];
 const ALT: Arg = arg("alt", Optional, "what it shows, for those who do not see it");
 const EVENT: &[&str] = &["sequence", "at", "actor", "kind", "subject"];
@@ -99,7 +100,7 @@ const GRANTED: Arg = arg(
 );
 const MEMBER: &[&str] = &["user", "role", "channels", "joined_at", "suspended_at"];
 const KEY: &[&str] =
-    &["id", "name", "scopes", "channels", "created_at", "expires_at", "revoked_at"];
+    &["id", "name", "scopes", "channels", "created_at", "last_used_at", "expires_at", "revoked_at"];
 
 const APP: &[&str] = &["network", "set", "client_id", "set_at", "tested", "redirect_uri"];
 const CONNECTION: &[&str] = &["id", "network", "channel", "state", "reason", "expires_at"];
@@ -111,11 +112,12 @@ const CLIENT_SECRET: Arg =
 const ALERT: &[&str] = &["id", "level", "since", "state", "by", "until", "what", "look", "said"];
 const ALERT_ID: Arg = arg("id", Word, "what it is called, see `alert list`");
 
-const USER: &[&str] = &["email", "name", "totp", "created_at", "disabled_at"];
+const USER: &[&str] = &["id", "email", "name", "totp", "created_at", "disabled_at"];
 const BACKUP: &[&str] = &["name", "made_at", "bytes", "tested", "tested_at", "path"];
 const JOB: &[&str] = &["name", "state", "began_at", "next_at", "runs", "failed"];
 const JOB_NAME: &[Arg] = &[arg("name", Word, "its name, see `job list`")];
 const EMAIL: Arg = arg("email", Word, "their e-mail");
+const WHO: Arg = arg("email", Word, "their e-mail or id; an id for whom a host made");
 const INVITATION: &[&str] = &["id", "email", "role", "state", "expires_at"];
 
 const fn verb(
@@ -186,7 +188,7 @@ pub const VERBS: &[Verb] = &[
         arg("name", Word, "what people call it"),
         arg("slug", Optional, "its short name; made from the name when not given"),
     ], WORKSPACE),
-    verb(("workspace", "list", ""), "All workspaces", &[], WORKSPACE),
+    verb(("workspace", "list", ""), "All workspaces; of those that were deleted, how long they can be had back", &[], WORKSPACES),
     verb(("workspace", "pause", "admin"), "Stop publishing for a workspace", &[], WORKSPACE),
     verb(("workspace", "resume", "admin"), "Publish for it again", &[], WORKSPACE),
     verb(("workspace", "delete", "own"), "Shut it at once, and erase it after a day", &[], &[]),
@@ -231,18 +233,18 @@ pub const VERBS: &[Verb] = &[
         arg("password", Secret, "their password; without one you get a link by which they set it"),
     ], USER),
     verb(("user", "list", ""), "All users", PAGE, USER),
-    verb(("user", "show", ""), "One user", &[EMAIL], USER),
-    verb(("user", "disable", ""), "Shut a user out, everywhere and at once", &[EMAIL], USER),
-    verb(("user", "enable", ""), "Let them in again", &[EMAIL], USER),
-    verb(("user", "promote", ""), "Let them set applications of networks, for the whole installation; they are written to about its alerts", &[EMAIL], USER),
-    verb(("user", "demote", ""), "Take that right back", &[EMAIL], USER),
+    verb(("user", "show", ""), "One user", &[WHO], USER),
+    verb(("user", "disable", ""), "Shut a user out, everywhere and at once", &[WHO], USER),
+    verb(("user", "enable", ""), "Let them in again", &[WHO], USER),
+    verb(("user", "promote", ""), "Let them set applications of networks, for the whole installation; they are written to about its alerts", &[WHO], USER),
+    verb(("user", "demote", ""), "Take that right back", &[WHO], USER),
     verb(("user", "administrators", ""), "Who has that right", &[], USER),
-    verb(("user", "reset-link", ""), "A link by which they set a new password; for one use, within a day", &[EMAIL], &[]),
-    verb(("user", "reset-totp", ""), "Take off an authenticator that they have lost", &[EMAIL], USER),
-    verb(("user", "sessions", ""), "Where they are signed in", &[EMAIL], &["id", "used_at", "ends_at", "address", "agent"]),
-    verb(("user", "sign-out", ""), "End all their sessions", &[EMAIL], &[]),
-    verb(("user", "erase", ""), "Erase a person for good: account, name and e-mail; what they did stays under an id", &[EMAIL], &["id", "erased"]),
-    verb(("erasure", "list", ""), "Workspaces that were erased, or are being", ERASED, &["workspace", "deleted_at", "erased_at", "media_left"]),
+    verb(("user", "reset-link", ""), "A link by which they set a new password; for one use, within a day", &[WHO], &[]),
+    verb(("user", "reset-totp", ""), "Take off an authenticator that they have lost", &[WHO], USER),
+    verb(("user", "sessions", ""), "Where they are signed in", &[WHO], &["id", "used_at", "ends_at", "address", "agent"]),
+    verb(("user", "sign-out", ""), "End all their sessions", &[WHO], &[]),
+    verb(("user", "erase", ""), "Erase a person for good: account, name and e-mail; what they did stays under an id", &[WHO], &["id", "erased"]),
+    verb(("erasure", "list", ""), "Workspaces whose erasure is done, or has begun; those that wait for it are in `workspace list`", ERASED, &["workspace", "deleted_at", "erased_at", "media_left"]),
     verb(("erasure", "show", ""), "The certificate of one: what was erased, and when", &[
         arg("workspace", Word, "the id that it had"),
     ], &[]),
@@ -320,6 +322,7 @@ pub const VERBS: &[Verb] = &[
     verb(("post", "list", "read"), "Posts, newest first", STATE, POST),
     verb(("post", "show", "read"), "One post with its deliveries", ID, POST),
     verb(("post", "cancel", "publish"), "Cancel what has not gone out", ID, POST),
+    verb(("post", "delete", "write"), "Remove the post here, and cancel what has not gone out", ID, POST),
     verb(("media", "upload", "write"), "Keep a file", &[arg("file", File, "an image, a video or a PDF"), ALT], ASSET),
     verb(("media", "import", "write"), "Keep the file at an address", &[
         arg("url", Word, "a public https address"),
@@ -377,7 +380,7 @@ const REHEARSED: &[(&str, &[&str])] = &[
     ("member", &["add", "set-role", "limit", "suspend", "restore", "remove"]),
     ("key", &["revoke"]),
     ("channel", &["pause", "resume", "remove"]),
-    ("post", &["create", "edit", "cancel"]),
+    ("post", &["create", "edit", "cancel", "delete"]),
     ("delivery", &["resolve", "acknowledge"]),
 ];
 

@@ -17,29 +17,31 @@ impl Caller<'_> {
         if verb == "administrators" {
             return shown(services.administrators(operator).await?);
         }
-        let email = words.word("email")?;
+        // Their e-mail or, but for whom is yet to be made, their id.
+        let name = words.word("email")?;
         match verb {
-            "create" => self.create_user(email, words).await,
+            "create" => self.create_user(name, words).await,
             "disable" | "enable" => {
                 let disable = verb == "disable";
-                shown(services.disable_user(operator, email, disable, correlation).await?)
+                shown(services.disable_user(operator, name, disable, correlation).await?)
             }
             "erase" => {
-                let id = services.erase_user(operator, email, correlation).await?;
+                let id = services.erase_user(operator, name, correlation).await?;
                 Ok(json!({ "id": id, "erased": true }))
             }
             "promote" | "demote" => {
                 let promote = verb == "promote";
-                shown(services.promote_user(operator, email, promote, correlation).await?)
+                shown(services.promote_user(operator, name, promote, correlation).await?)
             }
-            "reset-link" => shown(services.reset_link(operator, email).await?),
-            "reset-totp" => shown(services.reset_totp(operator, email, correlation).await?),
-            "sessions" => shown(services.user_sessions(operator, email)?),
+            "reset-link" => shown(services.reset_link(operator, name, correlation).await?),
+            "reset-totp" => shown(services.reset_totp(operator, name, correlation).await?),
+            "sessions" => shown(services.user_sessions(operator, name)?),
             "sign-out" => {
-                let ended = services.sign_out_user(operator, email, correlation).await?;
-                Ok(json!({ "email": email, "sessions_ended": ended }))
+                let ended = services.sign_out_user(operator, name, correlation).await?;
+                let user = services.user(operator, name)?;
+                Ok(json!({ "id": user.id, "email": user.email, "sessions_ended": ended }))
             }
-            _ => shown(services.user(operator, email)?),
+            _ => shown(services.user(operator, name)?),
         }
     }
 

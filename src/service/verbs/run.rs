@@ -361,6 +361,12 @@ impl Caller<'_> {
                 let access = self.enter::<Publish>(workspace).await?;
                 shown(services.cancel_post(access, words.id("id")?, None).await?.value)
             }
+            "delete" => {
+                let access = self.enter::<Write>(workspace).await?;
+                let id = words.id("id")?;
+                services.delete_post(access, id, None).await?;
+                Ok(json!({ "id": id, "state": "deleted" }))
+            }
             "show" => {
                 let access = self.enter::<Read>(workspace).await?;
                 shown(services.post(&access, words.id("id")?).await?)

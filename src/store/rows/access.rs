@@ -57,6 +57,20 @@ impl Row for KeyHash {
 
 impl Global for KeyHash {}
 
+/// A key was used. Apart from the key, which does not change with that; it goes when the key goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyUse {
+    pub at: Timestamp,
+}
+
+impl Row for KeyUse {
+    type Key = KeyId;
+    const TABLE: Table = Table::KeyUses;
+    const VERSION: u8 = 1;
+}
+
+impl Scoped for KeyUse {}
+
 impl Row for Member {
     type Key = UserId;
     const TABLE: Table = Table::Members;

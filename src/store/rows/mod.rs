@@ -20,7 +20,7 @@ pub(super) mod timers;
 pub(super) mod users;
 pub(super) mod workspaces;
 
-pub use access::{KeyHash, Membership};
+pub use access::{KeyHash, KeyUse, Membership};
 pub use assets::{
     AssetHome, AssetUse, MediaTotal, ObjectUse, Orphan, OrphanKey, Preparation, Upload,
 };

@@ -25,8 +25,14 @@ fn page() -> Value {
 async fn host(house: &House) -> String {
     let args = json!({ "name": "CRM", "origin": ["https://crm.example"] });
     let key = house.verb(("host", "create"), None, args).await["key"].as_str().unwrap().to_owned();
-    let open = house.bare(Method::POST, "/api/v1/embed-sessions").key(&key).json(&page());
-    assert_eq!(open.send().await.status, 201);
+    // Somebody else owns it, so that its person may have any role.
+    let mut owner = page();
+    owner["user"] = json!({ "id": "u-0", "email": "owner@acme.example", "name": "Olga" });
+    owner["role"] = json!("owner");
+    for page in [owner, page()] {
+        let open = house.bare(Method::POST, "/api/v1/embed-sessions").key(&key).json(&page);
+        assert_eq!(open.send().await.status, 201);
+    }
     key
 }
 

@@ -14,7 +14,8 @@ use crate::service::words::page_limit;
 
 /// List keys
 ///
-/// Newest first, the revoked ones too; without the keys themselves.
+/// Newest first, the revoked ones too, with when each was last used, to the hour; without the keys
+/// themselves.
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{workspace}/keys",

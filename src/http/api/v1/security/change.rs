@@ -28,7 +28,8 @@ pub struct NewSecurity {
 
 /// Change what a workspace asks of its members
 ///
-/// A person who asks others for an authenticator must have one.
+/// A person who asks others for an authenticator must have one. To ask for none any more takes a fresh proof
+/// of who it is (403 `step_up_needed`).
 #[utoipa::path(
     put,
     path = "/api/v1/workspaces/{workspace}/security",

@@ -25,6 +25,7 @@ pub async fn end_session(
     person: Person,
     session: Named<kind::Session>,
 ) -> Result<Answer, Refusal> {
-    face.services.end_session(&person.who, session.0).await?;
+    let Person { who, visitor } = &person;
+    face.services.end_session(who, session.0, visitor.correlation).await?;
     Ok(Answer::done())
 }

@@ -21,6 +21,7 @@ pub async fn end_other_sessions(
     State(face): State<Shared>,
     person: Person,
 ) -> Result<Answer, Refusal> {
-    face.services.end_other_sessions(&person.who).await?;
+    let Person { who, visitor } = &person;
+    face.services.end_other_sessions(who, visitor.correlation).await?;
     Ok(Answer::done())
 }

@@ -1,0 +1,39 @@
+//! Operators of the real binary: whom a host made is listed with an id and reached by it, and what
+//! is done to people is on the installation's record.
+
+use serde_json::{Value, json};
+
+use crate::program::{Server, ask};
+
+#[test]
+fn whom_a_host_made_is_listed_with_an_id_and_reached_by_it() {
+    let server = Server::start(&[]);
+    let made = server.json(&["host", "create", "CRM", "--origin", "https://crm.example"]);
+    let bearer = format!("Bearer {}", made["key"].as_str().unwrap());
+    let body = json!({
+        "user": { "id": "u-1", "email": "ann@example.org", "name": "Ann" },
+        "workspace": { "id": "w", "name": "W" }, "role": "editor", "origin": "https://crm.example",
+    });
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let (status, _, said) =
+        ask("POST", &server.address, "/api/v1/embed-sessions", &headers, &body.to_string());
+    assert_eq!(status, 201, "{said}");
+    let opened: Value = serde_json::from_str(&said).unwrap();
+    let id = opened["user"].as_str().unwrap();
+
+    let table = String::from_utf8(server.run(&["user", "list"]).stdout).unwrap();
+    assert!(table.starts_with("ID") && table.contains(id), "{table}");
+    assert_eq!(server.fails(&["user", "show", "ann@example.org"]).0, 3);
+    assert_eq!(server.json(&["user", "show", id])["email"], "ann@example.org");
+    assert!(server.json(&["user", "disable", id])["disabled_at"].is_string());
+    assert!(server.json(&["user", "enable", id])["disabled_at"].is_null());
+    let (code, said) = server.fails(&["user", "reset-link", id]);
+    assert!(code == 2 && said.contains("no password here"), "{said}");
+
+    let ben = server.json(&["user", "create", "ben@example.org", "--admin"]);
+    server.json(&["user", "reset-link", ben["id"].as_str().unwrap()]);
+    let record = server.json(&["event", "installation"]);
+    let of_ben = record["items"].as_array().unwrap().iter().filter(|it| it["subject"] == ben["id"]);
+    let kinds: Vec<_> = of_ben.map(|it| &it["kind"]).collect();
+    assert_eq!(kinds, ["user.reset_link_made", "user.promoted"], "{record}");
+}
