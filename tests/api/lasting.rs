@@ -113,6 +113,8 @@ async fn a_link_is_good_no_longer_than_whoever_made_it_can_come_in() {
     assert_eq!(used(&house, &links).await, ("404 not_found".to_owned(), 404));
 }
 
+const NEXT: &str = "another long password of hers";
+
 /// Else whoever finds a session open had a proof for as long as they like, without the password.
 #[tokio::test]
 async fn setting_an_authenticator_up_proves_nothing() {
@@ -125,7 +127,13 @@ async fn setting_an_authenticator_up_proves_nothing() {
     assert_eq!(ann.delete("/me/totp").await.said(), "403 step_up_needed");
     let renew = ann.call(Method::POST, "/me/recovery-codes").send().await;
     assert_eq!(renew.said(), "403 step_up_needed");
-    let both = json!({ "password": PASSWORD, "code": code(&house, &secret, 0) });
+    // Nor does a new password, which asks for no code.
+    let change = json!({ "password": PASSWORD, "new_password": NEXT });
+    let changed = ann.call(Method::PUT, "/me/password").json(&change).send().await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let ann = Person::of(&house, &changed.json());
+    assert_eq!(ann.delete("/me/totp").await.said(), "403 step_up_needed");
+    let both = json!({ "password": NEXT, "code": code(&house, &secret, 0) });
     let proved = ann.post("/sessions/prove", &both).await;
     assert_eq!(proved.status, 200, "{}", proved.text());
     let ann = Person::of(&house, &proved.json());

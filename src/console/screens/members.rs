@@ -220,7 +220,8 @@ fn everywhere(model: &Model, rows: &[Row], verb: &'static str, what: &str, why: 
         return nothing("only who has come has an account");
     };
     let about = format!("{what} {}", person.email);
-    let command = Command::new(("user", verb), about.clone()).with("email", person.email.clone());
+    // By the id: whom a host made may have the e-mail of somebody else.
+    let command = Command::new(("user", verb), about.clone()).with("email", person.id.clone());
     Act::Confirm(Confirm {
         title: format!("{about}?"),
         lines: vec![command.typed(), String::new(), why.to_owned()],

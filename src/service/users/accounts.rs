@@ -1,7 +1,7 @@
 //! Accounts: how users are made, and what they change about themselves. Must not let anybody in;
 //! `sign_in` does.
 
-use super::sessions::{begin, end_others, rotate};
+use super::sessions::{begin, change_token, end_others, rotate};
 use super::{News, Opened, SignedIn, UserShown, Visitor, new_token, person, seen, token_hash};
 use crate::base::{Check, Code, CorrelationId, Problem, Secret, Timestamp, UserId};
 use crate::domain::access::{Grants, Member, Role};
@@ -135,7 +135,9 @@ impl Services {
             let Some((user, proofs)) = found else { return no(Problem::new(Code::SignInRefused)) };
             let proofs = set_password(tx, id, proofs, &hash, now)?;
             end_others(tx, id, Some(session.id))?;
-            let session = rotate(tx, &session, token_hash, now)?;
+            // Where a code is asked for, too, a password alone proves nothing anew.
+            let renew = if proofs.has_totp() { change_token } else { rotate };
+            let session = renew(tx, &session, token_hash, now)?;
             let (kind, actor) = ("user.password_changed", Actor::User(id));
             services.tell(tx, id, &News { kind, actor, data: &[], correlation })?;
             Ok((user, proofs, session))
