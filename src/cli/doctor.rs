@@ -30,11 +30,13 @@ pub(super) fn run(given: &ArgMatches) -> ExitCode {
     }
 }
 
-/// What the running server says of itself, if one answers where clients find it.
+/// What the running server says of itself, if one answers: where its settings put its socket, or, when
+/// there is no such folder of data, where clients find one.
 pub(super) fn status(given: &ArgMatches, config: &Config) -> Option<Value> {
     let question = json!({ "noun": "status", "verb": "", "args": {} });
-    let socket = given.get_one::<PathBuf>("socket").cloned();
-    ask::ask(&socket.unwrap_or_else(|| config.server.admin_socket()), &question).ok()
+    let named = given.get_one::<PathBuf>("socket").filter(|_| !config.server.data.exists());
+    let own = ask::ask(&config.server.admin_socket(), &question).ok();
+    own.or_else(|| ask::ask(named?, &question).ok())
 }
 
 /// Shows findings; the worst gives the exit code.

@@ -13,7 +13,8 @@ section! {
         max_mib: usize = 512, between(1, 1024 * 1024), Restart;
         /// All files of one workspace together, in MiB.
         workspace_mib: usize = 10 * 1024, between(1, 1024 * 1024 * 1024), Restart;
-        /// The largest picture that is taken, in millions of pixels.
+        /// The largest picture that is taken, in millions of pixels; whatever it says, none that takes more
+        /// than 512 MiB of memory to be looked at.
         max_megapixels: usize = 50, between(1, 1000), Restart;
         /// How long bytes stay after nothing needs them; a backup must be done within it.
         grace: Duration = hours(24), up_to(hours(90 * 24)), Restart;

@@ -194,8 +194,11 @@ impl Value for Vec<String> {
     const FORM: &'static str = "a list of texts";
 
     fn from_text(text: &str) -> Option<Self> {
-        // Also as a file has it, and as `config show` prints it.
-        if text.trim_start().starts_with('[') {
+        // Also as a file has it, and as `config show` prints it; an IPv6 address has brackets, too.
+        let list = text.trim_start();
+        let first = list.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let is_address = first.is_some_and(|(ip, _)| ip.parse::<std::net::Ipv6Addr>().is_ok());
+        if list.starts_with('[') && !is_address {
             let line = format!("list = {text}");
             let table = DeTable::parse(&line).ok()?;
             let mut entries = table.get_ref().iter();
@@ -229,6 +232,7 @@ mod tests {
             (r#"["a:1", "b"]"#, list(&["a:1", "b"])),
             ("[]", list(&[])),
             (" ['a']", list(&["a"])),
+            ("[::1]:9, b", list(&["[::1]:9", "b"])),
             (r#"["a""#, None),
             ("[a, b]", None),
             ("[1]", None),

@@ -165,14 +165,19 @@ impl Capabilities {
                     let some = (1..=*max).contains(&codes.len());
                     let fit = some && codes.iter().all(|code| is_language(code));
                     let expected = match max {
-                        1 => "a language code, such as en or pt-BR".to_owned(),
-                        _ => format!("at most {max} language codes with commas, such as en, pt-BR"),
+                        1 => "a language code, its first part in lower case, such as en or pt-BR"
+                            .to_owned(),
+                        _ => format!(
+                            "at most {max} language codes with commas, the first part of each in lower case, such as en, pt-BR"
+                        ),
                     };
                     check.that(fit, field, Wrong::BadFormat { expected });
                 }
                 (Takes::Address, OptionValue::Text(text)) => {
                     let max = limits::URL_BYTES;
-                    let expected = format!("an http or https address of at most {max} bytes");
+                    let expected = format!(
+                        "an address that begins with https:// or http://, of at most {max} bytes"
+                    );
                     let fit = text.len() <= max && is_address(text);
                     check.that(fit, field, Wrong::BadFormat { expected });
                 }
@@ -198,7 +203,9 @@ fn is_address(text: &str) -> bool {
     let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
     let odd = |c: char| c.is_whitespace() || c.is_control() || "<>\"\\".contains(c);
-    host.contains(char::is_alphanumeric) && !host.contains('@') && !text.contains(odd)
+    let name =
+        host.rsplit_once(':').filter(|_| !host.ends_with(']')).map_or(host, |(name, _)| name);
+    name.contains(char::is_alphanumeric) && !host.contains('@') && !text.contains(odd)
 }
 
 /// The shape of a BCP 47 code: a language of letters, then subtags of letters and digits.
@@ -237,6 +244,7 @@ mod tests {
             "a.example",
             "https://",
             "https:///x",
+            "https://:8080",
             "javascript:alert(1)",
             "https://a b",
             "https://me@a.example",

@@ -121,8 +121,11 @@ impl Stretch {
     pub async fn back_to(&mut self, at: u64) -> Result<(), Error> {
         if at < self.at {
             let file = Arc::clone(&self.file);
+            self.buffer.clear();
             blocking(move || file.set_len(at)).await??;
             (self.at, self.synced) = (at, at);
+        } else {
+            self.buffer.truncate(usize::try_from(at - self.at).unwrap_or(usize::MAX));
         }
         Ok(())
     }
@@ -176,5 +179,38 @@ impl Stretch {
             }
         });
         Ok(staged.await??)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{SeededRng, Timestamp};
+
+    /// Whatever of it was written already, and whatever only waits to be.
+    #[tokio::test]
+    async fn nothing_of_what_was_dropped_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let arriving = Arriving::below(folder.path().to_owned());
+        for (n, (first, more)) in
+            [(10, 0), (10, 7), (0, 7), (10, BUFFER), (10, BUFFER + 7)].into_iter().enumerate()
+        {
+            let rng = SeededRng::new(u64::try_from(n).unwrap());
+            let id = AssetId::new(Timestamp::from_millis(1), &rng);
+            let mut stretch = arriving.open(id).await.unwrap().unwrap();
+            stretch.push(&vec![1; first]).await.unwrap();
+            stretch.sync().await.unwrap();
+            for piece in vec![2; more].chunks(BUFFER) {
+                stretch.push(piece).await.unwrap();
+            }
+            let kept = u64::try_from(first).unwrap();
+            stretch.back_to(kept).await.unwrap();
+            assert_eq!(stretch.at(), kept, "{first} and {more}");
+            stretch.push(&[3; 3]).await.unwrap();
+            stretch.sync().await.unwrap();
+            let path = arriving.path(id).unwrap();
+            let expected = [vec![1; first], vec![3; 3]].concat();
+            assert_eq!(std::fs::read(path).unwrap(), expected, "{first} and {more}");
+        }
     }
 }

@@ -194,10 +194,15 @@ async fn whom_a_host_made_is_erased_by_an_id() {
     let host = host(&house).await;
     let id = text(&page(&house, &host).await.1["user"]);
     let args = json!({ "email": id });
+    let invited = json!({ "email": ANN, "role": "viewer" });
+    assert_eq!(house.post("/invitations", &invited).await.status, 201);
+    let before = house.get("/invitations").await.text();
+    assert!(before.contains(ANN));
     let erased = house.verb(("user", "erase"), None, args.clone()).await;
     assert_eq!(erased, json!({ "id": id, "erased": true }));
     let shown = house.try_verb(("user", "show"), None, args).await;
     assert_eq!(shown.unwrap_err().code, Code::NotFound);
+    assert_eq!(house.get("/invitations").await.text(), before, "that is somebody else");
     assert_eq!(house.verb(("user", "show"), None, json!({ "email": ANN })).await["email"], ANN);
     assert_eq!(page(&house, &host).await.1["user_created"], true, "to the host they are new");
 }

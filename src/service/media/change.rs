@@ -23,7 +23,8 @@ pub struct AssetChange {
 /// Refuses what a post that waits could not go out with any more.
 fn must_fit(tx: &Tx<'_>, scope: &Scope, asset: &Asset) -> Result<(), WriteError<Problem>> {
     let view = tx.view();
-    let uses = view.scan::<AssetUse>(scope, &Span::first(limits::PAGE_MAX).under(&asset.id))?;
+    // The newest: what waits is among them, unless more posts were written since than a page has.
+    let uses = view.scan::<AssetUse>(scope, &Span::last(limits::PAGE_MAX).under(&asset.id))?;
     for ((_, id), _) in uses {
         let Some(post) = view.get::<Post>(scope, &id)?.filter(|post| !post.draft) else { continue };
         let mut waits = false;

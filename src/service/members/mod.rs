@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::idempotency::{recall, remember};
 use super::shown::{Page, cursor_key, cursor_of};
+use super::users::signs_in;
 use super::{Access, Done, Services, no, not_found, refused, trouble};
 use crate::base::{
     Check, Code, CorrelationId, InvitationId, Problem, Timestamp, UserId, Wrong, limits,
@@ -361,7 +362,10 @@ fn end<R: Right>(
 ) -> Result<(), WriteError<Problem>> {
     tx.delete::<Member>(&access.scope, &before.user);
     tx.delete_global::<Membership>(&(before.user, access.workspace()));
-    if let Some(user) = tx.view().get_global::<User>(&before.user)? {
+    // Whom a host made may have the e-mail of somebody else.
+    if let Some(user) = tx.view().get_global::<User>(&before.user)?
+        && signs_in(&tx.view(), &user)?
+    {
         let by = (&access.actor, services.now(), access.correlation);
         uninvite(tx, &access.scope, &user.email, by)?;
     }

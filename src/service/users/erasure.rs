@@ -57,7 +57,11 @@ impl Services {
     ) -> Result<(), Problem> {
         let id = user.id;
         self.may_go(id).await?;
-        self.forget_invitations(user).await?;
+        // Whom a host made may have the e-mail of somebody else, whose invitations stay.
+        let of_user = user.clone();
+        let own = self.store.read(move |view| super::signs_in(view, &of_user)).await;
+        let email = if own.map_err(trouble)? { user.email.clone() } else { String::new() };
+        self.forget_invitations(&User { email, ..user.clone() }).await?;
         self.ways(move |row: &HostedUser| row.user == id, |_, _| {}).await?;
         let of_link = move |row: &Link| matches!(row.to, LinkTo::Reset { user, .. } if user == id);
         self.ways(of_link, |_, _| {}).await?;

@@ -39,6 +39,7 @@ pub use door::{SecurityChange, door_stands_open};
 pub use invitations::{Accepted, NewInvitation};
 pub use links::LinkLeads;
 pub(super) use links::{keep as keep_link, take as take_link};
+pub(super) use operators::signs_in;
 pub use passwords::Cost;
 pub use seen::{
     InvitationShown, LinkShown, Opened, RecoveryCodes, SecurityShown, SessionShown, UserShown,

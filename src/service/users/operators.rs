@@ -37,7 +37,7 @@ pub(super) fn found(tx: &Tx<'_>, name: &str) -> Result<(User, Proofs), WriteErro
 
 /// Whether they sign in here themselves. Whom a host made comes by their host, with no e-mail or
 /// password of their own here.
-pub(super) fn signs_in(view: &View<'_>, user: &User) -> Result<bool, Error> {
+pub(in crate::service) fn signs_in(view: &View<'_>, user: &User) -> Result<bool, Error> {
     let row = view.get_global::<Email>(&user.email)?;
     Ok(row.is_some_and(|row| row.user == user.id))
 }

@@ -106,7 +106,8 @@ impl ThemeGiven {
 /// For the host's backend, with the host's key. The user and the workspace are made when the host
 /// comes with them for the first time; they stand under its own names, and it never gets anything that
 /// it did not make. Calling again gives another bearer: that is how a page goes on after 15 minutes.
-/// Name, role and plan count from the next request on, also in pages that are open.
+/// Name, role and plan count from the next request on, also in pages that are open. A lower role for the
+/// only owner is refused (409 `last_owner`): name another owner first.
 #[utoipa::path(
     post,
     path = "/api/v1/embed-sessions",

@@ -12,7 +12,8 @@ use crate::http::problem::Refusal;
 
 /// Revoke an invitation
 ///
-/// Its link leads nowhere any more. It stays on the list.
+/// Its link leads nowhere any more. It stays on the list. One that was accepted is 404: whoever came by
+/// it is a member, and is removed as one.
 #[utoipa::path(
     delete,
     path = "/api/v1/workspaces/{workspace}/invitations/{invitation}",

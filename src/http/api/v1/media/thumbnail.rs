@@ -13,8 +13,8 @@ use crate::http::problem::Refusal;
 
 /// Read an asset's thumbnail
 ///
-/// A JPEG whose longer side has at most 480 pixels; 404 for videos and very large pictures, which
-/// have none. Takes `Range` and `If-Range`.
+/// A JPEG whose longer side has at most 480 pixels; 404 for videos, documents, and large
+/// pictures that an older release kept without one. Takes `Range` and `If-Range`.
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{workspace}/media/{asset}/thumbnail",

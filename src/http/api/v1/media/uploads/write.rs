@@ -21,7 +21,8 @@ pub const STRETCH: &str = "application/offset+octet-stream";
 
 /// Go on with an upload
 ///
-/// However the request ends, what came of it counts. With the last byte the file is looked into,
+/// However the request ends, what came of it counts, unless it brings more than was announced, of
+/// which nothing is kept. With the last byte the file is looked into,
 /// and is an asset when this is answered with 204; a file that is refused takes its upload along.
 #[utoipa::path(
     patch,
