@@ -152,6 +152,10 @@ fn value_of(setting: &Setting, word: &str) -> Value {
     match setting.default.chars().next() {
         Some('"') => word.into(),
         Some('[') => {
+            // As `config show` prints it; an IPv6 address in brackets is no array.
+            if let Ok(list @ Value::Array(_)) = word.parse() {
+                return list;
+            }
             let entries = word.split(',').map(str::trim).filter(|entry| !entry.is_empty());
             entries.collect::<Array>().into()
         }

@@ -324,6 +324,8 @@ fn one_setting_is_read_and_changed_and_all_comments_stay() {
         ("publish.deadline", "20s", "publish.deadline = \"20s\""),
         ("publish.attempts", "3", "publish.attempts = 3"),
         ("outbound.allow", "a.example, b.example:81", "[\"a.example\", \"b.example:81\"]"),
+        ("outbound.allow", "[\"a:1\", \"b\"]", "[\"a:1\", \"b\"]"),
+        ("outbound.allow", "[::1]:9, b", "[\"[::1]:9\", \"b\"]"),
         ("server.data", "/srv/5", "server.data = \"/srv/5\""),
     ] {
         let output = config(&link, &["set", key, value]);
