@@ -254,6 +254,11 @@ fn the_doctor_tells_a_healthy_server_from_a_stopped_and_a_broken_one() {
     let (code, told) = doctor(&public);
     assert_eq!((level(&told, "server"), level(&told, "database")), ("warn".into(), "ok".into()));
     assert!(code >= 1);
+    let (ring, away) = (data.join("keyring.age"), data.join("away"));
+    std::fs::rename(&ring, &away).unwrap();
+    let (code, told) = doctor(&public);
+    assert_eq!((code, level(&told, "keyring")), (2, "fail".into()), "a start would not do without");
+    std::fs::rename(&away, &ring).unwrap();
     std::fs::write(data.join("carillon.redb"), "not a database").unwrap();
     std::fs::remove_file(data.join("identity.txt")).unwrap();
     let (code, told) = doctor(&public);
@@ -264,6 +269,23 @@ fn the_doctor_tells_a_healthy_server_from_a_stopped_and_a_broken_one() {
     );
     let text = carillon().args(["doctor", "--data"]).arg(&data).output().unwrap();
     assert!(said(&text).contains("do: bring it back"), "{}", said(&text));
+}
+
+/// The unit does not start again after 2: what is wrong stays wrong.
+#[test]
+fn settings_that_do_not_fit_end_a_server_as_wrong_ones_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for (key, value, says) in [
+        ("CARILLON_MAIL__SERVER", "smtp://mail.example", "mail.from"),
+        ("CARILLON_BACKUP__RECIPIENTS", "age1zzz", "backup.recipients"),
+        ("CARILLON_S3__BUCKET", "ours", "s3.bucket"),
+    ] {
+        let mut command = carillon();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path());
+        let output = command.env(key, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains(says), "{}", said(&output));
+    }
 }
 
 #[test]

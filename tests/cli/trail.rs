@@ -37,3 +37,20 @@ fn whom_a_host_made_is_listed_with_an_id_and_reached_by_it() {
     let kinds: Vec<_> = of_ben.map(|it| &it["kind"]).collect();
     assert_eq!(kinds, ["user.reset_link_made", "user.promoted"], "{record}");
 }
+
+#[test]
+fn when_a_key_was_used_is_listed() {
+    let server = Server::start(&[]);
+    let workspace = server.json(&["workspace", "create", "Acme"]);
+    let path = format!("/api/v1/workspaces/{}/posts", workspace["id"].as_str().unwrap());
+    let key = server.json(&["key", "create", "Reader", "-w", "acme", "--scope", "read"]);
+    let used = || server.json(&["key", "list", "-w", "acme"])["items"][0]["last_used_at"].clone();
+    assert_eq!(used(), Value::Null);
+    let bearer = format!("Bearer {}", key["key"].as_str().unwrap());
+    let (status, _, said) = ask("GET", &server.address, &path, &[("authorization", &bearer)], "");
+    assert_eq!(status, 200, "{said}");
+    assert!(used().is_string());
+    let record = server.json(&["event", "list", "-w", "acme"]);
+    let made = record["items"].as_array().unwrap().iter().find(|it| it["kind"] == "key.created");
+    assert_eq!(made.unwrap()["data"], json!({ "scopes": "read" }));
+}

@@ -102,13 +102,11 @@ pub(super) fn rotate(
     token: [u8; 32],
     now: Timestamp,
 ) -> Result<Session, WriteError<Problem>> {
-    let session = Session { proved_at: now, ..change_token(tx, of, token, now)? };
-    put(tx, &session)?;
-    Ok(session)
+    change_token(tx, &Session { proved_at: now, ..of.clone() }, token, now)
 }
 
-/// Gives a session a new token, and makes its proof no fresher than it is; the token before is
-/// known as such until the next change.
+/// Gives a session a new token, with the proof that `of` has; the token before is known as such until
+/// the next change.
 pub(super) fn change_token(
     tx: &mut Tx<'_>,
     of: &Session,
@@ -126,7 +124,8 @@ pub(super) fn change_token(
         tx.delete_global::<SessionToken>(&former);
     }
     let former = Some(old.token);
-    let session = Session { token, former, rotated_at: now, used_at: now, ..old };
+    let proved_at = of.proved_at;
+    let session = Session { token, former, rotated_at: now, used_at: now, proved_at, ..old };
     put(tx, &session)?;
     Ok(session)
 }
