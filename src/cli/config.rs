@@ -13,7 +13,10 @@ use crate::daemon;
 pub(super) const NOT_FOUND: u8 = 3;
 
 pub(super) fn commands(command: Command) -> Command {
-    let key = Arg::new("key").required(true).value_name("KEY").help("such as publish.deadline");
+    let key = Arg::new("key")
+        .required(true)
+        .value_name("KEY")
+        .help("such as publish.deadline, or a section for all of its keys, such as mail");
     command
         .subcommand(with_flags(
             Command::new("show").about("Each setting, its value, and where that was said"),
@@ -105,19 +108,40 @@ pub(super) fn find(key: &str) -> Result<Setting, String> {
 
 fn explain(given: &ArgMatches) -> ExitCode {
     let key = given.get_one::<String>("key").map_or("", String::as_str);
-    let told = match find(key) {
-        Ok(setting) => told(&setting),
+    let json = given.get_flag("json");
+    let section = section(key);
+    if !section.is_empty() {
+        let told: Vec<Value> = section.iter().map(told).collect();
+        if json {
+            show::line(&json!({ "items": told }).to_string());
+            return ExitCode::SUCCESS;
+        }
+        for (i, one) in told.iter().enumerate() {
+            if i > 0 {
+                show::line("");
+            }
+            show::object(one);
+        }
+        return ExitCode::SUCCESS;
+    }
+    match find(key) {
+        Ok(setting) if json => show::line(&told(&setting).to_string()),
+        Ok(setting) => show::object(&told(&setting)),
         Err(said) => {
             show::complain(&said);
             return ExitCode::from(NOT_FOUND);
         }
-    };
-    if given.get_flag("json") {
-        show::line(&told.to_string());
-    } else {
-        show::object(&told);
     }
     ExitCode::SUCCESS
+}
+
+/// The settings of a section; `networks` has sections below it.
+fn section(name: &str) -> Vec<Setting> {
+    let within = |setting: &Setting| {
+        let rest = setting.section.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    settings().into_iter().filter(within).collect()
 }
 
 fn told(setting: &Setting) -> Value {

@@ -23,20 +23,25 @@ pub(super) fn command() -> Command {
 pub(super) fn run(given: &ArgMatches) -> ExitCode {
     match settings(given) {
         Ok(config) => {
-            let found = doctor(&config, status(given, &config).as_ref(), &SystemClock::new());
+            let status = status(given, &config);
+            let status = status.as_ref().map(|(socket, said)| (socket.as_path(), said));
+            let found = doctor(&config, status, &SystemClock::new());
             shown(&found, given.get_flag("json"))
         }
         Err(code) => code,
     }
 }
 
-/// What the running server says of itself, if one answers: where its settings put its socket, or, when
-/// there is no such folder of data, where clients find one.
-pub(super) fn status(given: &ArgMatches, config: &Config) -> Option<Value> {
+/// What the running server says of itself, if one answers, and on which socket: where its settings put
+/// it, or, when there is no such folder of data, where clients find one.
+pub(super) fn status(given: &ArgMatches, config: &Config) -> Option<(PathBuf, Value)> {
     let question = json!({ "noun": "status", "verb": "", "args": {} });
     let named = given.get_one::<PathBuf>("socket").filter(|_| !config.server.data.exists());
-    let own = ask::ask(&config.server.admin_socket(), &question).ok();
-    own.or_else(|| ask::ask(named?, &question).ok())
+    let asked = |socket: PathBuf| {
+        let said = ask::ask(&socket, &question).ok()?;
+        Some((socket, said))
+    };
+    asked(config.server.admin_socket()).or_else(|| asked(named?.clone()))
 }
 
 /// Shows findings; the worst gives the exit code.

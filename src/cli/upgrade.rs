@@ -28,7 +28,8 @@ pub(super) fn run(given: &ArgMatches) -> ExitCode {
     match settings(given) {
         Ok(config) => {
             let status = status(given, &config);
-            let found = upgrade_check(&config, status.as_ref(), &SystemClock::new());
+            let status = status.as_ref().map(|(_, said)| said);
+            let found = upgrade_check(&config, status, &SystemClock::new());
             shown(&found, given.get_flag("json"))
         }
         Err(code) => code,

@@ -203,7 +203,9 @@ fn name_flags(verb: &Verb, problem: &mut Value) {
         for (name, flag) in &named {
             text = text.replace(&format!("`{name}`"), &format!("`{flag}`"));
             text = text.replace(&format!("`{name}["), &format!("`{flag}["));
-            text = text.replace(&format!("`{name}."), &format!("`{flag}."));
+            // An option is named behind its flag.
+            let behind = if name.ends_with("option") { " " } else { "." };
+            text = text.replace(&format!("`{name}."), &format!("`{flag}{behind}"));
         }
         problem[told] = Value::String(text);
     }

@@ -101,6 +101,19 @@ async fn every_format_is_refused_when_it_is_cut_or_something_is_put_behind_it() 
     }
 }
 
+/// Decoders stop where the picture stops: a second stretch of it is shown to nobody.
+#[tokio::test]
+async fn a_picture_in_two_places_is_refused() {
+    let house = House::new().await;
+    let right = png(40, 30);
+    let more = png_with(&right, &[(b"tEXt", b"a\0b"), (b"IDAT", b"PK\x03\x04 a zip")]);
+    let (more, end) = (&more[33..33 + more.len() - right.len()], right.len() - 12);
+    assert_eq!(&right[end + 4..end + 8], b"IEND");
+    let two = [&right[..end], more, &right[end..]].concat();
+    assert_eq!(refusal(&house, "a.png", "image/png", &two).await, "broken_file");
+    assert_eq!(refusal(&house, "a.png", "image/png", &right).await, "");
+}
+
 /// Files that say that they are much larger than they are.
 fn bombs() -> [(&'static str, &'static str, Vec<u8>); 3] {
     let wide = 30_000_u16.to_be_bytes();

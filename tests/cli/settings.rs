@@ -58,6 +58,28 @@ fn a_setting_is_explained_and_a_slip_is_seen() {
 }
 
 #[test]
+fn a_section_is_explained_key_by_key() {
+    let keys = |section: &str| {
+        let told = json(carillon().args(["config", "explain", section]));
+        let items = told["items"].as_array().unwrap_or_else(|| panic!("{told}")).clone();
+        assert!(items.iter().all(|item| item["about"].is_string()), "{told}");
+        items.iter().map(|item| item["key"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mail = keys("mail");
+    assert!(mail.len() > 2 && mail.iter().all(|key| key.starts_with("mail.")), "{mail:?}");
+    let (x, networks) = (keys("networks.x"), keys("networks"));
+    assert!(!x.is_empty() && x.len() < networks.len(), "{networks:?}");
+    assert!(x.iter().all(|key| networks.contains(key)), "{networks:?}");
+    let output = carillon().args(["config", "explain", "mail"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("key: mail.").count(), mail.len(), "{text}");
+    assert_eq!(text.split("\n\n").count(), mail.len(), "{text}");
+    // A piece of a section's name is none.
+    let output = carillon().args(["config", "explain", "mai"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
 fn every_mistake_is_found_at_once_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("c.toml");
@@ -269,6 +291,21 @@ fn the_doctor_tells_a_healthy_server_from_a_stopped_and_a_broken_one() {
     );
     let text = carillon().args(["doctor", "--data"]).arg(&data).output().unwrap();
     assert!(said(&text).contains("do: bring it back"), "{}", said(&text));
+}
+
+/// A shell in which `CARILLON_SOCKET` says where a server is, and no settings say where its data are.
+#[test]
+fn the_doctor_names_the_socket_on_which_it_found_the_server() {
+    let server = Server::start(&[]);
+    let nowhere = server.folder.path().join("nowhere");
+    let mut command = carillon();
+    command.args(["doctor", "--data"]).arg(&nowhere).env("CARILLON_SOCKET", server.socket());
+    let told = json(&mut command);
+    let items = told["items"].as_array().unwrap();
+    let found = items.iter().find(|item| item["check"] == "server").unwrap();
+    assert_eq!(found["level"], "ok", "{told:#}");
+    let socket = server.socket().to_str().unwrap();
+    assert!(found["seen"].as_str().unwrap().ends_with(socket), "{found}");
 }
 
 /// The unit does not start again after 2: what is wrong stays wrong.

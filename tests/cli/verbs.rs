@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::program::{Server, carillon};
+use serde_json::{Value, json};
+
+use crate::program::{Server, carillon, get, host_of};
 
 #[test]
 fn a_post_from_nothing_to_published() {
@@ -214,7 +216,7 @@ fn what_waits_for_a_person_is_on_one_screen() {
     let post = server.json(&post);
     assert_eq!(post["parts"][0]["text"], "-a dash first");
     let status = server.json(&["status"]);
-    assert_eq!(status["paused"], serde_json::json!(["mastodon"]));
+    assert_eq!(status["paused"], json!(["mastodon"]));
     assert_eq!(status["paused_channels"], 1);
     assert_eq!(status["waits_for_a_person"]["held"], 0);
 }
@@ -238,7 +240,7 @@ fn what_has_not_gone_out_is_changed_and_taken_back() {
     let edit = ["post", "edit", id, "-w", "acme", "--text", "Second", "--draft", "no"];
     let edited = server.json(&[&edit[..], &at].concat());
     assert_eq!((&edited["parts"][0]["text"], &edited["draft"]), (&"Second".into(), &false.into()));
-    assert_eq!(edited["parts"][0]["media"], serde_json::json!([asset]), "what is not given stays");
+    assert_eq!(edited["parts"][0]["media"], json!([asset]), "what is not given stays");
     assert_eq!(edited["schedule"]["due"], "2035-03-25T01:30:00.000Z");
     let warning = edited["warnings"][0]["message"].as_str().unwrap();
     assert!(warning.contains("does not exist"), "{warning}");
@@ -329,7 +331,10 @@ fn mistakes_name_what_was_typed() {
     let channel = channel["id"].as_str().unwrap();
     let create = ["post", "create", "-w", "acme", "--channel", channel];
     for (more, says) in [
-        (&["--text", "x"][..], "`--at`"),
+        (
+            &["--text", "x"][..],
+            "`--at` must be given, with `--zone`; or give `--now`, or `--draft`",
+        ),
         (&["--text", "x", "--at", "tomorrow", "--zone", "Europe/Berlin"], "`--at` must be"),
         (&["--text", "x", "--at", "2030-01-01T09:00", "--zone", "Berlin"], "`--zone`"),
         (&["--text", "x", "--text", &"y".repeat(50_000), "--now"], "`--text[1]`"),
@@ -345,6 +350,113 @@ fn mistakes_name_what_was_typed() {
     assert!(code == 2 && said.contains("`--workspace acme`"), "{said}");
     let (_, said) = server.fails(&["workspace", "create", "Acme", "acme"]);
     assert!(!said.contains("--workspace"), "{said}");
+}
+
+/// A beginning of an id is enough, as long as only one has it.
+#[test]
+fn ids_of_channels_posts_and_deliveries_may_be_shortened() {
+    let server = Server::start(&[]);
+    server.json(&["workspace", "create", "Acme"]);
+    let feed = ["channel", "add", "-w", "acme", "--network", "feed", "--name", "News"];
+    let channel = server.json(&feed)["id"].as_str().unwrap().to_owned();
+    let first = |id: &str, n: usize| id.get(..n).unwrap().to_owned();
+    let write = |text: &str| {
+        let create = ["post", "create", "-w", "acme", "--now", "--text", text, "--channel"];
+        server.json(&[&create[..], &[&first(&channel, 8)]].concat())
+    };
+    let post = write("one");
+    let id = post["id"].as_str().unwrap();
+    assert_eq!(post["deliveries"][0]["channel"], channel);
+    let show = |noun: &str, id: &str| server.json(&[noun, "show", id, "-w", "acme"])["id"].clone();
+    assert_eq!(show("post", &first(id, 8)), id);
+    assert_eq!(show("channel", &first(&channel, 13).to_uppercase()), channel.as_str());
+    let delivery = post["deliveries"][0]["id"].as_str().unwrap();
+    assert_eq!(show("delivery", &first(delivery, 35)), delivery);
+    // Ids begin with the time: two of one minute begin alike, unless it ends between them.
+    let other = write("two");
+    if first(other["id"].as_str().unwrap(), 8) == first(id, 8) {
+        let (code, said) = server.fails(&["post", "show", &first(id, 8), "-w", "acme"]);
+        assert!(code == 2 && said.contains("more than one id"), "{said}");
+    }
+    assert_eq!(show("post", &first(id, 23)), id);
+    let (code, said) = server.fails(&["post", "show", "ffffffff", "-w", "acme"]);
+    assert!(code == 3 && said.contains("not_found"), "{said}");
+    let (code, said) = server.fails(&["post", "show", &first(id, 7), "-w", "acme"]);
+    assert!(code == 2 && said.contains("`id`"), "{said}");
+    // One that was removed is in nobody's way.
+    server.published("acme", delivery);
+    server.published("acme", other["deliveries"][0]["id"].as_str().unwrap());
+    server.json(&["channel", "remove", &first(&channel, 8), "-w", "acme"]);
+    let again = server.json(&feed);
+    let again = again["id"].as_str().unwrap();
+    assert_eq!(show("channel", &first(again, 8)), again);
+}
+
+/// What only one network knows: for every channel of the post that is of that network, or for one.
+#[test]
+fn options_of_networks_are_typed_changed_and_taken_off() {
+    let (server, practice, _) = Server::demo();
+    let listed = server.json(&["channel", "list", "-w", "demo"]);
+    let channel = |name: &str| {
+        let mut all = listed["items"].as_array().unwrap().iter();
+        all.find(|channel| channel["name"] == name).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let [a, b] = ["Bakery on practice-a", "Bakery on practice-b"].map(&channel);
+    let [c, feed] = ["Bakery on practice-c", "Bakery news"].map(&channel);
+    let create = ["post", "create", "-w", "demo", "--text", "With options", "--channel", &a];
+    let create = [&create[..], &["--channel", &b, "--channel", &c]].concat();
+    // Their ids were made at once: so much of one is its own.
+    let own = format!("{}.visibility=private", b.get(..30).unwrap());
+    let typed = [
+        ["--option", &own],
+        ["--option", "mastodon.visibility=unlisted"],
+        ["--option", "mastodon.sensitive=yes"],
+        ["--option", "bluesky.label=nudity"],
+    ];
+    let draft = server.json(&[&create[..], &["--draft"], &typed.concat()].concat());
+    let options = |post: &Value, channel: &str| post["variants"][channel]["options"].clone();
+    assert_eq!(options(&draft, &a), json!({ "visibility": "unlisted", "sensitive": true }));
+    assert_eq!(options(&draft, &b), json!({ "visibility": "private", "sensitive": true }));
+    assert_eq!(options(&draft, &c), json!({ "label": "nudity" }));
+    let id = draft["id"].as_str().unwrap();
+    let edit = ["post", "edit", id, "-w", "demo"];
+    let food = ["--option", "mastodon.spoiler_text=soup = food", "--unset-option"];
+    let edited = server.json(&[&edit[..], &food, &["mastodon.sensitive"]].concat());
+    let expected = json!({ "visibility": "unlisted", "spoiler_text": "soup = food" });
+    assert_eq!(options(&edited, &a), expected);
+    assert_eq!(options(&edited, &c), json!({ "label": "nudity" }), "what is not given stays");
+    let off = server.json(&[&edit[..], &["--unset-option", "bluesky.label"]].concat());
+    assert!(off["variants"].get(&c).is_none(), "{off}");
+    // It goes out so.
+    let released = server.json(&[&edit[..], &["--draft", "no", "--now"]].concat());
+    let mut deliveries = released["deliveries"].as_array().unwrap().iter();
+    let delivery = deliveries.find(|delivery| delivery["channel"] == a.as_str()).unwrap();
+    server.published("demo", delivery["id"].as_str().unwrap());
+    let (_, _, page) = get(host_of(&practice), "/", &[]);
+    assert!(page.contains("soup = food"), "{page}");
+
+    let twice = ["--option", "mastodon.language=en", "--option", "mastodon.language=fr"];
+    for (more, says) in [
+        (&["--option", "visibility=public"][..], "`--option` must be NETWORK.NAME=VALUE"),
+        (&["--option", "mastodon.visibility"], "`--option` must be NETWORK.NAME=VALUE"),
+        (&["--option", "mastodon.visibility="], "`--option mastodon.visibility` must not be empty"),
+        (&["--option", "mastodon.visibilty=public"], "must be one of: mastodon.visibility"),
+        (&["--option", "mastodon.visibility=all"], "`--option mastodon.visibility` must be one of"),
+        (&["--option", "mastodon.sensitive=perhaps"], "must be one of: yes, no"),
+        (&["--option", "x.made_with_ai=yes"], "`--option x.made_with_ai` is for no channel"),
+        (&twice, "`--option mastodon.language` is given twice"),
+        (
+            &["--option", "bluesky.card_url=https://a.example"],
+            "`--option bluesky.card_title` is required",
+        ),
+    ] {
+        let (exit, said) = server.fails(&[&create[..], &["--now"], more].concat());
+        assert!(exit == 2 && said.contains(says), "{more:?}: {said}");
+        assert_eq!(said.matches(says).count(), 1, "{more:?}: {said}");
+    }
+    let to_feed = ["post", "create", "-w", "demo", "--text", "x", "--now", "--channel", &feed];
+    let (_, said) = server.fails(&[&to_feed[..], &["--option", "feed.title=x"]].concat());
+    assert!(said.contains("its network has no options"), "{said}");
 }
 
 #[test]

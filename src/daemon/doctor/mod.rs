@@ -64,10 +64,12 @@ pub(super) fn fail(
 
 pub(super) use backups::last_backup;
 
-/// Looks at everything. `status` is what the running server says of itself, if one answers.
-pub fn doctor(config: &Config, status: Option<&Value>, clock: &dyn Clock) -> Vec<Finding> {
+/// Looks at everything. `answer` is what the running server says of itself, if one answers, and the
+/// socket on which it does.
+pub fn doctor(config: &Config, answer: Option<(&Path, &Value)>, clock: &dyn Clock) -> Vec<Finding> {
     let data = &config.server.data;
     let mut found = vec![data::folder(data)];
+    let status = answer.map(|(_, status)| status);
     found.extend(data::files(config));
     found.extend(data::space(config));
     found.push(data::identity_readable(config));
@@ -76,7 +78,7 @@ pub fn doctor(config: &Config, status: Option<&Value>, clock: &dyn Clock) -> Vec
     found.push(backups::backups(config, clock.now()));
     found.extend(media_bucket(config));
     found.push(mail(config, clock));
-    found.push(server(config, status));
+    found.push(server(config, answer));
     found.push(time(&data.join("carillon.redb"), clock.now()));
     found.push(address(config.server.listen, status));
     found.push(public_url(config));
@@ -127,16 +129,17 @@ fn mail(config: &Config, clock: &dyn Clock) -> Finding {
     }
 }
 
-fn server(config: &Config, status: Option<&Value>) -> Finding {
-    let socket = config.server.admin_socket();
-    let shown = socket.display();
-    match status {
-        Some(status) => {
-            let version = status.get("version").and_then(Value::as_str).unwrap_or("?");
-            ok("server", format!("version {version} answers on {shown}"))
-        }
-        None => warn("server", format!("nothing answers on {shown}"), "carillon serve"),
-    }
+fn server(config: &Config, answer: Option<(&Path, &Value)>) -> Finding {
+    let Some((socket, status)) = answer else {
+        let socket = config.server.admin_socket();
+        return warn(
+            "server",
+            format!("nothing answers on {}", socket.display()),
+            "carillon serve",
+        );
+    };
+    let version = status.get("version").and_then(Value::as_str).unwrap_or("?");
+    ok("server", format!("version {version} answers on {}", socket.display()))
 }
 
 fn time(file: &Path, now: Timestamp) -> Finding {
@@ -410,7 +413,10 @@ mod tests {
             "store": "ok", "version": "1", "waits_for_a_person": { "held": 2 }, "late": 101,
             "publishing": "running",
         });
-        let found = doctor(&config, Some(&status), &SystemClock::new());
+        let socket = Path::new("/run/of-another/admin.sock");
+        let found = doctor(&config, Some((socket, &status)), &SystemClock::new());
+        let server = found.iter().find(|finding| finding.check == "server").unwrap();
+        assert!(server.seen.ends_with("/run/of-another/admin.sock"), "{server:?}");
         for (check, expected) in [
             ("database", Level::Ok),
             ("server", Level::Ok),
@@ -421,7 +427,7 @@ mod tests {
             assert_eq!(level(&found, check), expected, "{found:#?}");
         }
         let failing = serde_json::json!({ "store": "failing" });
-        let found = doctor(&config, Some(&failing), &SystemClock::new());
+        let found = doctor(&config, Some((socket, &failing)), &SystemClock::new());
         assert_eq!(level(&found, "database"), Level::Fail);
     }
 }

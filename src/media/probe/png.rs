@@ -26,6 +26,8 @@ struct Png {
     duration_ms: u64,
     orientation: Orientation,
     pictures: usize,
+    /// The chunk before.
+    last: [u8; 4],
 }
 
 pub(super) fn read(source: &mut Source<'_>) -> Result<Probed, Fault> {
@@ -37,6 +39,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Result<Probed, Fault> {
         duration_ms: 0,
         orientation: Orientation::UPRIGHT,
         pictures: 0,
+        last: *b"IHDR",
     };
     png.kept.copy(0..8);
     for i in 0..CHUNKS_MAX {
@@ -56,6 +59,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Result<Probed, Fault> {
             super::nothing_after(source, end)?;
             return png.finish(source.len);
         }
+        png.last = name;
         at = end;
     }
     Err(Refusal::Broken("it has too many chunks").into())
@@ -76,6 +80,10 @@ impl Png {
                     return Err(Refusal::Broken("its header has the wrong length").into());
                 }
                 self.size = (source.u32_be(at)?, source.u32_be(at + 4)?);
+            }
+            // Decoders look no further than the first row of them: what comes later is no picture.
+            b"IDAT" if self.pictures > 0 && self.last != name => {
+                return Err(Refusal::Broken("its picture is in two places").into());
             }
             b"IDAT" => self.pictures += 1,
             b"IEND" | b"fdAT" => {}

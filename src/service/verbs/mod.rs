@@ -7,9 +7,12 @@ mod files;
 mod host;
 mod members;
 mod operate;
+mod options;
 mod people;
 mod plan;
+mod posts;
 mod run;
+mod short;
 
 pub use files::{Download, download, upload};
 pub use run::run;
@@ -81,6 +84,11 @@ const PLAN: &[Arg] = &[
     arg("allow", Many, "a feature that the plan may lack: evergreen, rss_autopost or ai"),
     arg("deny", Many, "a feature that the plan may have"),
 ];
+const OPTION: Arg = arg(
+    "option",
+    Many,
+    "an option, see `network show`: NETWORK.NAME=VALUE, CHANNEL.NAME=VALUE for one channel",
+);
 const MEDIA: Arg = arg("media", Many, "id of a file (`media list`); N:ID for the N-th text");
 const POST: &[&str] = &["id", "state", "due", "text"];
 const DELIVERY: &[&str] =
@@ -307,6 +315,7 @@ pub const VERBS: &[Verb] = &[
         NOW,
         arg("draft", Flag, "keep it as a draft"),
         arg("tag", Many, "a tag"),
+        OPTION,
     ], POST),
     verb(("post", "edit", "write"), "Change what has not gone out; what is not given stays", &[
         arg("id", Word, "its id"),
@@ -318,6 +327,8 @@ pub const VERBS: &[Verb] = &[
         NOW,
         arg("draft", Optional, "yes keeps it as a draft, no schedules it"),
         arg("tag", Many, "a tag; all that it is to have"),
+        OPTION,
+        arg("unset-option", Many, "an option to take off: NETWORK.NAME, CHANNEL.NAME for one channel"),
     ], POST),
     verb(("post", "list", "read"), "Posts, newest first", STATE, POST),
     verb(("post", "show", "read"), "One post with its deliveries", ID, POST),

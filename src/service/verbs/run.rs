@@ -56,6 +56,11 @@ impl<'a> Words<'a> {
         self.maybe(name)?.ok_or_else(|| Problem::field(name, Wrong::Missing))
     }
 
+    /// Whether it was given at all.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.args.contains_key(name)
+    }
+
     pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.args.get(name) {
             None | Some(Value::Null) => Ok(false),
@@ -127,9 +132,15 @@ const OWN_WORDS: &[(&str, &str)] = &[
     ("tags", "tag"),
 ];
 
+/// All that a post can have instead of a time; completes "must be ...".
+const TIMES: &str = "given, with `zone`; or give `now`, or `draft` to keep it without a time";
+
 /// Names fields as a person typed them: `parts[1].text` was the second `text`.
 fn in_own_words(mut problem: Problem) -> Problem {
     for named in &mut problem.fields {
+        if named.field == "schedule" && named.wrong == Wrong::Missing {
+            named.wrong = Wrong::BadFormat { expected: TIMES.to_owned() };
+        }
         if named.field.starts_with("parts[") && named.field.contains("].media") {
             "media".clone_into(&mut named.field);
             continue;
@@ -166,6 +177,8 @@ async fn answer(
         return call.installation(noun, verb, &words).await;
     }
     let id = call.workspace(workspace).await?;
+    let whole = call.whole_ids(id, known, args).await?;
+    let words = whole.as_ref().map_or(words, |args| Words { args });
     match noun {
         "workspace" if verb == "security" => call.security(id, &words).await,
         "workspace" if matches!(verb, "delete" | "restore") => call.closing(id, verb).await,
@@ -336,27 +349,8 @@ impl Caller<'_> {
     ) -> Answer {
         let services = self.services;
         match verb {
-            "create" => {
-                let new = new_post(words)?;
-                let access = self.enter::<Write>(workspace).await?;
-                shown(services.create_post(access, new).await?.value)
-            }
-            "edit" => {
-                let (mut change, id) = (post_change(words)?, words.id("id")?);
-                let access = self.enter::<Write>(workspace).await?;
-                if let Some(parts) = &mut change.parts
-                    && !words.args.contains_key("media")
-                {
-                    // What is not given stays: as long as nobody changes it meanwhile.
-                    let now = services.post(&access, id).await?;
-                    for (part, was) in parts.iter_mut().zip(&now.parts) {
-                        part.media.clone_from(&was.media);
-                        part.delay_minutes = was.delay_minutes;
-                    }
-                    change.revision = Some(now.revision);
-                }
-                shown(services.change_post(access, id, change).await?.value)
-            }
+            "create" => self.create_post(workspace, words).await,
+            "edit" => self.edit_post(workspace, words).await,
             "cancel" => {
                 let access = self.enter::<Publish>(workspace).await?;
                 shown(services.cancel_post(access, words.id("id")?, None).await?.value)
@@ -502,8 +496,8 @@ fn when(words: &Words<'_>) -> Result<Option<When>, Problem> {
 
 /// What is given replaces what was there, whole; only new texts keep the media that stand beside
 /// them, when none are given.
-fn post_change(words: &Words<'_>) -> Result<PostChange, Problem> {
-    let given = |name: &str| words.args.contains_key(name);
+pub(super) fn post_change(words: &Words<'_>) -> Result<PostChange, Problem> {
+    let given = |name: &str| words.has(name);
     let tags = || words.many("tag").map(|tags| tags.into_iter().map(str::to_owned).collect());
     let draft = match words.maybe("draft")? {
         None => None,
@@ -524,7 +518,7 @@ fn post_change(words: &Words<'_>) -> Result<PostChange, Problem> {
     })
 }
 
-fn new_post(words: &Words<'_>) -> Result<NewPost, Problem> {
+pub(super) fn new_post(words: &Words<'_>) -> Result<NewPost, Problem> {
     Ok(NewPost {
         parts: parts(words)?,
         channels: channels(words)?,
