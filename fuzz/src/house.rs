@@ -103,6 +103,7 @@ fn services(folder: &Path) -> Services {
         renewals: Arc::default(),
         backups: Arc::default(),
         mail: None,
+        oidc: Arc::default(),
         looked: Arc::default(),
         circuits: Arc::default(),
         echoes: Arc::default(),

@@ -17,9 +17,10 @@ use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AlertMark, AssetHome, AssetUse, Attention, BackupTest, CalendarEntry,
     ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace,
-    Incident, Inflight, Judged, KeyHash, KeyUse, Link, MediaTotal, Membership, Meta, ObjectUse,
-    OpenAlert, Orphan, Pause, Preparation, PublishedEntry, Remembered, SealedCredential,
-    ServerLimits, SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload, Usage, WrappedKey,
+    IdentityHolder, Incident, Inflight, Judged, KeyHash, KeyUse, Link, MediaTotal, Membership,
+    Meta, ObjectUse, OpenAlert, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload,
+    Usage, WrappedKey,
 };
 use carillon::store::{Row, Table, decode, encode};
 
@@ -98,6 +99,7 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<BackupTest>(),
         row::<Incident>(),
         row::<KeyUse>(),
+        row::<IdentityHolder>(),
     ]
 }
 

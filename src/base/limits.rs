@@ -50,6 +50,8 @@ pub const CONNECTIONS_OPEN: usize = 200;
 pub const APP_BYTES: usize = 512;
 /// Scopes that it may not ask for.
 pub const APP_SCOPES: usize = 20;
+/// Addresses, and blocks of them, that one key may be limited to.
+pub const ADDRESSES_PER_KEY: usize = 16;
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
 /// Attempts and readings kept with a delivery; older ones are in the events.

@@ -26,7 +26,7 @@ pub use id::{
     Kind, PartId, PostId, SessionId, TargetId, UserId, WorkspaceId, kind,
 };
 pub use live::Live;
-pub use net::Net;
+pub use net::{Net, is_private_way};
 pub use problem::{Check, FieldProblem, Problem, Wrong};
 pub use rng::{Rng, SeededRng, SystemRng};
 pub use secret::Secret;

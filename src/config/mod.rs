@@ -14,6 +14,7 @@ mod log;
 mod mail;
 mod media;
 mod networks;
+mod oidc;
 mod outbound;
 mod plans;
 mod publish;
@@ -33,6 +34,7 @@ pub use log::{Log, LogFormat, Rotate};
 pub use mail::Mail;
 pub use media::Media;
 pub use networks::{LinkedIn, X};
+pub use oidc::Oidc;
 pub use outbound::Outbound;
 pub use plans::{Plan, Plans};
 pub use publish::Publish;
@@ -56,6 +58,7 @@ pub struct Config {
     pub http: Http,
     pub media: Media,
     pub mail: Mail,
+    pub oidc: Oidc,
     pub s3: S3,
     pub backup: Backup,
     pub plans: Plans,
@@ -111,6 +114,7 @@ const SECTIONS: &[Section] = &[
     Http::KEYS,
     Media::KEYS,
     Mail::KEYS,
+    Oidc::KEYS,
     S3::KEYS,
     Backup::KEYS,
     Plans::KEYS,
@@ -169,6 +173,7 @@ impl Config {
             http: Http::read(&mut reader),
             media: Media::read(&mut reader),
             mail: Mail::read(&mut reader),
+            oidc: Oidc::read(&mut reader),
             s3: S3::read(&mut reader),
             backup: Backup::read(&mut reader),
             plans: Plans::read(&mut reader),
@@ -230,6 +235,12 @@ impl Config {
         if self.backup.every.is_some() && self.backup.recipients.is_empty() {
             advice.push(
                 "backup.every is set and backup.recipients is not: no backup is made".to_owned(),
+            );
+        }
+        if !self.oidc.passwords && self.oidc.issuer.is_none() {
+            advice.push(
+                "oidc.passwords is off and oidc.issuer is not set: only administrators can sign in"
+                    .to_owned(),
             );
         }
         advice

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::show;
-use crate::base::Net;
+use crate::base::{Net, is_private_way};
 
 /// A test, and what it asks for; nothing when the type says it all.
 pub(super) struct Rule<T> {
@@ -118,6 +118,41 @@ pub(super) fn mail_address() -> Rule<Option<String>> {
                 !local.is_empty() && !domain.is_empty() && !domain.contains('@')
             }) && !text.contains(odd)
         })
+    })
+}
+
+/// An identity provider. Where its endpoints may be, is for whoever calls them to judge.
+pub(super) fn issuer() -> Rule<Option<String>> {
+    let must = "https:// and what follows it, without a name, a query or a fragment (http:// only on this machine)";
+    Rule::new(must.to_owned(), |issuer: &Option<String>| {
+        let plain = |url: url::Url| {
+            is_private_way(&url)
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        };
+        let one = |text: &str| !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        issuer.as_ref().is_none_or(|text| one(text) && url::Url::parse(text).is_ok_and(plain))
+    })
+}
+
+/// A few words for a button.
+pub(super) fn words() -> Rule<String> {
+    Rule::new("1 to 40 characters in one line".to_owned(), |text: &String| {
+        (1..=40).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control)
+    })
+}
+
+/// What stands behind the @ of an e-mail.
+pub(super) fn domains() -> Rule<Vec<String>> {
+    let must = "domains such as `example.org`, in lower case and without an @";
+    Rule::new(must.to_owned(), |entries: &Vec<String>| {
+        let label = |label: &str| {
+            !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        };
+        let one = |entry: &String| entry.to_lowercase() == *entry && entry.split('.').all(label);
+        entries.iter().all(one)
     })
 }
 

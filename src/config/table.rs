@@ -3,7 +3,7 @@
 
 use super::value::WIDTH;
 use super::{
-    Backup, Http, LinkedIn, Log, Mail, Media, Outbound, Plans, Publish, S3, Server, Store, X,
+    Backup, Http, LinkedIn, Log, Mail, Media, Oidc, Outbound, Plans, Publish, S3, Server, Store, X,
 };
 
 /// When a change of a setting counts.
@@ -41,6 +41,7 @@ pub fn settings() -> Vec<Setting> {
         Http::describe(),
         Media::describe(),
         Mail::describe(),
+        Oidc::describe(),
         S3::describe(),
         Backup::describe(),
         Plans::describe(),

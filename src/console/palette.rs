@@ -416,7 +416,7 @@ pub fn is_quiet(command: &Command) -> bool {
         ("key" | "invitation" | "host", "create")
             | ("channel", "add" | "test" | "connect")
             | ("backup", "test")
-            | ("user", "create" | "reset-link")
+            | ("user", "create" | "reset-link" | "disable")
     );
     changes(command.noun, command.verb) && !shows
 }

@@ -18,7 +18,7 @@ use crate::networks::{self, Hosts, Version};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
 use crate::outbound::mail::{MailSettings, Mailer};
-use crate::service::{BackupSettings, Backups, Controls, Jobs, Services};
+use crate::service::{BackupSettings, Backups, Controls, Jobs, Oidc, OidcSettings, Services};
 use crate::store::{Disk, Options, Store};
 use crate::telemetry::Metrics;
 use crate::vault::{Identity, Keyring, Recipients, Vault, VaultError};
@@ -89,6 +89,7 @@ pub(super) fn open(
         hosts: Arc::new(hosts),
         people: Arc::default(),
         mail: mailer(config)?,
+        oidc: Arc::new(Oidc::new(oidc(config)?)),
         looked: Arc::default(),
         jobs: Jobs::default(),
         public_url: Arc::from(public_url),
@@ -218,7 +219,7 @@ pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, Error> {
     let Some(server) = mail.server.as_deref() else { return Ok(None) };
     whole_mail(config)?;
     let password = match (&mail.user, mail_password_place(config)) {
-        (Some(_), Some(place)) => Some(mail_password(&place)?),
+        (Some(_), Some(place)) => Some(first_line("mail.password_file", &place)?),
         _ => None,
     };
     let login = mail.user.as_deref().zip(password.as_ref());
@@ -236,7 +237,45 @@ fn whole_mail(config: &Config) -> Result<(), Error> {
         (None, Some(_)) if mail.password_file.is_some() => Some("mail.user"),
         _ => None,
     };
-    lacks.map_or(Ok(()), |key| Err(Error::MailLacks { key }))
+    lacks.map_or(Ok(()), |key| Err(Error::Lacks { key, section: "mail" }))
+}
+
+/// The identity provider that people can sign in at, if one is set.
+pub(super) fn oidc(config: &Config) -> Result<OidcSettings, Error> {
+    let oidc = &config.oidc;
+    whole_oidc(config)?;
+    let client_secret = match (&oidc.issuer, oidc_secret_place(config)) {
+        (Some(_), Some(place)) => first_line("oidc.client_secret_file", &place)?,
+        _ => Secret::new(String::new()),
+    };
+    Ok(OidcSettings {
+        issuer: oidc.issuer.clone(),
+        client_id: oidc.client_id.clone().unwrap_or_default(),
+        client_secret,
+        name: oidc.name.trim().to_owned(),
+        accounts_for: oidc.accounts_for.clone(),
+        trust_email: oidc.trust_email,
+        passwords: oidc.passwords,
+    })
+}
+
+/// What must be set beside an issuer.
+fn whole_oidc(config: &Config) -> Result<(), Error> {
+    let oidc = &config.oidc;
+    let lacks = match &oidc.issuer {
+        Some(_) if oidc.client_id.is_none() => Some("oidc.client_id"),
+        Some(_) if oidc_secret_place(config).is_none() => Some("oidc.client_secret_file"),
+        None if oidc.client_id.is_some() || oidc.client_secret_file.is_some() => {
+            Some("oidc.issuer")
+        }
+        _ => None,
+    };
+    lacks.map_or(Ok(()), |key| Err(Error::Lacks { key, section: "oidc" }))
+}
+
+fn oidc_secret_place(config: &Config) -> Option<PathBuf> {
+    let credential = config.credentials.as_ref().map(|folder| folder.join("oidc"));
+    config.oidc.client_secret_file.clone().or_else(|| credential.filter(|file| file.is_file()))
 }
 
 /// Whether settings that are each good are so together and to those whom they name, as far as that shows without
@@ -245,7 +284,8 @@ pub fn settings_fit(config: &Config) -> Result<(), Error> {
     let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;
     hosts(config, &guard)?;
     Recipients::parse(&config.backup.recipients)?;
-    whole_mail(config)
+    whole_mail(config)?;
+    whole_oidc(config)
 }
 
 fn mail_password_place(config: &Config) -> Option<PathBuf> {
@@ -253,16 +293,16 @@ fn mail_password_place(config: &Config) -> Option<PathBuf> {
     config.mail.password_file.clone().or_else(|| credential.filter(|file| file.is_file()))
 }
 
-/// The first line of the file.
-fn mail_password(path: &Path) -> Result<Secret<String>, Error> {
-    let cannot = |source| Error::Named { key: "mail.password_file", path: path.to_owned(), source };
+/// The first line of a file that holds one secret.
+fn first_line(key: &'static str, path: &Path) -> Result<Secret<String>, Error> {
+    let cannot = |source| Error::Named { key, path: path.to_owned(), source };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(cannot)?;
     file.take(KEY_FILE_BYTES).read_to_string(&mut text).map_err(cannot)?;
     let text = Secret::new(text);
     let line = text.reveal().lines().next().unwrap_or_default();
     if line.is_empty() {
-        return Err(cannot(io::Error::other("it has no password in its first line")));
+        return Err(cannot(io::Error::other("its first line is empty")));
     }
     Ok(Secret::new(line.to_owned()))
 }

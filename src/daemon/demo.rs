@@ -220,7 +220,7 @@ async fn fill(services: &Services, practice: SocketAddr) -> Result<Demo, Problem
     let entrust = || services.operate::<Entrust>(operator, workspace, "demo", correlation);
     let scopes = [KeyScope::Admin, KeyScope::Metrics].into();
     let (name, channels) = ("demo".to_owned(), Grants::All);
-    let new = NewKey { name, scopes, expires_at: None, channels };
+    let new = NewKey { name, scopes, expires_at: None, channels, addresses: Vec::new() };
     let hand_out = services.operate::<HandOut>(operator, workspace, "demo", correlation);
     let key = services.create_key(hand_out.await?, new).await?;
     let feed = Brought {

@@ -75,8 +75,10 @@ pub enum Error {
     Host { key: &'static str, refusal: outbound::guard::Refusal },
     #[error(transparent)]
     Client(#[from] outbound::client::SetupError),
-    #[error("{key} must be set beside what is set of [mail]; see `carillon config explain {key}`")]
-    MailLacks { key: &'static str },
+    #[error(
+        "{key} must be set beside what is set of [{section}]; see `carillon config explain {key}`"
+    )]
+    Lacks { key: &'static str, section: &'static str },
     #[error(transparent)]
     Mail(#[from] outbound::mail::MailSetupError),
     #[error(transparent)]
@@ -100,7 +102,7 @@ impl Error {
                 | Self::Vault(vault::VaultError::BadRecipient { .. })
                 | Self::Guard(_)
                 | Self::Host { .. }
-                | Self::MailLacks { .. }
+                | Self::Lacks { .. }
                 | Self::Mail(_)
                 | Self::Log(telemetry::log::Error::Level { .. })
         )

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{ChannelId, KeyId, Timestamp, UserId};
+use crate::base::{ChannelId, KeyId, Net, Timestamp, UserId};
 
 /// What a member is in a workspace. Each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -306,6 +307,8 @@ pub struct Key {
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
     pub channels: Grants,
+    /// Where it is good; anywhere if there are none.
+    pub addresses: Vec<Net>,
 }
 
 impl Key {
@@ -325,6 +328,13 @@ impl Key {
 
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether it is good for who asks from there. One that is limited is good for nobody whose address
+    /// is not known: only for the admin socket is there none, and nobody needs a key there.
+    pub fn is_good_from(&self, address: Option<IpAddr>) -> bool {
+        let inside = |ip: IpAddr| self.addresses.iter().any(|net| net.contains(ip));
+        self.addresses.is_empty() || address.is_some_and(inside)
     }
 }
 
@@ -400,8 +410,9 @@ mod tests {
             row(&|channels| {
                 let (id, name) = (KeyId::from_bytes([3; 16]), String::new());
                 let (created_at, expires_at, revoked_at) = (now, None, None);
-                let scopes = [scope].into();
-                Key { id, name, scopes, created_at, expires_at, revoked_at, channels }.reach()
+                let (scopes, addresses) = ([scope].into(), Vec::new());
+                Key { id, name, scopes, created_at, expires_at, revoked_at, channels, addresses }
+                    .reach()
             })
         };
         assert_eq!(key(Scope::Read), "- read read read read");
@@ -410,6 +421,32 @@ mod tests {
         assert_eq!(key(Scope::Admin), "- read draft publish publish");
         assert_eq!(key(Scope::Metrics), "- - - - -");
         assert_eq!(row(&|channels| Reach { channels, ..Reach::NOTHING }), "- - - - -");
+    }
+
+    #[test]
+    fn a_key_is_good_from_its_addresses_and_without_any_from_anywhere() {
+        let good = |nets: &[&str], from: Option<&str>| {
+            let (id, now) = (KeyId::from_bytes([3; 16]), Timestamp::from_millis(1));
+            let key = Key {
+                id,
+                name: String::new(),
+                scopes: [Scope::Read].into(),
+                created_at: now,
+                expires_at: None,
+                revoked_at: None,
+                channels: Grants::All,
+                addresses: nets.iter().map(|net| net.parse().unwrap()).collect(),
+            };
+            key.is_good_from(from.map(|ip| ip.parse().unwrap()))
+        };
+        let nets = ["10.0.0.0/8", "2001:db8::7"];
+        for ip in ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::7"] {
+            assert!(good(&nets, Some(ip)) && good(&[], Some(ip)), "{ip}");
+        }
+        for ip in ["11.1.2.3", "::ffff:11.1.2.3", "2001:db8::8"] {
+            assert!(!good(&nets, Some(ip)) && good(&[], Some(ip)), "{ip}");
+        }
+        assert!(!good(&nets, None) && good(&[], None));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct Event {
     pub correlation: CorrelationId,
 }
 
-/// Steps on a delivery's way; what comes of them is told by another event.
+/// Steps on a delivery's way, and of who comes; what comes of them is told by another event.
 const STEPS: &[&str] = &[
     "delivery.scheduled",
     "delivery.preparing",
@@ -44,6 +44,7 @@ const STEPS: &[&str] = &[
     "delivery.unknown",
     "user.signed_in",
     "user.signed_out",
+    "key.elsewhere",
 ];
 
 /// Nouns of events that come of looking and of being let in, not of a change.

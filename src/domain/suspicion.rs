@@ -81,6 +81,8 @@ pub const RULES: &[Rule] = &[
     // And of one that was tried from ten networks.
     rule("sign_ins_from_many", &["sign_in.gathered"], By::Subject, (1, TEN), Act::Tell),
     rule("session_reused", &["session.reused"], By::Subject, (1, TEN), Act::Tell),
+    // What a session began at the identity provider came back in another one.
+    rule("astray_sign_in", &["sign_in.other_session"], By::Subject, (1, TEN), Act::Tell),
     rule("second_factor_off", &["user.totp_disabled"], By::Subject, (1, TEN), Act::Tell),
     Rule {
         only: Some(("role.after", "owner")),
@@ -99,6 +101,8 @@ pub const RULES: &[Rule] = &[
     rule("same_text", &["post.echoed"], By::Subject, (1, HOUR), Act::PausePost),
     // Told when a key comes from another network than lately: from five within an hour.
     rule("key_places", &["access.new_place"], By::Actor, (4, HOUR), Act::Tell),
+    // Told when one that is limited to addresses is shown from another, once in ten minutes.
+    rule("key_elsewhere", &["key.elsewhere"], By::Actor, (1, HOUR), Act::Tell),
     Rule {
         after: Some("access.new_country"),
         ..rule("new_country", DOORS, By::Actor, (1, HOUR), Act::Tell)

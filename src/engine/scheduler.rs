@@ -276,7 +276,8 @@ impl Scheduler {
         let watch = Arc::clone(&self.watch);
         let tell = self.done.0.clone();
         (self.spawner)(Box::pin(async move {
-            let ended = publisher::run(&services, (&stop, &watch), ticket).await;
+            // Large, and kept for as long as a network takes to answer.
+            let ended = Box::pin(publisher::run(&services, (&stop, &watch), ticket)).await;
             // The scheduler may be gone already: then nobody needs to know.
             drop(tell.send(ended));
         }));

@@ -23,7 +23,7 @@ use super::visitor::{address, country};
 use super::{Face, Shared, json};
 use crate::base::{Code, CorrelationId, Id, Kind, Problem, WorkspaceId, Wrong, kind, limits};
 use crate::domain::access::Right;
-use crate::service::{Access, Bearer, Principal, Repeat};
+use crate::service::{Access, Bearer, Principal, Repeat, Whence};
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -39,8 +39,9 @@ impl FromRequestParts<Shared> for Caller {
     async fn from_request_parts(parts: &mut Parts, face: &Shared) -> Result<Self, Refusal> {
         let secret = bearer(&parts.headers).ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         let origin = only(&parts.headers, &ORIGIN)?;
-        let principal = face.services.authenticate(secret, origin).await?;
         let correlation = asked(parts)?.correlation;
+        let whence = Whence { origin, address: address(parts, face), correlation };
+        let principal = face.services.authenticate(secret, whence).await?;
         if note(parts, principal.bearer())? {
             count(face, principal.bearer())?;
             if comes_from_elsewhere(parts, face, principal.bearer()) {

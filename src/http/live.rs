@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +23,11 @@ use tokio::sync::broadcast::error::RecvError;
 use super::extract::{bearer, only};
 use super::limits::Reader;
 use super::problem::Refusal;
+use super::visitor::address;
 use super::{Readiness, Shared};
 use crate::base::{Code, CorrelationId, Problem, Secret, WorkspaceId};
 use crate::domain::access::{Read, Right};
-use crate::service::{Access, ActivityShown};
+use crate::service::{Access, ActivityShown, Whence};
 use crate::store::{Changes, Table};
 
 /// Between two looks at most; twice in the second within which access must be lost.
@@ -40,15 +42,18 @@ pub(super) struct Presented {
     secret: Secret<String>,
     /// That of the page that asked, if a browser said one.
     origin: Option<String>,
+    /// Where that asked from.
+    address: Option<IpAddr>,
 }
 
 impl FromRequestParts<Shared> for Presented {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, face: &Shared) -> Result<Self, Refusal> {
         let secret = bearer(&parts.headers).ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         let origin = only(&parts.headers, &ORIGIN)?.map(str::to_owned);
-        Ok(Self { secret: Secret::new(secret.to_owned()), origin })
+        let secret = Secret::new(secret.to_owned());
+        Ok(Self { secret, origin, address: address(parts, face) })
     }
 }
 
@@ -73,8 +78,10 @@ impl Watch {
     /// The access as it is now; `None` when it was lost.
     pub(super) async fn access<R: Right>(&self) -> Option<Access<R>> {
         let services = &self.face.services;
-        let Presented { secret, origin } = &self.presented;
-        let principal = services.authenticate(secret.reveal(), origin.as_deref()).await.ok()?;
+        let Presented { secret, origin, address } = &self.presented;
+        let (origin, address, correlation) = (origin.as_deref(), *address, self.correlation);
+        let whence = Whence { origin, address, correlation };
+        let principal = services.authenticate(secret.reveal(), whence).await.ok()?;
         services.still::<R>(&principal, self.workspace, self.correlation)
     }
 }

@@ -8,6 +8,7 @@ pub mod form;
 pub mod guard;
 pub mod mail;
 pub mod oauth;
+pub mod oidc;
 pub mod redact;
 
 use std::fmt;

@@ -68,6 +68,8 @@ pub struct Token {
     pub refresh_expires_in: Option<Duration>,
     /// `None` when the server does not say, which means those that were asked for.
     pub scopes: Option<Vec<String>>,
+    /// Who consented, where that was asked for; see `oidc`.
+    pub id_token: Option<Secret<String>>,
 }
 
 /// What is traded for a token.
@@ -114,6 +116,7 @@ const ERROR_CODE_BYTES: usize = 100;
 #[derive(Debug, Serialize, Deserialize)]
 struct More {
     refresh_token_expires_in: Option<u64>,
+    id_token: Option<String>,
 }
 
 impl ExtraTokenFields for More {}
@@ -344,6 +347,7 @@ impl From<&Answered> for Token {
                 .refresh_token_expires_in
                 .map(Duration::from_secs),
             scopes: token.scopes().map(scopes),
+            id_token: token.extra_fields().id_token.clone().map(Secret::new),
         }
     }
 }

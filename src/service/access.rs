@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
@@ -311,16 +312,28 @@ pub(crate) fn key_hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
+/// From where somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Whence<'a> {
+    /// That of the page that asks, if a browser says one.
+    pub origin: Option<&'a str>,
+    /// Behind a proxy of ours the one that it saw. `None` for the admin socket, where nobody needs a key,
+    /// and for who asks within the program.
+    pub address: Option<IpAddr>,
+    pub correlation: CorrelationId,
+}
+
 impl Services {
-    /// Whose key this is, and that it was used. Unknown, expired and revoked keys look the same.
-    /// `origin` is that of the page that asks, if a browser says one.
+    /// Whose key this is, and that it was used. Unknown, expired and revoked keys look the same, and one
+    /// that is limited to addresses where it is shown from another, or from nobody knows where: that is
+    /// on record in its workspace.
     pub async fn authenticate(
         &self,
         secret: &str,
-        origin: Option<&str>,
+        whence: Whence<'_>,
     ) -> Result<Principal, Problem> {
         if secret.starts_with(EMBED_PREFIX) {
-            return self.by_embed(secret, origin);
+            return self.by_embed(secret, whence.origin);
         }
         if secret.starts_with(SESSION_PREFIX) {
             let who = self.signed_in(secret).await?;
@@ -335,8 +348,13 @@ impl Services {
             })
             .map_err(trouble)?;
         let now = self.now();
+        let unknown = || Problem::new(Code::Unauthenticated);
         let live = found.filter(|(_, key)| key.is_live(now));
-        let (scope, key) = live.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
+        let (scope, key) = live.ok_or_else(unknown)?;
+        if !key.is_good_from(whence.address) {
+            self.note_elsewhere(scope, key.id, whence).await;
+            return Err(unknown());
+        }
         self.note_key_use(scope, key.id).await;
         Ok(Principal(Who::Key { scope, key: Box::new(key) }))
     }

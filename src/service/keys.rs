@@ -1,5 +1,5 @@
-//! API keys: shown once, stored as a hash, revoked at once; and when each was last used, which must
-//! not hold up or refuse who uses it.
+//! API keys: shown once, stored as a hash, revoked at once; when each was last used, which must not hold
+//! up or refuse who uses it; and that one was shown from where it is not good.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 
-use super::access::key_hash;
+use super::access::{Whence, key_hash};
+use super::closing::is_closed;
 use super::idempotency::{recall, remember};
 use super::members::known_channels;
 use super::shown::{KeyShown, Page};
 use super::{Access, Done, Services, no, not_found, refused, shown, trouble};
-use crate::base::{KeyId, Problem, Timestamp, Wrong};
+use crate::base::{KeyId, Net, Problem, Timestamp, Wrong};
 use crate::domain::access::{Grants, HandOut, Key, Manage, Scope as KeyScope};
-use crate::domain::event::Event;
+use crate::domain::event::{Actor, Event};
 use crate::domain::workspace::check_name;
 use crate::store::rows::{KeyHash, KeyUse};
 use crate::store::{Error, Scope, Span, Tx, WriteError};
@@ -23,19 +24,29 @@ use crate::store::{Error, Scope, Span, Tx, WriteError};
 const PREFIX: &str = "ck_";
 /// The use of a key is written down once in so long: reading is to stay reading.
 const PRECISION: Duration = Duration::from_hours(1);
+/// That one was shown from elsewhere is written down once in so long.
+const ELSEWHERE: Duration = Duration::from_mins(10);
 /// When it could not be, the next try comes after so long.
 const AGAIN: Duration = Duration::from_mins(1);
-/// Keys that are remembered; with more, those go whose use is to be written down anyway, or all.
+/// Keys that are remembered; with more, those go of which it is to be written down anyway, or all.
 const KEYS: usize = 4_096;
 
-/// From when on the next use of a key is written down, by the monotonic clock. What is not known here
+/// What of keys was written down lately.
+#[derive(Default)]
+pub(super) struct UsedKeys {
+    used: Rests,
+    elsewhere: Rests,
+}
+
+/// From when on the next time is written down of a key, by the monotonic clock. What is not known here
 /// may be in the store.
 #[derive(Default)]
-pub(super) struct UsedKeys(Mutex<BTreeMap<KeyId, Duration>>);
+struct Rests(Mutex<BTreeMap<KeyId, Duration>>);
 
-impl UsedKeys {
-    /// Whether this use is to be written down. Told once: others who come meanwhile need not.
-    fn is_due(&self, key: KeyId, now: Duration) -> bool {
+impl Rests {
+    /// Whether this time is to be written down, and none within a `rest`. Told once: others who come
+    /// meanwhile need not.
+    fn is_due(&self, key: KeyId, now: Duration, rest: Duration) -> bool {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.get(&key).is_some_and(|due| now < *due) {
             return false;
@@ -46,7 +57,7 @@ impl UsedKeys {
                 keys.clear();
             }
         }
-        keys.insert(key, now.saturating_add(PRECISION));
+        keys.insert(key, now.saturating_add(rest));
         true
     }
 
@@ -65,6 +76,8 @@ pub struct NewKey {
     pub scopes: BTreeSet<KeyScope>,
     pub expires_at: Option<Timestamp>,
     pub channels: Grants,
+    /// Where it is good; anywhere if there are none.
+    pub addresses: Vec<Net>,
 }
 
 impl Services {
@@ -75,7 +88,7 @@ impl Services {
         access: Access<HandOut>,
         new: NewKey,
     ) -> Result<Done<KeyShown>, Problem> {
-        let NewKey { name, scopes, expires_at, channels } = new;
+        let NewKey { name, scopes, expires_at, channels, addresses } = new;
         let name = check_name("name", &name)?;
         if scopes.is_empty() {
             return Err(Problem::field("scopes", Wrong::Empty));
@@ -94,7 +107,8 @@ impl Services {
         self.rng.fill(&mut random);
         let secret = format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&random));
         let hash = key_hash(&secret);
-        let key = Key { id, name, scopes, created_at: now, expires_at, revoked_at: None, channels };
+        let (created_at, revoked_at) = (now, None);
+        let key = Key { id, name, scopes, created_at, expires_at, revoked_at, channels, addresses };
         let data = handed_out(&key);
         let (services, room) = (self.clone(), self.room_for_more());
         let made = self
@@ -177,8 +191,8 @@ impl Services {
 impl Services {
     /// Notes that a live key was used. Trouble with that is only logged.
     pub(super) async fn note_key_use(&self, scope: Scope, id: KeyId) {
-        let at = self.clock.monotonic();
-        if self.store.is_rehearsal() || !self.people.used_keys.is_due(id, at) {
+        let (at, used) = (self.clock.monotonic(), &self.people.used_keys.used);
+        if self.store.is_rehearsal() || !used.is_due(id, at, PRECISION) {
             return;
         }
         let wait = match self.write_use(scope, id).await {
@@ -188,7 +202,37 @@ impl Services {
                 AGAIN
             }
         };
-        self.people.used_keys.wait(id, at.saturating_add(wait));
+        used.wait(id, at.saturating_add(wait));
+    }
+
+    /// Notes that a live key was shown from where it is not good; not in a workspace that was deleted,
+    /// where to ask is no attempt. Trouble with that is only logged: the answer stays that to an unknown
+    /// key.
+    pub(super) async fn note_elsewhere(&self, scope: Scope, id: KeyId, whence: Whence<'_>) {
+        let (at, told) = (self.clock.monotonic(), &self.people.used_keys.elsewhere);
+        if self.store.is_rehearsal() || !told.is_due(id, at, ELSEWHERE) {
+            return;
+        }
+        let address = whence.address.map(|ip| ip.to_canonical().to_string());
+        let event = Event {
+            at: self.now(),
+            actor: Actor::Key(id),
+            kind: "key.elsewhere".to_owned(),
+            subject: id.to_string(),
+            data: address.map(|ip| ("address".to_owned(), ip)).into_iter().collect(),
+            correlation: whence.correlation,
+        };
+        let noted = self.store.write(move |tx| {
+            // Not where the workspace is being erased meanwhile: nothing would take it away again.
+            if tx.get::<Key>(&scope, &id)?.is_some() && !is_closed(&tx.view(), &scope)? {
+                tx.append_event(&scope, event.clone())?;
+            }
+            Ok::<_, WriteError<Problem>>(())
+        });
+        if let Err(problem) = noted.await.map_err(refused) {
+            tracing::error!(%problem, key = %id, "that a key came from elsewhere could not be noted");
+            told.wait(id, at.saturating_add(AGAIN));
+        }
     }
 
     /// How long the next uses need not be written down.
@@ -225,6 +269,10 @@ fn handed_out(key: &Key) -> BTreeMap<String, String> {
     if let Grants::Only(channels) = &key.channels {
         data.insert("channels".to_owned(), channels.len().to_string());
     }
+    if !key.addresses.is_empty() {
+        let nets: Vec<_> = key.addresses.iter().map(Net::to_string).collect();
+        data.insert("addresses".to_owned(), nets.join(","));
+    }
     data
 }
 
@@ -243,8 +291,8 @@ mod tests {
 
     #[test]
     fn a_use_is_due_once_an_hour_or_when_it_is_tried_again() {
-        let (used, minute) = (UsedKeys::default(), Duration::from_mins(1));
-        let due = |n, at| used.is_due(KeyId::from_bytes([n; 16]), at);
+        let (used, minute) = (Rests::default(), Duration::from_mins(1));
+        let due = |n, at| used.is_due(KeyId::from_bytes([n; 16]), at, PRECISION);
         assert!(due(1, minute) && due(2, minute));
         assert!(!due(1, minute) && !due(1, 60 * minute));
         assert!(due(1, 61 * minute) && !due(1, 120 * minute) && due(1, 121 * minute));
@@ -254,7 +302,7 @@ mod tests {
 
     #[test]
     fn memory_has_a_bound_and_those_go_first_that_rest() {
-        let used = UsedKeys::default();
+        let used = Rests::default();
         let key = |n: u32| {
             let mut bytes = [0; 16];
             bytes[..4].copy_from_slice(&n.to_be_bytes());
@@ -262,14 +310,14 @@ mod tests {
         };
         let (early, late) = (Duration::ZERO, PRECISION);
         for n in 0..4_000 {
-            assert!(used.is_due(key(n), early));
+            assert!(used.is_due(key(n), early, PRECISION));
         }
         for n in 4_000..8_000 {
-            assert!(used.is_due(key(n), late));
+            assert!(used.is_due(key(n), late, PRECISION));
         }
-        assert!(!used.is_due(key(4_000), late), "it was used since");
+        assert!(!used.is_due(key(4_000), late, PRECISION), "it was used since");
         for n in 8_000..20_000 {
-            assert!(used.is_due(key(n), late));
+            assert!(used.is_due(key(n), late, PRECISION));
         }
         assert!(used.0.lock().unwrap().len() <= KEYS);
     }

@@ -60,7 +60,7 @@ use crate::telemetry::metrics::StoreTotals;
 use crate::vault::Vault;
 use shown::Glance;
 
-pub use access::{Access, Bearer, Principal};
+pub use access::{Access, Bearer, Principal, Whence};
 pub use alerts::{
     Alert, AlertShown, Facts as AlertFacts, Followed, Kept as KeptAlerts, LATE,
     Level as AlertLevel, alerts,
@@ -108,7 +108,8 @@ pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};
 pub use users::{
     Accepted, AccountChange, Administrator, Cost, Credentials, Enrolment, InvitationShown,
-    LinkLeads, LinkShown, NewInvitation, NewUser, Opened, People, RecoveryCodes, SESSION_PREFIX,
+    LinkLeads, LinkShown, NewInvitation, NewUser, Oidc, OidcAnswer, OidcAsks, OidcFor, OidcGiven,
+    OidcGone, OidcSettings, OidcStep, Opened, People, RecoveryCodes, SESSION_PREFIX,
     SecurityChange, SecurityShown, SessionShown, SignedIn, UserShown, Visitor,
 };
 pub use verbs::{
@@ -162,6 +163,8 @@ pub struct Services {
     pub people: Arc<People>,
     /// Takes what people are written; `None` where nobody is written to.
     pub mail: Option<Mailer>,
+    /// Where else people can prove who they are.
+    pub oidc: Arc<Oidc>,
     /// The last look at the disk, and when that was.
     pub looked: Arc<Looked>,
     /// What the workers are doing.

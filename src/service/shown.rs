@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::OpenCircuit;
 use super::grants::GrantShown;
 pub use super::members::KeyShown;
-use super::members::grants;
+use super::members::{addresses, grants};
 pub use super::networks::{HostAt, NetworkShown, OptionShown};
 use super::pauses::Pauses;
 use super::waits::{self, RateLimitShown, WaitShown};
@@ -589,6 +589,7 @@ pub(super) fn key(key: &Key, used: Option<KeyUse>) -> KeyShown {
         last_used_at: used.map(|used| used.at.to_string()),
         expires_at: key.expires_at.map(|at| at.to_string()),
         channels: grants(&key.channels),
+        addresses: addresses(&key.addresses),
         revoked_at: key.revoked_at.map(|at| at.to_string()),
         key: None,
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{CorrelationId, Id, Kind, Problem, Timestamp, Wrong, limits};
+use crate::base::{CorrelationId, Id, Kind, Net, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::{ChannelGrant, Grants, Role, Scope};
 use crate::domain::plan::{Cap, Feature, PlanName};
 use crate::domain::publish::{Decision, State};
@@ -114,6 +114,31 @@ pub fn grants(field: &str, given: Option<&BTreeMap<String, String>>) -> Result<G
     Ok(Grants::Only(given.iter().map(one).collect::<Result<_, Problem>>()?))
 }
 
+/// Addresses, and blocks of them, each once; none when none are named.
+pub fn addresses<T: AsRef<str>>(field: &str, given: Option<&[T]>) -> Result<Vec<Net>, Problem> {
+    let Some(given) = given else { return Ok(Vec::new()) };
+    let (max, actual) = (limits::ADDRESSES_PER_KEY, given.len());
+    if actual == 0 {
+        return Err(Problem::field(field, Wrong::Empty));
+    }
+    if actual > max {
+        return Err(Problem::field(field, Wrong::TooLong { max, actual, unit: "addresses" }));
+    }
+    let mut nets = Vec::new();
+    for (i, text) in given.iter().enumerate() {
+        let expected = || "an address such as 192.0.2.1, or a block such as 10.0.0.0/8".to_owned();
+        let bad = |()| {
+            let wrong = Wrong::BadFormat { expected: expected() };
+            Problem::field(format!("{field}[{i}]"), wrong)
+        };
+        let net = text.as_ref().parse::<Net>().map_err(bad)?;
+        if !nets.contains(&net) {
+            nets.push(net);
+        }
+    }
+    Ok(nets)
+}
+
 /// A delivery's state, in the field `state`.
 pub fn delivery_state(word: &str) -> Result<State, Problem> {
     let bad = || Problem::field("state", Wrong::NotOneOf { allowed: state_words() });
@@ -187,6 +212,23 @@ mod tests {
         }
         let long = format!("https://x.example/{}", "x".repeat(limits::URL_BYTES));
         assert!(decision("as", "it_is_there", Some(&long)).is_err());
+    }
+
+    #[test]
+    fn addresses_are_each_once_and_a_wrong_one_is_named() {
+        let read = |given: &[&str]| addresses("from", Some(given));
+        let nets = read(&["10.1.2.3/8", "::ffff:10.0.0.0/104", "192.0.2.1"]).unwrap();
+        let nets: Vec<_> = nets.iter().map(Net::to_string).collect();
+        assert_eq!(nets, ["10.0.0.0/8", "192.0.2.1"]);
+        assert_eq!(addresses::<&str>("from", None), Ok(Vec::new()));
+        for (given, field) in [
+            (&[][..], "from"),
+            (&["192.0.2.1"; limits::ADDRESSES_PER_KEY + 1][..], "from"),
+            (&["10.0.0.0/33"][..], "from[0]"),
+            (&["192.0.2.1", "localhost"][..], "from[1]"),
+        ] {
+            assert_eq!(read(given).unwrap_err().fields[0].field, field, "{given:?}");
+        }
     }
 
     #[test]

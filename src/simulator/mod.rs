@@ -433,6 +433,7 @@ fn boot(
         hosts: Arc::default(),
         people: Arc::default(),
         mail: None,
+        oidc: Arc::default(),
         looked: Arc::default(),
         jobs: Jobs::default(),
         public_url: Arc::from("https://carillon.test"),

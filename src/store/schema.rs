@@ -95,6 +95,7 @@ pub enum Table {
     BackupTests,
     Incidents,
     KeyUses,
+    Identities,
 }
 
 /// Whose data a table holds.
@@ -212,6 +213,7 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<installation::BackupTest>("backup_tests", Global, "backup -> what came of restoring it for trial"),
     row::<installation::Incident>("incidents", Global, "what, and of what -> something wrong that does not show by itself"),
     row::<access_rows::KeyUse>("key_uses", Scoped, "API key -> when it was last used, to the hour"),
+    row::<users::IdentityHolder>("identities", Global, "hash of issuer and subject -> user, for sign-in at an identity provider"),
 ];
 
 impl Table {
@@ -248,6 +250,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::KeyUses as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::Identities as usize + 1);
     }
 }

@@ -26,7 +26,9 @@ use carillon::practice::bluesky::Settings as Bluesky;
 use carillon::practice::linkedin::Settings as TwinOfLinkedIn;
 use carillon::practice::mastodon::Settings as Mastodon;
 use carillon::practice::x::Settings as TwinOfX;
-use carillon::service::{Change, Cost, Jobs, People, Services, run_verb, transition};
+use carillon::service::{
+    Change, Cost, Jobs, Oidc, OidcSettings, People, Services, Whence, run_verb, transition,
+};
 use carillon::simulator::InProcess;
 use carillon::store::rows::ChainedEvent;
 use carillon::store::{Disk, FaultDisk, Operator, Options, Scope, Span, Store};
@@ -37,6 +39,8 @@ use http_body_util::BodyExt;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tower::ServiceExt;
+
+use super::oidc::provider::{ISSUER, Provider};
 
 pub const START: &str = "2026-11-22T09:00:00Z";
 pub const PUBLIC_URL: &str = "https://carillon.example";
@@ -67,6 +71,8 @@ pub struct House {
     pub disk: FaultDisk,
     /// The practice networks.
     pub world: Arc<Mutex<World>>,
+    /// Who vouches for people, in a house of [`House::vouched_for`].
+    pub provider: Arc<Mutex<Provider>>,
     asked: Asked,
 }
 
@@ -96,12 +102,25 @@ impl House {
         Self::made(7, unhurried(), blobs).await
     }
 
+    /// One where people can sign in at a provider, too.
+    pub async fn vouched_for(oidc: OidcSettings) -> Self {
+        let blobs = Blobs::in_memory(media::Settings::default());
+        Self::whole(7, unhurried(), blobs, oidc).await
+    }
+
     async fn made(seed: u64, settings: Settings, blobs: Blobs) -> Self {
+        Self::whole(seed, settings, blobs, OidcSettings::default()).await
+    }
+
+    async fn whole(seed: u64, settings: Settings, blobs: Blobs, oidc: OidcSettings) -> Self {
         super::log::listen();
         let clock = ManualClock::at(Timestamp::parse(START).unwrap());
         let disk = FaultDisk::new();
         let (asked, world) = (Asked::default(), Arc::new(Mutex::new(world())));
-        let services = Services { blobs, ..services(&clock, &disk, seed, (&asked, &world)) };
+        let provider = Arc::new(Mutex::new(Provider::new(clock.clone())));
+        let oidc = Arc::new(Oidc::new(oidc));
+        let others = (&asked, &world, &provider);
+        let services = Services { blobs, oidc, ..services(&clock, &disk, seed, others) };
         let readiness = Arc::new(Mutex::new(Readiness::Ready));
         let face = Arc::new(Face {
             services: services.clone(),
@@ -115,8 +134,19 @@ impl House {
         });
         let (router, admin) = (public_router(&face), admin_router(&face));
         let (workspace, key) = (String::new(), String::new());
-        let mut house =
-            Self { services, clock, router, admin, workspace, key, readiness, disk, world, asked };
+        let mut house = Self {
+            services,
+            clock,
+            router,
+            admin,
+            workspace,
+            key,
+            readiness,
+            disk,
+            world,
+            provider,
+            asked,
+        };
         house.workspace = house.new_workspace("Acme").await;
         house.key = house.new_key(&house.workspace, &["admin"]).await;
         house
@@ -229,6 +259,12 @@ impl House {
         Call { router: &self.router, method, path, headers: Vec::new(), body: Bytes::new() }
     }
 
+    /// Who asks within the program: for no page, and from no address.
+    pub fn within(&self) -> Whence<'static> {
+        let correlation = CorrelationId::new(self.services.rng.as_ref());
+        Whence { origin: None, address: None, correlation }
+    }
+
     pub fn scope(&self) -> Scope {
         self.scope_of(&self.key)
     }
@@ -294,13 +330,16 @@ impl House {
 }
 
 /// The practice networks, and one picture.
-struct WithPicture(InProcess, Asked);
+struct WithPicture(InProcess, Asked, Arc<Mutex<Provider>>);
 
 #[async_trait]
 impl Transport for WithPicture {
     async fn send(&self, request: outbound::Request) -> Result<Response, SendError> {
         let host = request.url.host_str().unwrap_or_default().to_owned();
         self.1.lock().unwrap().push(host);
+        if request.url.as_str().starts_with(ISSUER) {
+            return self.2.lock().unwrap().answer(&request);
+        }
         if request.url.as_str() != PICTURE {
             return self.0.send(request).await;
         }
@@ -332,7 +371,7 @@ fn services(
     clock: &ManualClock,
     disk: &FaultDisk,
     seed: u64,
-    (asked, world): (&Asked, &Arc<Mutex<World>>),
+    (asked, world, provider): (&Asked, &Arc<Mutex<World>>, &Arc<Mutex<Provider>>),
 ) -> Services {
     let rng: Arc<dyn Rng> = Arc::new(SeededRng::new(seed));
     let at = |network: &str, host: &str, at: &str| {
@@ -356,6 +395,7 @@ fn services(
                 BTreeSet::from([INSTANCE, BLUESKY, X, LINKEDIN].map(str::to_owned)),
             ),
             Arc::clone(asked),
+            Arc::clone(provider),
         )),
         guard: Arc::new(Guard::new([INSTANCE, BLUESKY]).unwrap()),
         clock: Arc::new(clock.clone()),
@@ -373,6 +413,7 @@ fn services(
         people: Arc::new(People::new(Cost { memory_kib: 8, passes: 1 })),
         looked: Arc::default(),
         mail: None,
+        oidc: Arc::default(),
         jobs: Jobs::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         public_url: PUBLIC_URL.into(),

@@ -104,10 +104,10 @@ async fn a_restart_does_not_write_it_anew() {
     let after = Services { people: Arc::default(), ..house.services.clone() };
     house.clock.advance(30 * MINUTE);
     let before = writes(&after);
-    after.authenticate(&key, None).await.unwrap();
+    after.authenticate(&key, house.within()).await.unwrap();
     assert_eq!(writes(&after), before);
     house.clock.advance(30 * MINUTE);
-    after.authenticate(&key, None).await.unwrap();
+    after.authenticate(&key, house.within()).await.unwrap();
     assert_eq!(writes(&after), before + 1);
     assert_eq!(last_used(&house, &id).await, "2026-11-22T10:00:00.000Z");
 }
@@ -136,7 +136,7 @@ async fn a_full_disk_refuses_nobody_who_reads() {
 async fn a_rehearsal_is_no_use() {
     let house = House::new().await;
     let (id, key) = new_key(&house).await;
-    house.services.rehearsal().authenticate(&key, None).await.unwrap();
+    house.services.rehearsal().authenticate(&key, house.within()).await.unwrap();
     assert_eq!(last_used(&house, &id).await, Value::Null);
     assert_eq!(read(&house, &key).await, 200);
     assert_eq!(last_used(&house, &id).await, "2026-11-22T09:00:00.000Z", "nor does it hide one");

@@ -1,15 +1,17 @@
 //! What people hand out is good no longer than they are, and what is over stays over: links,
-//! proofs, owners and memberships.
+//! proofs, owners, memberships and waits.
 
 use std::time::Duration;
 
-use http::Method;
+use axum::body::Body;
+use carillon::http::Peer;
+use http::{Method, Request};
 use serde_json::{Value, json};
 
 use super::connections::{go, set_app};
-use super::harness::{Answer, House};
+use super::harness::{Answer, House, send};
 use super::users::pages::Browser;
-use super::users::{ANN, PASSWORD, Person, code, text, token_of};
+use super::users::{ANN, PASSWORD, Person, account, code, text, token_of};
 
 const BEN: &str = "ben@example.org";
 
@@ -159,6 +161,112 @@ async fn an_owner_who_is_disabled_is_none_to_be_left_with() {
     assert_eq!(handed.said(), "422 invalid_field to");
     house.verb(("user", "enable"), None, json!({ "email": BEN })).await;
     assert_eq!(leave.send().await.said(), "204");
+}
+
+/// The owner of a workspace, in a page of a host of this name: the host's id, and the page.
+async fn hosted(house: &House, name: &str) -> (String, Value) {
+    let host = json!({ "name": name, "origin": ["https://crm.example"] });
+    let host = house.verb(("host", "create"), None, host).await;
+    let page = json!({
+        "user": { "id": "u-1", "email": "u@crm.example", "name": "U" },
+        "workspace": { "id": "w-1", "name": name }, "role": "owner",
+        "origin": "https://crm.example",
+    });
+    let page = house.bare(Method::POST, "/api/v1/embed-sessions").json(&page);
+    let opened = page.key(&text(&host["key"])).send().await;
+    assert_eq!(opened.status, 201, "{}", opened.text());
+    (text(&host["id"]), opened.json())
+}
+
+#[tokio::test]
+async fn an_owner_whose_host_was_revoked_is_none_to_be_left_with() {
+    let house = House::new().await;
+    let (ann, ben) = (Person::new(&house, ANN).await, Person::new(&house, BEN).await);
+    let ((host, page), (_, other)) = (hosted(&house, "CRM").await, hosted(&house, "Shop").await);
+    let (theirs, workspace) = (text(&page["user"]), text(&page["workspace"]));
+    let appoint = async |user: &str| {
+        let args = json!({ "user": user, "role": "owner" });
+        house.verb(("member", "add"), Some(&workspace), args).await;
+    };
+    let at = format!("/workspaces/{workspace}");
+    let leave =
+        |who: &Person<'_>| house.bare(Method::POST, &format!("/api/v1{at}/leave")).key(&who.token);
+    appoint(BEN).await;
+    assert_eq!(leave(&ben).send().await.said(), "204", "the host lets its own owner in");
+    appoint(ANN).await;
+    let invite = json!({ "email": "new@example.org", "role": "viewer" });
+    let invited = house.bare(Method::POST, &format!("/api/v1{at}/invitations")).json(&invite);
+    let invited = invited.key(&text(&page["token"])).send().await;
+    assert_eq!(invited.status, 201, "{}", invited.text());
+    let link = format!("/invitations/{}", token_of(&invited.json()["link"]));
+    assert_eq!(Browser::new(&house).get(&link).await.status, 200);
+
+    house.verb(("host", "revoke"), None, json!({ "id": host })).await;
+    assert_eq!(leave(&ann).send().await.said(), "409 last_owner");
+    let own = ann.call(Method::PATCH, &format!("{at}/members/{}", ann.id));
+    let lowered = own.json(&json!({ "role": "admin" })).send().await;
+    assert_eq!(lowered.said(), "409 last_owner");
+    let handed = ann.post(&format!("{at}/transfer"), &json!({ "to": theirs })).await;
+    assert_eq!(handed.said(), "422 invalid_field to");
+    assert_eq!(Browser::new(&house).get(&link).await.status, 404, "nor is what they handed out");
+    let shut = house.verb(("user", "disable"), None, json!({ "email": ANN })).await;
+    assert_eq!(shut["ownerless"], json!(["ann", "crm"]));
+    house.verb(("user", "enable"), None, json!({ "email": ANN })).await;
+    let ann = Person::signed_in(&house, ANN).await;
+    // One of another host is.
+    appoint(&text(&other["user"])).await;
+    assert_eq!(leave(&ann).send().await.said(), "204");
+}
+
+#[tokio::test]
+async fn which_workspaces_are_without_an_owner_is_said_when_somebody_is_shut_out() {
+    let house = House::new().await;
+    for email in [ANN, BEN] {
+        account(&house, email).await;
+        add(&house, email, "owner").await;
+    }
+    account(&house, "eve@example.org").await;
+    add(&house, "eve@example.org", "admin").await;
+    let verb = async |verb: &str, email: &str| {
+        let shown = house.verb(("user", verb), None, json!({ "email": email })).await;
+        assert_eq!(shown["disabled_at"].is_string(), verb == "disable", "it is done all the same");
+        shown.get("ownerless").cloned()
+    };
+    // Everybody has one of their own; the house's has another owner as long as she can come in.
+    assert_eq!(verb("disable", BEN).await, Some(json!(["ben"])));
+    assert_eq!(verb("disable", ANN).await, Some(json!(["acme", "ann"])));
+    assert_eq!(verb("disable", ANN).await, Some(json!(["acme", "ann"])), "it is still so");
+    assert_eq!(verb("enable", ANN).await, None);
+    assert_eq!(verb("disable", "eve@example.org").await, Some(json!(["eve"])));
+    // What was deleted needs none.
+    house.verb(("workspace", "delete"), Some("ann"), json!({})).await;
+    assert_eq!(verb("enable", BEN).await, None);
+    assert_eq!(verb("disable", ANN).await, Some(json!([])));
+}
+
+/// What a network is answered that tries a password at an account.
+async fn guess(house: &House, email: &str) -> u16 {
+    let body = json!({ "email": email, "password": "wrong horse battery" }).to_string();
+    let request = Request::post("/api/v1/sessions").header("content-type", "application/json");
+    let mut request = request.body(Body::from(body)).unwrap();
+    request.extensions_mut().insert(Peer::Tcp("198.51.100.1:9".parse().unwrap()));
+    send(&house.router, request).await.status
+}
+
+#[tokio::test]
+async fn a_network_waits_no_longer_for_attempts_that_were_refused() {
+    let house = House::new().await;
+    let at = async |n: u32| guess(&house, &format!("{n}@x.example")).await;
+    for n in 0..20 {
+        assert_eq!(at(n).await, 401, "{n}");
+    }
+    house.clock.advance(Duration::from_mins(8));
+    for n in 20..60 {
+        assert_eq!(at(n).await, 429, "{n}");
+    }
+    house.clock.advance(Duration::from_mins(7));
+    assert_eq!(at(60).await, 401, "the quarter of an hour is over");
+    assert_eq!(at(61).await, 429, "that one was tried, and failed");
 }
 
 #[tokio::test]

@@ -387,7 +387,7 @@ async fn bytes_stay_while_anything_needs_them_and_go_after_their_grace() {
     assert_eq!(sweep().await, 0, "it was brought again");
     assert_eq!(house.get(&format!("{three}/file")).await.status, 200);
     let id = three.trim_start_matches("/media/").parse().unwrap();
-    let principal = house.services.authenticate(&house.key, None).await.unwrap();
+    let principal = house.services.authenticate(&house.key, house.within()).await.unwrap();
     let correlation = CorrelationId::new(house.services.rng.as_ref());
     let workspace = house.workspace.parse().unwrap();
     let access = house.services.access::<Read>(&principal, workspace, correlation).await.unwrap();

@@ -352,7 +352,7 @@ async fn keys_are_made_listed_and_revoked() {
     let mut expected = json!({
         "id": key["id"], "name": "Reports", "scopes": ["read", "metrics"],
         "created_at": "2026-11-22T09:00:01.000Z", "expires_at": "2027-01-01T00:00:00.000Z",
-        "revoked_at": null, "channels": null, "last_used_at": null, "key": secret,
+        "revoked_at": null, "channels": null, "addresses": null, "last_used_at": null, "key": secret,
     });
     assert_eq!(key, expected);
     assert_eq!(house.call(Method::GET, "/posts").key(secret).send().await.status, 200);

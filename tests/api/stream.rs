@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use carillon::base::{Clock, CorrelationId, ManualClock};
 use carillon::domain::event::{Actor, Event};
-use carillon::http::{Readiness, Settings};
+use carillon::http::{Peer, Readiness, Settings};
 use carillon::store::WriteError;
 use futures_util::FutureExt as _;
 use http::{Method, Request};
@@ -38,12 +38,25 @@ pub enum Came {
 impl Stream {
     /// Opens a stream, or whatever else goes on, and reads nothing of it.
     pub async fn open(house: &House, path: &str, headers: &[(&str, &str)]) -> Result<Self, u16> {
+        Self::open_from(house, None, path, headers).await
+    }
+
+    /// The same, for who comes from somewhere.
+    pub async fn open_from(
+        house: &House,
+        peer: Option<Peer>,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, u16> {
         let path = format!("/api/v1/workspaces/{}{path}", house.workspace);
         let mut request = Request::builder().method(Method::GET).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Body::empty()).unwrap();
+        let mut request = request.body(Body::empty()).unwrap();
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         let response = house.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let (body, clock) = (response.into_body(), house.clock.clone());

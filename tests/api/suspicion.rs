@@ -446,8 +446,14 @@ async fn what_is_done_to_people_and_by_many_small_steps_is_told() {
 fn each_rule_is_broken_by_a_test_of_the_real_routes() {
     let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
     let here = support::repo_root().join("tests/api");
-    let texts = ["suspicion.rs", "strangers.rs", "connections/refusals.rs"]
-        .map(|name| read(&here.join(name)));
+    let texts = [
+        "suspicion.rs",
+        "strangers.rs",
+        "key_places.rs",
+        "connections/refusals.rs",
+        "oidc/steps.rs",
+    ]
+    .map(|name| read(&here.join(name)));
     let rules = carillon::domain::suspicion::RULES.iter().map(|rule| rule.word);
     for rule in rules.chain([carillon::domain::suspicion::CHANNEL_BURST]) {
         let word = format!("\"suspicious.{rule}\"");

@@ -101,7 +101,24 @@ async fn the_first_user_is_on_record_as_an_administrator() {
     assert_eq!(Browser::new(&house).post(path, &form).await.status, 303);
     let shown = house.verb(("user", "show"), None, json!({ "email": ANN })).await;
     let ann = text(&shown["id"]);
-    assert_eq!(record(&house).await, [entry("user.promoted", &ann, &format!("user:{ann}"))]);
+    let expected = [
+        entry("user.setup_link_made", "", OPERATOR),
+        entry("user.promoted", &ann, &format!("user:{ann}")),
+    ];
+    assert_eq!(record(&house).await, expected);
+}
+
+#[tokio::test]
+async fn a_link_for_the_first_user_is_on_record_when_it_is_made() {
+    let house = House::new().await;
+    let made = house.verb(("setup-link", ""), None, json!({})).await;
+    assert_eq!(record(&house).await, [entry("user.setup_link_made", "", OPERATOR)]);
+    let told = house.verb(("event", "installation"), None, json!({})).await.to_string();
+    assert!(!told.contains(&token_of(&made["link"])), "above all not the link: {told}");
+    account(&house, ANN).await;
+    let refused = house.try_verb(("setup-link", ""), None, json!({})).await.unwrap_err();
+    assert_eq!(refused.code, Code::SetUpDone);
+    assert_eq!(record(&house).await.len(), 1, "nothing was made");
 }
 
 #[tokio::test]
@@ -162,14 +179,19 @@ async fn whom_a_host_made_is_reached_by_an_id() {
     let (_, opened) = page(&house, &host).await;
     let (id, token) = (text(&opened["user"]), text(&opened["token"]));
     let listed = house.verb(("user", "list"), None, json!({})).await;
-    let ids: Vec<_> = listed["items"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
-    assert!(ids.contains(&&json!(id)), "{listed}");
+    let host_of = |id: &Value| {
+        let mut items = listed["items"].as_array().unwrap().iter();
+        items.find(|it| it["id"] == *id).unwrap()["host"].clone()
+    };
+    let hosts = [host_of(&json!(id)), host_of(&own["id"])];
+    assert_eq!(hosts, [json!("CRM"), Value::Null], "{listed}");
     let by = async |verb: &str, name: &str| {
         house.try_verb(("user", verb), None, json!({ "email": name })).await
     };
     // The address leads to whom it belongs, and the id to whom it is of: of every kind of user.
-    assert_eq!(by("show", ANN).await.unwrap()["id"], own["id"]);
+    assert_eq!(by("show", ANN).await.unwrap(), own);
     assert_eq!(by("show", &text(&own["id"])).await.unwrap()["email"], ANN);
+    assert_eq!(by("show", &id).await.unwrap()["host"], "CRM");
     let shown = by("show", &format!(" {} ", id.to_uppercase())).await.unwrap();
     assert_eq!((&shown["id"], &shown["name"]), (&json!(id), &json!("Ann of the CRM")));
 
@@ -205,6 +227,21 @@ async fn whom_a_host_made_is_erased_by_an_id() {
     assert_eq!(house.get("/invitations").await.text(), before, "that is somebody else");
     assert_eq!(house.verb(("user", "show"), None, json!({ "email": ANN })).await["email"], ANN);
     assert_eq!(page(&house, &host).await.1["user_created"], true, "to the host they are new");
+}
+
+#[tokio::test]
+async fn the_list_goes_on_behind_whoever_was_erased() {
+    let house = House::new().await;
+    account(&house, ANN).await;
+    house.clock.advance(Duration::from_secs(1));
+    let ben = account(&house, "ben@example.org").await;
+    house.verb(("workspace", "delete"), Some("ann"), json!({})).await;
+    house.verb(("user", "erase"), None, json!({ "email": ANN })).await;
+    let first = house.verb(("user", "list"), None, json!({ "limit": "1" })).await;
+    assert_eq!(first["items"], json!([]), "she is shown no more");
+    let next = json!({ "limit": "1", "cursor": first["next"] });
+    let next = house.verb(("user", "list"), None, next).await;
+    assert_eq!(next["items"], json!([ben]));
 }
 
 #[tokio::test]

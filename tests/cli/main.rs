@@ -28,6 +28,7 @@ mod released;
 mod renewals;
 mod secrets;
 mod settings;
+mod sign_in;
 mod streams;
 mod supervised;
 mod trail;

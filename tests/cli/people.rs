@@ -65,7 +65,9 @@ fn the_first_user_comes_by_a_link_and_others_by_a_verb() {
     let table =
         String::from_utf8(server.run(&["user", "sessions", "ben@example.org"]).stdout).unwrap();
     assert!(table.contains("127.0.0.1") && table.contains("test"), "{table}");
-    server.json(&["user", "disable", "ben@example.org"]);
+    let shut = server.run(&["user", "disable", "ben@example.org"]);
+    let said = String::from_utf8(shut.stdout).unwrap();
+    assert!(said.contains("\nownerless: ben\n"), "his own workspace: {said}");
     assert_eq!(me(&server, token).0, 401, "at once");
     assert_eq!(sign_in(&server, "ben@example.org", PASSWORD).1["code"], "sign_in_refused");
 

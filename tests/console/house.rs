@@ -101,6 +101,7 @@ fn services(clock: Arc<dyn Clock>) -> Services {
         people: Arc::default(),
         looked: Arc::default(),
         mail: None,
+        oidc: Arc::default(),
         jobs: Jobs::default(),
         plans: Live::default(),
         metrics: Arc::new(Metrics::new().unwrap()),

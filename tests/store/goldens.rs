@@ -23,10 +23,10 @@ use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
-    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, Inflight, Judged, KeyHash, KeyUse,
-    MediaTotal, Membership, Meta, ObjectUse, Orphan, Owed, Pause, Preparation, PublishedEntry,
-    Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Told, ToldAlert,
-    Upload, Usage, WrappedKey,
+    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, IdentityHolder, Inflight, Judged,
+    KeyHash, KeyUse, MediaTotal, Membership, Meta, ObjectUse, Orphan, Owed, Pause, Preparation,
+    PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer,
+    Told, ToldAlert, Upload, Usage, WrappedKey,
 };
 
 use crate::connections;
@@ -47,7 +47,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&pauses(Some("credits_depleted"))).since(1, &pauses(None)),
         Golden::scoped(&workspaces()),
         Golden::scoped(&[WrappedKey { wrapped: bytes() }]),
-        Golden::scoped(&keys()).since(1, &keys()[..2]),
+        Golden::scoped(&keys()).since(1, &keys()[..2]).since(2, &keys()[..3]),
         Golden::scoped(&channels()),
         Golden::scoped(&[SealedCredential { sealed: bytes() }]),
         Golden::scoped(&posts()),
@@ -84,7 +84,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[Membership]),
         Golden::global(&people::users()),
         Golden::global(&[Email { user: id(27) }]),
-        Golden::global(&people::proofs()),
+        Golden::global(&people::proofs()).since(1, &people::proofs()[..3]),
         Golden::global(&people::sessions()),
         Golden::global(&[SessionToken { user: id(27), session: id(30) }]),
         Golden::global(&people::links()),
@@ -122,6 +122,7 @@ fn later() -> Vec<Golden> {
         Golden::global(&installation::backup_tests()),
         Golden::global(&installation::incidents()),
         Golden::scoped(&[KeyUse { at: at(6) }]),
+        Golden::global(&[IdentityHolder { user: id(27) }]),
     ]
 }
 
@@ -284,7 +285,7 @@ fn workspaces() -> [Workspace; 2] {
     [full, bare]
 }
 
-fn keys() -> [access::Key; 3] {
+fn keys() -> [access::Key; 4] {
     let full = access::Key {
         id: id(2),
         name: "deploy".to_owned(),
@@ -293,11 +294,14 @@ fn keys() -> [access::Key; 3] {
         expires_at: Some(at(6)),
         revoked_at: Some(at(7)),
         channels: access::Grants::All,
+        addresses: Vec::new(),
     };
     let bare =
         access::Key { scopes: [].into(), expires_at: None, revoked_at: None, ..full.clone() };
     let limited = access::Key { channels: grants(), ..bare.clone() };
-    [full, bare, limited]
+    let nets = ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"].map(|net| net.parse().unwrap());
+    let placed = access::Key { addresses: nets.into(), ..limited.clone() };
+    [full, bare, limited, placed]
 }
 
 fn grants() -> access::Grants {

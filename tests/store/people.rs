@@ -2,7 +2,7 @@
 
 use carillon::domain::access::{ChannelGrant, Grants, Role};
 use carillon::domain::user::{
-    Ended, Invitation, LinkTo, Proofs, SealedAuthenticator, Session, User,
+    Ended, Identity, Invitation, LinkTo, Proofs, SealedAuthenticator, Session, User,
 };
 use carillon::store::rows::Link;
 
@@ -21,7 +21,8 @@ pub fn users() -> [User; 2] {
     [User { disabled_at: None, ..full.clone() }, full]
 }
 
-pub fn proofs() -> [Proofs; 3] {
+/// The last one cannot be told in version 1.
+pub fn proofs() -> [Proofs; 4] {
     let authenticator =
         SealedAuthenticator { sealed: bytes(), confirmed_at: Some(at(33)), last_step: u64::MAX };
     let begun = SealedAuthenticator { confirmed_at: None, last_step: 0, ..authenticator.clone() };
@@ -30,10 +31,14 @@ pub fn proofs() -> [Proofs; 3] {
         password_at: at(34),
         authenticator: Some(authenticator),
         recovery: vec![[0xab; 32], [0xcd; 32]],
+        identity: None,
     };
     let pending = Proofs { authenticator: Some(begun), ..full.clone() };
-    let bare = Proofs { password: None, authenticator: None, recovery: vec![], ..full };
-    [full, pending, bare]
+    let bare = Proofs { password: None, authenticator: None, recovery: vec![], ..full.clone() };
+    let identity =
+        Identity { hash: [0xef; 32], shown: "ann@example.org".to_owned(), linked_at: at(42) };
+    let linked = Proofs { password: None, identity: Some(identity), ..full.clone() };
+    [full, pending, bare, linked]
 }
 
 pub fn sessions() -> [Session; 2] {

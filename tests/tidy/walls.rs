@@ -20,7 +20,7 @@ const WALLS: &[Wall] = &[
     },
     Wall { names: &["age"], inside: &["vault"], remedy: "seal and open through vault" },
     Wall {
-        names: &["reqwest", "oauth2", "lettre"],
+        names: &["reqwest", "oauth2", "jsonwebtoken", "lettre"],
         inside: &["outbound"],
         remedy: "send through outbound::Transport",
     },

@@ -3,6 +3,7 @@
 
 mod backups;
 pub(super) mod data;
+mod sign_in;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt as _;
@@ -68,8 +69,8 @@ pub(super) use backups::last_backup;
 /// socket on which it does.
 pub fn doctor(config: &Config, answer: Option<(&Path, &Value)>, clock: &dyn Clock) -> Vec<Finding> {
     let data = &config.server.data;
-    let mut found = vec![data::folder(data)];
     let status = answer.map(|(_, status)| status);
+    let mut found = vec![data::folder(data)];
     found.extend(data::files(config));
     found.extend(data::space(config));
     found.push(data::identity_readable(config));
@@ -78,6 +79,7 @@ pub fn doctor(config: &Config, answer: Option<(&Path, &Value)>, clock: &dyn Cloc
     found.push(backups::backups(config, clock.now()));
     found.extend(media_bucket(config));
     found.push(mail(config, clock));
+    found.extend(sign_in::sign_in(config));
     found.push(server(config, answer));
     found.push(time(&data.join("carillon.redb"), clock.now()));
     found.push(address(config.server.listen, status));

@@ -8,6 +8,7 @@ mod throttle;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::access::{Grants, Role};
 use super::event::Actor;
@@ -58,6 +59,24 @@ pub struct Proofs {
     pub authenticator: Option<SealedAuthenticator>,
     /// SHA-256 of the recovery codes that are left.
     pub recovery: Vec<[u8; 32]>,
+    /// Who they are elsewhere, if somebody elsewhere may say that it is them.
+    pub identity: Option<Identity>,
+}
+
+/// A person at the installation's identity provider (`OpenID` Connect).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Of issuer and subject; see [`identity_hash`]. Never of an e-mail, which may become another's.
+    pub hash: [u8; 32],
+    /// Whom people know by it: the e-mail or the name that the provider gave when it was linked.
+    pub shown: String,
+    pub linked_at: Timestamp,
+}
+
+/// SHA-256 of who vouches and for whom. An issuer is an address, so that no space is in it.
+#[must_use]
+pub fn identity_hash(issuer: &str, subject: &str) -> [u8; 32] {
+    Sha256::digest(format!("{issuer} {subject}")).into()
 }
 
 impl Proofs {
@@ -213,7 +232,9 @@ pub fn email(field: &str, text: &str) -> Result<String, Problem> {
         let local_is = !local.is_empty() && local.len() <= 64 && local.chars().all(plain);
         local_is && domain.split('.').all(label)
     });
-    if !is_one {
+    // The sign of Kelvin in lower case is a plain k: another mailbox, and the same account.
+    let turns = |c: char| !c.is_ascii() && c.to_lowercase().any(|low| low.is_ascii());
+    if !is_one || text.chars().any(turns) {
         let expected = "an e-mail address, such as ann@example.org".to_owned();
         return Err(Problem::field(field, Wrong::BadFormat { expected }));
     }
@@ -252,6 +273,7 @@ mod tests {
             "a\n@b.c",
             "a@b.c, d@e.f",
             "a@b_c",
+            "\u{212a}en@b.c",
             &long,
             &longer,
         ] {

@@ -25,9 +25,13 @@ struct Account {
     pending: Option<Pending>,
     /// They have proved a moment ago who they are.
     fresh: bool,
+    /// They may set up an authenticator.
+    enrols: bool,
     confirm: Form,
     prove: Form,
     password: Form,
+    /// What people know the identity provider by, if there is one.
+    provider: Option<String>,
     done: Option<&'static str>,
     problem: Option<String>,
 }
@@ -74,6 +78,8 @@ fn done(query: Option<&str>) -> Option<&'static str> {
         "done=password" => "Your password is changed; all other sessions are over.",
         "done=ended" => "The session is over.",
         "done=proved" => "Thank you. For ten minutes you can change your authenticator.",
+        "done=linked" => "You can sign in there from now on.",
+        "done=unlinked" => "You cannot sign in there any more.",
         "done=off" => "Your authenticator is taken off.",
         _ => return None,
     })
@@ -116,6 +122,7 @@ async fn account(face: &Shared, who: &SignedIn, visitor: &Visitor) -> Result<Acc
         sessions,
         pending,
         fresh,
+        enrols: services.ask_to_enrol(who).is_ok(),
         confirm: form("/account/totp/confirm", "Confirm", vec![code("Six digits.", true)]),
         prove: form("/account/prove", "It is me", again),
         password: form(
@@ -123,6 +130,7 @@ async fn account(face: &Shared, who: &SignedIn, visitor: &Visitor) -> Result<Acc
             "Change the password",
             vec![present, password_field("new_password", "New password", true)],
         ),
+        provider: services.oidc.name().map(str::to_owned),
         done: None,
         problem: None,
     })

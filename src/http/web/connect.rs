@@ -6,11 +6,11 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderValue;
 
 use super::cookies::{Guest, connecting};
 use super::forms::Given;
-use super::page::{Failure, Path, STYLE, message, page, see, status_of, with_cookies, words};
+use super::page::{Failure, Path, STYLE, away, message, page, see, status_of, words};
 use super::sign_in::sign_in_for;
 use crate::base::{Code, ConnectionId, CorrelationId, Problem, WorkspaceId};
 use crate::domain::access::Entrust;
@@ -19,9 +19,6 @@ use crate::http::Shared;
 use crate::service::{
     Access, Back, Bearing, CameBack, Gone, NewConnection, Principal, SeenConnection, SignedIn,
 };
-
-/// Sends a browser on. A redirect would do, if the policy let forms lead to other sites.
-const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 #[derive(Template)]
 #[template(path = "web/connect.html", config = "assets/askama.toml")]
@@ -79,14 +76,9 @@ fn question(title: String, action: String, submit: &'static str) -> Question {
 }
 
 /// On to the network.
-fn away(gone: &Gone, title: &str, cookies: Vec<HeaderValue>) -> Response {
+fn to_network(gone: &Gone, title: &str, cookies: Vec<HeaderValue>) -> Response {
     let about = format!("Say yes on the page of {title}. It sends you back here.");
-    let links = [("Go on", gone.authorize_url.as_str())];
-    let mut response = message(StatusCode::OK, &format!("On to {title}"), &[&about], &links);
-    if let Ok(value) = HeaderValue::try_from(format!("0; url={}", gone.authorize_url)) {
-        response.headers_mut().insert(REFRESH, value);
-    }
-    with_cookies(response, cookies)
+    away(&gone.authorize_url, &format!("On to {title}"), &about, cookies)
 }
 
 /// What people call a network.
@@ -137,7 +129,7 @@ pub(super) async fn use_link(
         gone => gone?,
     };
     let cookies = gone.cookie.as_ref().map(|cookie| connecting(&face, cookie.reveal()));
-    Ok(away(&gone, title_of(gone.network), cookies.unwrap_or_default()))
+    Ok(to_network(&gone, title_of(gone.network), cookies.unwrap_or_default()))
 }
 
 /// The right of whoever is signed in to connect accounts to a workspace. An id that is none is as good
@@ -158,7 +150,7 @@ fn kept_out(problem: Problem, path: &str) -> Result<Response, Failure> {
     if problem.code != Code::StepUpNeeded {
         return Err(problem.into());
     }
-    let about = "Give your password once more on your account page; then come back here.";
+    let about = "Prove once more on your account page that it is you; then come back here.";
     let links = [("Your account", "/account"), ("Connect an account", path)];
     Ok(message(status_of(&problem), problem.row().title, &[about], &links))
 }
@@ -229,7 +221,7 @@ pub(super) async fn chosen(
         authorize_url: begun.authorize_url.unwrap_or_default(),
         cookie: None,
     };
-    Ok(away(&gone, title, Vec::new()))
+    Ok(to_network(&gone, title, Vec::new()))
 }
 
 /// The way back from the network.
@@ -489,7 +481,7 @@ pub(super) async fn again(
     let bearing = bearing(&guest);
     let seen = face.services.connection_page(workspace, connection, &bearing).await?;
     match face.services.go_again(workspace, connection, &bearing).await {
-        Ok(gone) => Ok(away(&gone, seen.title, Vec::new())),
+        Ok(gone) => Ok(to_network(&gone, seen.title, Vec::new())),
         Err(problem) if problem.code == Code::NotFound => Err(problem.into()),
         Err(problem) => Ok(shown(&seen, place(workspace, connection), Some(&problem))),
     }

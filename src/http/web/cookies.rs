@@ -19,6 +19,9 @@ const SESSION: &str = "carillon_session";
 const DEVICE: &str = "carillon_device";
 /// The browser in which a link was used that connects an account.
 const CONNECTING: &str = "carillon_connecting";
+/// Somebody is at the identity provider, and what must be known when they are back.
+const PROVIDER: &str = "carillon_provider";
+const PROVIDER_SECONDS: u32 = 15 * 60;
 /// As long as a link can be good.
 const CONNECTING_SECONDS: u32 = 7 * 24 * 60 * 60;
 /// As long as a session may last.
@@ -56,6 +59,17 @@ pub(super) fn connecting(face: &Face, token: &str) -> Vec<HeaderValue> {
     set(face, CONNECTING, token, CONNECTING_SECONDS, "Lax").into_iter().collect()
 }
 
+/// Keeps what must be known when somebody is back from the identity provider.
+pub(super) fn at_provider(face: &Face, kept: &str) -> Vec<HeaderValue> {
+    // Not strict: the way back begins at another site.
+    set(face, PROVIDER, kept, PROVIDER_SECONDS, "Lax").into_iter().collect()
+}
+
+/// They are back, for good or in vain.
+pub(super) fn back_from_provider(face: &Face) -> Vec<HeaderValue> {
+    set(face, PROVIDER, "", 0, "Lax").into_iter().collect()
+}
+
 /// Takes the session's cookie away.
 pub(super) fn ended(face: &Face) -> Vec<HeaderValue> {
     set(face, SESSION, "", 0, "Lax").into_iter().collect()
@@ -79,6 +93,8 @@ pub(super) struct Guest {
     pub device: Option<String>,
     /// The mark of a connection that is this browser's.
     pub connecting: Option<String>,
+    /// What was kept while they were at the identity provider.
+    pub provider: Option<String>,
 }
 
 impl FromRequestParts<Shared> for Guest {
@@ -103,7 +119,8 @@ impl FromRequestParts<Shared> for Guest {
             look_where_from(parts, face, &principal).await?;
         }
         let connecting = value(&parts.headers, &full_name(face, CONNECTING)).map(str::to_owned);
-        Ok(Self { who, visitor, device, connecting })
+        let provider = value(&parts.headers, &full_name(face, PROVIDER)).map(str::to_owned);
+        Ok(Self { who, visitor, device, connecting, provider })
     }
 }
 

@@ -7,6 +7,7 @@ use http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 
+use super::oidc::Button;
 use super::page::{Failure, STYLE, page, status_of, with_wait, words};
 use crate::base::{Code, Problem, Secret};
 use crate::http::{Face, Shared};
@@ -37,6 +38,7 @@ pub(super) struct Field {
 pub(super) struct Form {
     /// Empty: to where the page is, so that no page repeats the link that opened it.
     pub action: String,
+    /// Empty: there is no form, only buttons.
     pub submit: &'static str,
     pub hidden: Vec<(&'static str, String)>,
     pub fields: Vec<Field>,
@@ -104,13 +106,15 @@ pub(super) struct FormPage {
     pub about: Vec<String>,
     pub problem: Option<String>,
     pub form: Form,
+    /// Other ways, each a button of its own.
+    pub buttons: Vec<Button>,
     pub links: Vec<(&'static str, &'static str)>,
 }
 
 impl FormPage {
     pub fn new(title: impl Into<String>, form: Form) -> Self {
-        let (about, links) = (Vec::new(), Vec::new());
-        Self { style: STYLE, title: title.into(), about, problem: None, form, links }
+        let (about, links, buttons) = (Vec::new(), Vec::new(), Vec::new());
+        Self { style: STYLE, title: title.into(), about, problem: None, form, buttons, links }
     }
 
     pub fn show(&self) -> Response {

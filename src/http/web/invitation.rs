@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use super::cookies::{Guest, opened};
 use super::forms::{Form, FormPage, Given, password, text};
+use super::oidc;
 use super::page::{Failure, Path, message, see};
 use super::sign_in::{ACCOUNT, sign_in_for};
 use crate::base::{Code, Problem};
@@ -30,9 +31,11 @@ async fn invited(face: &Shared, token: &str) -> Result<Invited, Failure> {
     }
 }
 
-fn form(invited: &Invited, signed_in: bool) -> FormPage {
+fn form(face: &Shared, token: &str, invited: &Invited, signed_in: bool) -> FormPage {
     let (submit, fields) = if signed_in {
         ("Join", Vec::new())
+    } else if !face.services.oidc.passwords() {
+        ("", Vec::new())
     } else {
         let fields =
             vec![text("name", "Your name", "name"), password("password", "Password", true)];
@@ -41,6 +44,9 @@ fn form(invited: &Invited, signed_in: bool) -> FormPage {
     let title = format!("Join {}", invited.workspace);
     let mut page = FormPage::new(title, Form { submit, fields, ..Form::default() });
     page.about = vec![format!("{} is invited as {}.", invited.email, invited.role)];
+    if !signed_in {
+        page.buttons = oidc::button(face, "Join with", vec![("invitation", token.to_owned())]);
+    }
     page
 }
 
@@ -76,7 +82,7 @@ pub(super) async fn show(
     if let Some(response) = other(&token, &invited, &guest) {
         return Ok(response);
     }
-    Ok(form(&invited, guest.who.is_some()).show())
+    Ok(form(&face, &token, &invited, guest.who.is_some()).show())
 }
 
 pub(super) async fn submit(
@@ -99,7 +105,7 @@ pub(super) async fn submit(
         }
         Err(problem) if problem.code == Code::NotFound => Err(problem.into()),
         Err(problem) => {
-            let mut page = form(&invited, who.is_some());
+            let mut page = form(&face, &token, &invited, who.is_some());
             page.form = page.form.filled(&given);
             Ok(page.refused(&problem))
         }

@@ -6,6 +6,7 @@ mod connect;
 mod cookies;
 mod forms;
 mod invitation;
+mod oidc;
 mod page;
 mod reset;
 mod set_up;
@@ -20,6 +21,9 @@ use super::Shared;
 pub(super) fn pages() -> Router<Shared> {
     Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in/oidc", post(oidc::begin))
+        .route("/sign-in/oidc/callback", get(oidc::callback))
+        .route("/sign-in/oidc/finish", get(oidc::show).post(oidc::finish))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/setup/{token}", get(set_up::show).post(set_up::submit))
         .route("/invitations/{token}", get(invitation::show).post(invitation::submit))
@@ -34,6 +38,9 @@ pub(super) fn pages() -> Router<Shared> {
         .route("/workspaces/{workspace}/connections/{connection}/again", post(connect::again))
         .route("/account", get(account::show))
         .route("/account/prove", post(account::prove))
+        .route("/account/oidc/link", post(oidc::link))
+        .route("/account/oidc/prove", post(oidc::prove))
+        .route("/account/oidc/unlink", post(oidc::unlink))
         .route("/account/password", post(account::password))
         .route("/account/sessions/end", post(account::end_session))
         .route("/account/sessions/end-others", post(account::end_others))

@@ -31,6 +31,8 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
+/// Sends a browser on. A redirect would do, if the policy let forms lead to other sites.
+const REFRESH: HeaderName = HeaderName::from_static("refresh");
 const FRAMES: HeaderName = HeaderName::from_static("x-frame-options");
 const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -94,6 +96,15 @@ pub(super) fn message(
     links: &[(&str, &str)],
 ) -> Response {
     page(status, &Message { style: STYLE, title, about, links })
+}
+
+/// On to a page of somebody else's, after a form.
+pub(super) fn away(url: &str, title: &str, about: &str, cookies: Vec<HeaderValue>) -> Response {
+    let mut response = message(StatusCode::OK, title, &[about], &[("Go on", url)]);
+    if let Ok(value) = HeaderValue::try_from(format!("0; url={url}")) {
+        response.headers_mut().insert(REFRESH, value);
+    }
+    with_cookies(response, cookies)
 }
 
 /// What the address names. One that is no text leads nowhere, and people get a page that says so.

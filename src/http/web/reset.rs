@@ -47,7 +47,12 @@ pub(super) async fn submit(
         Ok(()) => Ok(message(
             StatusCode::OK,
             "Your new password is set",
-            &["You are signed out everywhere; sign in with it now."],
+            &[if face.services.oidc.passwords() {
+                "You are signed out everywhere; sign in with it now."
+            } else {
+                "You are signed out everywhere. Sign in at the identity provider: this password is asked for \
+                 once there, and for what needs a fresh proof."
+            }],
             &[("Sign in", "/sign-in")],
         )),
         Err(problem) if problem.code == Code::NotFound => Err(problem.into()),

@@ -5,14 +5,16 @@ use axum::response::Response;
 
 use super::cookies::{Guest, ended, opened};
 use super::forms::{Form, FormPage, Given, code, email, password};
+use super::oidc;
 use super::page::{Failure, see};
+use crate::base::Code;
 use crate::http::Shared;
 use crate::service::Credentials;
 
 pub(super) const ACCOUNT: &str = "/account";
 
 /// Where to go afterwards: a path of ours, or nowhere.
-fn next(text: Option<&str>) -> String {
+pub(super) fn next(text: Option<&str>) -> String {
     let own = |text: &&str| {
         let base = url::Url::parse("http://own.invalid").ok();
         let joined = base.and_then(|base| base.join(text).ok());
@@ -36,14 +38,20 @@ pub(super) fn sign_in_for(path: &str) -> String {
     format!("/sign-in?{next}")
 }
 
-fn form(next: String) -> FormPage {
+fn form(face: &Shared, next: String) -> FormPage {
+    let buttons = oidc::button(face, "Sign in with", vec![("next", next.clone())]);
     let fields = vec![
         email(),
         password("password", "Password", false),
         code("Only if you have set up an authenticator.", false),
     ];
     let (action, hidden) = ("/sign-in".to_owned(), vec![("next", next)]);
-    FormPage::new("Sign in", Form { action, submit: "Sign in", hidden, fields })
+    let mut page = FormPage::new("Sign in", Form { action, submit: "Sign in", hidden, fields });
+    page.buttons = buttons;
+    if !face.services.oidc.passwords() {
+        page.about = vec!["Passwords are taken of administrators only.".to_owned()];
+    }
+    page
 }
 
 pub(super) async fn show(
@@ -55,7 +63,7 @@ pub(super) async fn show(
     if guest.who.is_some() {
         return Ok(see(&next, Vec::new()));
     }
-    let mut page = form(next);
+    let mut page = form(&face, next);
     if !face.services.is_set_up()? {
         page.about = vec![
             "Nobody has an account yet. Whoever runs this server makes the first one \
@@ -83,12 +91,16 @@ pub(super) async fn submit(
             // What the browser had before is not kept beside it.
             if let Some(before) = &guest.who {
                 let correlation = guest.visitor.correlation;
-                face.services.end_session(before, before.session.id, correlation).await?;
+                match face.services.end_session(before, before.session.id, correlation).await {
+                    // It has ended meanwhile.
+                    Err(problem) if problem.code != Code::NotFound => return Err(problem.into()),
+                    _ => {}
+                }
             }
             Ok(see(&next, opened(&face, &new)))
         }
         Err(problem) => {
-            let mut page = form(next);
+            let mut page = form(&face, next);
             page.form = page.form.filled(&given);
             Ok(page.refused(&problem))
         }

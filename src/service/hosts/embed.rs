@@ -375,6 +375,7 @@ fn user(
         password_at: ready.now,
         authenticator: None,
         recovery: Vec::new(),
+        identity: None,
     };
     tx.put_global(&row.id, &row)?;
     tx.put_global(&row.id, &proofs)?;

@@ -3,7 +3,7 @@
 
 mod embed;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
@@ -16,18 +16,20 @@ use super::closing::is_closed;
 use super::events::note;
 use super::shown::Page;
 use super::{Access, Services, no, not_found, refused, trouble};
-use crate::base::{Check, Code, CorrelationId, HostId, Problem, Wrong, limits};
+use crate::base::{Check, Code, CorrelationId, HostId, Problem, UserId, Wrong, limits};
 use crate::domain::access::Right;
 use crate::domain::event::Actor;
 use crate::domain::host::Host;
 use crate::domain::workspace::check_name;
-use crate::store::rows::HostKey;
-use crate::store::{Error, Operator, Scope, View};
+use crate::store::rows::{HostKey, HostedUser};
+use crate::store::{Error, Operator, Scope, Span, View};
 
 /// So that a key that leaked is recognized by scanners, and told from others.
 const PREFIX: &str = "ch_";
 /// Pages of one host come from few places.
 const ORIGINS: usize = 20;
+/// People whom hosts made that are looked at in one go.
+const STEP: usize = 1_000;
 
 /// A host, as people see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -205,6 +207,49 @@ impl Services {
 fn all(view: &View<'_>) -> Result<Vec<Host>, Error> {
     let rows = view.scan_global::<Host>(None, limits::HOSTS)?;
     Ok(rows.into_iter().map(|(_, host)| host).collect())
+}
+
+/// Which of these hosts made each of these users, where one of them did; nobody is made by two.
+/// Looks through all whom they made: from a user no way leads back.
+fn makers<'h>(
+    view: &View<'_>,
+    hosts: &'h [Host],
+    mut users: BTreeSet<UserId>,
+) -> Result<BTreeMap<UserId, &'h Host>, Error> {
+    let mut found = BTreeMap::new();
+    for host in hosts {
+        let mut after: Option<(HostId, String)> = None;
+        while !users.is_empty() {
+            let span = Span::first(STEP).under(&host.id).after(after.as_ref());
+            let page = view.scan_global_span::<HostedUser>(&span)?;
+            for (_, HostedUser { user }) in &page {
+                if users.remove(user) {
+                    found.insert(*user, host);
+                }
+            }
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// The name of the host that made each of these users, where one did.
+pub(super) fn names_of_makers(
+    view: &View<'_>,
+    users: BTreeSet<UserId>,
+) -> Result<BTreeMap<UserId, String>, Error> {
+    let hosts = all(view)?;
+    let found = makers(view, &hosts, users)?;
+    Ok(found.into_iter().map(|(user, host)| (user, host.name.clone())).collect())
+}
+
+/// Whether any of these users, who do not sign in here themselves, has a way in: whom a host made
+/// has none once that was revoked.
+pub(super) fn let_any_in(view: &View<'_>, users: &BTreeSet<UserId>) -> Result<bool, Error> {
+    let mut revoked = all(view)?;
+    revoked.retain(|host| !host.is_live());
+    Ok(makers(view, &revoked, users.clone())?.len() < users.len())
 }
 
 #[cfg(test)]

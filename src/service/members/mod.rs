@@ -3,12 +3,12 @@
 
 mod shown;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::idempotency::{recall, remember};
 use super::shown::{Page, cursor_key, cursor_of};
 use super::users::signs_in;
-use super::{Access, Done, Services, no, not_found, refused, trouble};
+use super::{Access, Done, Services, hosts, no, not_found, refused, trouble};
 use crate::base::{
     Check, Code, CorrelationId, InvitationId, Problem, Timestamp, UserId, Wrong, limits,
 };
@@ -21,7 +21,7 @@ use crate::domain::user::{Ended, Invitation, User};
 use crate::store::rows::{Link, Membership};
 use crate::store::{Error, Scope, Span, Tx, View, WriteError};
 
-pub(super) use shown::grants;
+pub(super) use shown::{addresses, grants};
 pub use shown::{KeyShown, MemberShown};
 
 /// Invitations that are looked at in one go.
@@ -145,7 +145,8 @@ impl Services {
             acting(tx, &access)?;
             let next = must(tx, &access.scope, to)?;
             if from == to || !next.is_active() || !comes_in(&tx.view(), to)? {
-                let why = "is to be another member who is neither suspended nor disabled";
+                let why = "is to be another member who can come in: neither suspended nor \
+                           disabled, nor of a host that was revoked";
                 return no(Problem::field("to", Wrong::NotPossible { why }));
             }
             let before = must(tx, &access.scope, from)?;
@@ -243,18 +244,30 @@ fn rules(member: &Member) -> bool {
     member.is_active() && member.role == Role::Owner
 }
 
-/// Whether somebody can come in at all: who is disabled can do nothing anywhere.
+/// Whether somebody can come in at all: who is disabled can do nothing anywhere, nor can whom a
+/// host made that was revoked.
 fn comes_in(view: &View<'_>, user: UserId) -> Result<bool, Error> {
-    Ok(view.get_global::<User>(&user)?.is_some_and(|user| user.disabled_at.is_none()))
+    any_comes_in(view, [user])
+}
+
+fn any_comes_in(view: &View<'_>, users: impl IntoIterator<Item = UserId>) -> Result<bool, Error> {
+    let mut hosted = BTreeSet::new();
+    for id in users {
+        let user = view.get_global::<User>(&id)?.filter(|user| user.disabled_at.is_none());
+        let Some(user) = user else { continue };
+        if signs_in(view, &user)? {
+            return Ok(true);
+        }
+        hosted.insert(id);
+    }
+    // Looked up together, and last: it takes longer.
+    hosts::let_any_in(view, &hosted)
 }
 
 fn others_own(view: &View<'_>, scope: &Scope, user: UserId) -> Result<bool, Error> {
-    for (id, member) in view.scan::<Member>(scope, &Span::first(limits::SCAN_MAX))? {
-        if id != user && rules(&member) && comes_in(view, id)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let members = view.scan::<Member>(scope, &Span::first(limits::SCAN_MAX))?.into_iter();
+    let owners = members.filter(|(id, member)| *id != user && rules(member));
+    any_comes_in(view, owners.map(|(id, _)| id))
 }
 
 /// As what somebody could act here at `now`: what they handed out is good for no longer than that.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::base::ChannelId;
+use crate::base::{ChannelId, Net};
 use crate::domain::access::{ChannelGrant, Grants, Member};
 
 /// Somebody who belongs to the workspace.
@@ -51,6 +51,8 @@ pub struct KeyShown {
     /// What it may do on the channels that it is limited to; null for every one.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub channels: Option<BTreeMap<String, &'static str>>,
+    /// The addresses, and blocks of them, that it is limited to; null for everywhere.
+    pub addresses: Option<Vec<String>>,
     /// The key itself: shown when it is made, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -61,4 +63,9 @@ pub(in crate::service) fn grants(grants: &Grants) -> Option<BTreeMap<String, &'s
     let Grants::Only(channels) = grants else { return None };
     let shown = |(channel, grant): (&ChannelId, &ChannelGrant)| (channel.to_string(), grant.word());
     Some(channels.iter().map(shown).collect())
+}
+
+/// `None` for everywhere.
+pub(in crate::service) fn addresses(nets: &[Net]) -> Option<Vec<String>> {
+    (!nets.is_empty()).then(|| nets.iter().map(Net::to_string).collect())
 }

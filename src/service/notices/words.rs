@@ -129,6 +129,10 @@ fn suspicious(
             let who = who()?;
             format!("A session of {who} was used by two at once, and was ended.")
         }
+        "astray_sign_in" => {
+            let who = who()?;
+            format!("What {who} began at the identity provider came back in another browser.")
+        }
         "second_factor_off" => format!("{} took off their authenticator.", who()?),
         "new_owner" => format!("{} is an owner now.", who()?),
         "mass_deletion" => format!("{} deleted {count} things in {minutes} minutes.", who()?),
@@ -144,6 +148,7 @@ fn suspicious(
         }
         "same_text" => "A text of yours was scheduled in several workspaces, too.".to_owned(),
         "key_places" => format!("{} is used from many networks.", who()?),
+        "key_elsewhere" => format!("{} was shown from where it is not good.", who()?),
         "new_country" => {
             format!(
                 "From a country that is new for {}, a key, a channel or a member was changed.",

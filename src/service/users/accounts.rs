@@ -2,11 +2,13 @@
 //! `sign_in` does.
 
 use super::sessions::{begin, change_token, end_others, rotate};
-use super::{News, Opened, SignedIn, UserShown, Visitor, new_token, person, seen, token_hash};
+use super::{
+    News, Opened, SignedIn, UserShown, Visitor, new_token, oidc, person, seen, token_hash,
+};
 use crate::base::{Check, Code, CorrelationId, Problem, Secret, Timestamp, UserId};
 use crate::domain::access::{Grants, Member, Role};
 use crate::domain::event::Actor;
-use crate::domain::user::{Proofs, Session, User, check_password};
+use crate::domain::user::{Identity, Proofs, Session, User, check_password};
 use crate::domain::workspace::{Workspace, check_name};
 use crate::service::workspaces::Founding;
 use crate::service::{Services, members, no, refused};
@@ -77,8 +79,8 @@ impl Services {
         let id = UserId::new(now, self.rng.as_ref());
         let email = email.to_owned();
         let user = User { id, revision: 1, email, name, created_at: now, disabled_at: None };
-        let proofs =
-            Proofs { password, password_at: now, authenticator: None, recovery: Vec::new() };
+        let (authenticator, recovery, identity) = (None, Vec::new(), None);
+        let proofs = Proofs { password, password_at: now, authenticator, recovery, identity };
         Ok(Making { user, proofs, founding, administers: false })
     }
 
@@ -170,6 +172,30 @@ pub(super) fn any(view: &View<'_>) -> Result<bool, Error> {
 }
 
 impl Making {
+    /// They are who the provider calls so, and come in by it.
+    pub(super) fn known_by(&mut self, identity: Identity) {
+        self.proofs.identity = Some(identity);
+    }
+
+    /// That they came by the provider, if they did: in each workspace of theirs.
+    pub(super) fn tell(
+        &self,
+        tx: &mut Tx<'_>,
+        services: &Services,
+        session: &Session,
+        correlation: CorrelationId,
+    ) -> Result<(), Error> {
+        if self.proofs.identity.is_none() {
+            return Ok(());
+        }
+        let (id, session) = (self.user.id, session.id.to_string());
+        let came = [("session", session.as_str()), ("by", "oidc")];
+        for (kind, data) in [(oidc::LINKED, &[][..]), ("user.signed_in", &came[..])] {
+            services.tell(tx, id, &News { kind, actor: Actor::User(id), data, correlation })?;
+        }
+        Ok(())
+    }
+
     /// Makes the user and what belongs to them; refuses an address that somebody has.
     pub(super) fn make(
         &self,
@@ -183,7 +209,10 @@ impl Making {
         }
         tx.put_global(&user.id, user)?;
         tx.put_global(&user.email, &Email { user: user.id })?;
-        tx.put_global(&user.id, &self.proofs)?;
+        match self.proofs.identity.clone() {
+            Some(identity) => oidc::keep(tx, user.id, &mut self.proofs.clone(), identity)?,
+            None => tx.put_global(&user.id, &self.proofs)?,
+        }
         if self.administers {
             tx.put_global(&user.id, &Administers { since: user.created_at })?;
         }

@@ -6,7 +6,7 @@ use super::{News, Opened, RecoveryCodes, SignedIn, Visitor, new_token, person, t
 use crate::base::{Code, Problem, Secret, UserId, Wrong};
 use crate::domain::event::Actor;
 use crate::domain::user::{
-    Authenticator, Proofs, RECOVERY_CODES, SealedAuthenticator, plain_code, recovery_code,
+    Authenticator, FRESH, Proofs, RECOVERY_CODES, SealedAuthenticator, plain_code, recovery_code,
     recovery_hash,
 };
 use crate::service::{Services, no, not_found, refused};
@@ -71,10 +71,22 @@ impl Services {
         }
     }
 
+    /// Asks for what setting up an authenticator takes: a fresh proof; or, of somebody whose only way in is the
+    /// identity provider, and who could give no proof without one, that they came a few minutes ago.
+    pub fn ask_to_enrol(&self, who: &SignedIn) -> Result<(), Problem> {
+        let id = who.user.id;
+        let found = self.read_person(|view| person(view, id))?;
+        let no_other = found.is_some_and(|(_, it)| it.password.is_none() && !it.has_totp());
+        if no_other && self.now() < who.session.created_at.plus(FRESH) {
+            return Ok(());
+        }
+        self.ask_fresh(who)
+    }
+
     /// Begins to set up an authenticator; it counts for nothing until a code of it is given. One
     /// that was begun before is replaced.
     pub async fn begin_totp(&self, who: &SignedIn) -> Result<Enrolment, Problem> {
-        self.ask_fresh(who)?;
+        self.ask_to_enrol(who)?;
         let id = who.user.id;
         let made = Authenticator::new(self.rng.as_ref()).ok_or_else(|| unusable(&"too short"))?;
         let sealed = self.vault.seal(self.rng.as_ref(), &place(id), made.secret().reveal());
@@ -104,7 +116,7 @@ impl Services {
         let found = self.read_person(|view| person(view, id))?;
         let pending = found.and_then(|(_, proofs)| proofs.authenticator);
         let pending = pending.filter(|row| row.confirmed_at.is_none());
-        if !who.session.is_fresh(self.now()) {
+        if self.ask_to_enrol(who).is_err() {
             return Ok(None);
         }
         let open = |row: SealedAuthenticator| self.open_authenticator(id, &row.sealed);
@@ -118,7 +130,7 @@ impl Services {
         code: &str,
         visitor: &Visitor,
     ) -> Result<(Opened, RecoveryCodes), Problem> {
-        self.ask_fresh(who)?;
+        self.ask_to_enrol(who)?;
         let attempt = self.attempt_of(who, visitor)?;
         let token = new_token(self.rng.as_ref(), super::SESSION_PREFIX);
         let hash = token_hash(token.reveal());

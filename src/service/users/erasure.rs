@@ -4,7 +4,7 @@
 
 use super::operators::named;
 use super::sessions::end_others;
-use super::{News, SignedIn, TOLD, Visitor};
+use super::{News, SignedIn, TOLD, Visitor, oidc};
 use crate::base::{Code, CorrelationId, Problem, Timestamp, UserId, WorkspaceId, Wrong, limits};
 use crate::domain::access::Member;
 use crate::domain::event::Actor;
@@ -189,6 +189,9 @@ fn leave(
 fn end(tx: &mut Tx<'_>, user: UserId, now: Timestamp) -> Result<(), Error> {
     let Some(row) = tx.view().get_global::<User>(&user)? else { return Ok(()) };
     end_others(tx, user, None)?;
+    if let Some(mut proofs) = tx.view().get_global::<Proofs>(&user)? {
+        oidc::let_go(tx, &mut proofs);
+    }
     tx.delete_global::<Proofs>(&user);
     tx.delete_global::<Administers>(&user);
     // A host keeps no address of its people here: it may be another's.

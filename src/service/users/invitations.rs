@@ -1,6 +1,7 @@
 //! Invitations into a workspace: a link for one use, bound to an address, that ends by itself. What
 //! the inviter could not give when it is accepted, it does not give.
 
+use super::accounts::Making;
 use super::links::{keep, take};
 use super::{
     InvitationShown, LinkLeads, NewUser, Opened, SignedIn, Visitor, person_of, seen, token_hash,
@@ -221,9 +222,25 @@ impl Services {
         check.that(new.is_some_and(|new| new.password.is_some()), "password", Wrong::Missing);
         check.finish()?;
         let Some(new) = new else { return Err(not_found()) };
+        if !self.oidc.passwords() {
+            return Err(Problem::new(Code::OidcOnly));
+        }
         let making = self.making(email, new, None).await?;
         let (session, opened): (Session, Opened) = self.first_session(&making, visitor);
+        let workspace = self.join_as(token, making, session, visitor).await?;
+        Ok(Accepted { workspace, opened: Some(opened) })
+    }
+
+    /// Makes whom an invitation is for, and lets them in.
+    pub(super) async fn join_as(
+        &self,
+        token: &str,
+        making: Making,
+        session: Session,
+        visitor: &Visitor,
+    ) -> Result<WorkspaceId, Problem> {
         let (token, now, correlation) = (token_hash(token), self.now(), visitor.correlation);
+        let services = self.clone();
         let written = self.store.write(move |tx| {
             let (scope, invitation) = taken(tx, token, now)?;
             if invitation.email != making.user.email {
@@ -234,9 +251,10 @@ impl Services {
             let member = Member::new(user, invitation.role, invitation.channels.clone(), now);
             members::join(tx, &scope, &member, &Actor::User(user), correlation)?;
             accepted(tx, &scope, invitation, (user, now, correlation))?;
+            making.tell(tx, &services, &session, correlation)?;
             Ok(scope.workspace())
         });
-        Ok(Accepted { workspace: written.await.map_err(refused)?, opened: Some(opened) })
+        written.await.map_err(refused)
     }
 }
 

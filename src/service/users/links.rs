@@ -89,16 +89,23 @@ impl Services {
         (format!("{}/{folder}/{}", self.public_url, token.reveal()), hash)
     }
 
-    /// A link that makes the first user; refused once there is one.
-    pub async fn setup_link(&self, _: Operator) -> Result<LinkShown, Problem> {
+    /// A link that makes the first user; refused once there is one. Whoever makes one could use it
+    /// themselves, so that it was made is on the installation's record; of nobody yet.
+    pub async fn setup_link(
+        &self,
+        operator: Operator,
+        correlation: CorrelationId,
+    ) -> Result<LinkShown, Problem> {
         let (link, hash) = self.new_link("setup");
-        let now = self.now();
+        let (services, now) = (self.clone(), self.now());
         let expires_at = now.plus(SET_UP_LIFE);
         let written = self.store.write(move |tx| {
             if any(&tx.view())? {
                 return no(Problem::new(Code::SetUpDone));
             }
-            Ok(keep(tx, hash, &Link { expires_at, to: LinkTo::SetUp }, now)?)
+            keep(tx, hash, &Link { expires_at, to: LinkTo::SetUp }, now)?;
+            let by = (operator.actor(), correlation);
+            Ok(services.note_installation(tx, by, ("user.setup_link_made", ""), &[])?)
         });
         written.await.map_err(refused)?;
         Ok(LinkShown { link, expires_at: expires_at.to_string() })

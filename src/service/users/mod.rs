@@ -8,6 +8,7 @@ mod door;
 mod erasure;
 mod invitations;
 mod links;
+mod oidc;
 mod operators;
 mod passwords;
 mod seen;
@@ -39,6 +40,7 @@ pub use door::{SecurityChange, door_stands_open};
 pub use invitations::{Accepted, NewInvitation};
 pub use links::LinkLeads;
 pub(super) use links::{keep as keep_link, take as take_link};
+pub use oidc::{Oidc, OidcAnswer, OidcAsks, OidcFor, OidcGiven, OidcGone, OidcSettings, OidcStep};
 pub(super) use operators::signs_in;
 pub use passwords::Cost;
 pub use seen::{

@@ -2,16 +2,31 @@
 //! the workspaces of the user. They are named by their e-mail or their id. Must not show or set a
 //! password of somebody who has one.
 
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
 use super::administrators::PROMOTED;
 use super::links::keep;
 use super::sessions::{SIGNED_OUT, end_others};
-use super::{LinkShown, NewUser, News, SessionShown, UserShown, person, person_of, seen};
+use super::{LinkShown, NewUser, News, SessionShown, TOLD, UserShown, person, person_of, seen};
 use crate::base::{Code, CorrelationId, Problem, UserId};
 use crate::domain::user::{LinkTo, Proofs, RESET_LIFE, User, email as checked_email};
+use crate::domain::workspace::Workspace;
+use crate::service::closing::is_closed;
 use crate::service::shown::{self, Page};
-use crate::service::{Services, no, refused, trouble};
+use crate::service::{Services, hosts, members, no, refused, trouble};
 use crate::store::rows::{Email, Link};
-use crate::store::{Error, Operator, Tx, View, WriteError};
+use crate::store::{Error, Operator, Scope, Tx, View, WriteError};
+
+/// A user, as operators see them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UserKnown {
+    #[serde(flatten)]
+    pub user: UserShown,
+    /// The name of the host that made them; `None` for whoever signs in here.
+    pub host: Option<String>,
+}
 
 fn nobody(name: &str) -> Problem {
     Problem::new(Code::NotFound).with("email", name.escape_debug())
@@ -42,6 +57,38 @@ pub(in crate::service) fn signs_in(view: &View<'_>, user: &User) -> Result<bool,
     Ok(row.is_some_and(|row| row.user == user.id))
 }
 
+fn known(view: &View<'_>, users: &[(User, Proofs)]) -> Result<Vec<UserKnown>, Error> {
+    let mut hosted = BTreeSet::new();
+    for (user, _) in users {
+        if !signs_in(view, user)? {
+            hosted.insert(user.id);
+        }
+    }
+    let mut hosts = hosts::names_of_makers(view, hosted)?;
+    let known = |(user, proofs): &(User, Proofs)| UserKnown {
+        user: seen::user(user, proofs),
+        host: hosts.remove(&user.id),
+    };
+    Ok(users.iter().map(known).collect())
+}
+
+/// Slugs of the workspaces where nobody who can come in may do everything, but for this user.
+fn owned_alone(view: &View<'_>, user: UserId) -> Result<Vec<String>, Error> {
+    let (mut slugs, mut after) = (Vec::new(), None);
+    loop {
+        let page = Scope::of_user(view, user, after, TOLD)?;
+        let Some(last) = page.last().map(Scope::workspace) else { break };
+        after = Some(last);
+        for scope in &page {
+            if !is_closed(view, scope)? && members::is_last_owner(view, scope, user)? {
+                slugs.extend(view.get::<Workspace>(scope, &())?.map(|workspace| workspace.slug));
+            }
+        }
+    }
+    slugs.sort_unstable();
+    Ok(slugs)
+}
+
 impl Services {
     /// Makes a user. Without a password they set one by the link in the answer. With `admin` they
     /// administer the installation, which is on its record, and own the workspaces that nobody
@@ -53,7 +100,7 @@ impl Services {
         new: NewUser,
         admin: bool,
         correlation: CorrelationId,
-    ) -> Result<(UserShown, Option<LinkShown>), Problem> {
+    ) -> Result<(UserKnown, Option<LinkShown>), Problem> {
         let email = checked_email("email", email)?;
         let mut making = self.making(&email, &new, None).await?;
         making.administers = admin;
@@ -75,7 +122,7 @@ impl Services {
                 let to = LinkTo::Reset { user: id, password_at: proofs.password_at };
                 keep(tx, hash, &Link { expires_at, to }, now)?;
             }
-            Ok(seen::user(&user, &proofs))
+            Ok(UserKnown { user: seen::user(&user, &proofs), host: None })
         });
         let made = made.await.map_err(refused)?;
         let link = LinkShown { link, expires_at: expires_at.to_string() };
@@ -88,26 +135,29 @@ impl Services {
         _: Operator,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Result<Page<UserShown>, Problem> {
+    ) -> Result<Page<UserKnown>, Problem> {
         let after = cursor.map(shown::cursor_key::<UserId>).transpose()?;
         let rows = self.store.read(move |view| {
             let users = view.scan_global::<User>(after.as_ref(), limit)?;
+            // Of whoever was erased there is a row, which counts for the page and is not shown.
+            let last = users.last().filter(|_| users.len() == limit).map(|(id, _)| *id);
             let mut found = Vec::with_capacity(users.len());
             for (id, user) in users {
                 let proofs = view.get_global::<Proofs>(&id)?;
-                found.extend(proofs.map(|proofs| seen::user(&user, &proofs)));
+                found.extend(proofs.map(|proofs| (user, proofs)));
             }
-            Ok(found)
+            Ok((known(view, &found)?, last))
         });
-        let items = rows.await.map_err(trouble)?;
-        let last = items.last().filter(|_| items.len() == limit);
-        let last = last.and_then(|user| user.id.parse::<UserId>().ok());
+        let (items, last) = rows.await.map_err(trouble)?;
         Ok(Page { next: last.map(|id| shown::cursor_of(id.as_bytes())), items })
     }
 
-    pub fn user(&self, _: Operator, name: &str) -> Result<UserShown, Problem> {
-        let found = self.read_person(|view| named(view, name))?;
-        found.map(|(user, proofs)| seen::user(&user, &proofs)).ok_or_else(|| nobody(name))
+    pub fn user(&self, _: Operator, name: &str) -> Result<UserKnown, Problem> {
+        let found = self.read_person(|view| {
+            let Some(found) = named(view, name)? else { return Ok(None) };
+            Ok(known(view, &[found])?.pop())
+        })?;
+        found.ok_or_else(|| nobody(name))
     }
 
     pub fn user_sessions(&self, _: Operator, name: &str) -> Result<Page<SessionShown>, Problem> {
@@ -116,24 +166,28 @@ impl Services {
         self.sessions_of(user.id, None)
     }
 
-    /// Shuts a user out, everywhere and at once; or lets them in again.
+    /// Shuts a user out, everywhere and at once; or lets them in again. With the slugs of workspaces
+    /// that are left without anybody who may do everything there.
     pub async fn disable_user(
         &self,
         operator: Operator,
         name: &str,
         disable: bool,
         correlation: CorrelationId,
-    ) -> Result<UserShown, Problem> {
+    ) -> Result<(UserShown, Vec<String>), Problem> {
         let now = self.now();
         let kind = if disable { "user.disabled" } else { "user.enabled" };
         self.change_user(operator, name, kind, correlation, move |tx, user, proofs| {
             user.disabled_at = if disable { user.disabled_at.or(Some(now)) } else { None };
             user.revision += 1;
             tx.put_global(&user.id, user)?;
-            if disable {
+            let ownerless = if disable {
                 end_others(tx, user.id, None)?;
-            }
-            Ok(seen::user(user, proofs))
+                owned_alone(&tx.view(), user.id)?
+            } else {
+                Vec::new()
+            };
+            Ok((seen::user(user, proofs), ownerless))
         })
         .await
     }

@@ -19,6 +19,10 @@ pub struct UserShown {
     pub created_at: String,
     /// Since when they cannot sign in.
     pub disabled_at: Option<String>,
+    /// Whether they have a password.
+    pub password: bool,
+    /// Whom the identity provider knows them by, if they can sign in there.
+    pub identity: Option<String>,
     /// Whether an authenticator is asked for at sign-in.
     pub totp: bool,
     /// Recovery codes that are left.
@@ -114,6 +118,8 @@ pub(super) fn user(user: &User, proofs: &Proofs) -> UserShown {
         name: user.name.clone(),
         created_at: user.created_at.to_string(),
         disabled_at: user.disabled_at.map(|at| at.to_string()),
+        password: proofs.password.is_some(),
+        identity: proofs.identity.as_ref().map(|identity| identity.shown.clone()),
         totp: proofs.has_totp(),
         recovery_codes: proofs.recovery.len(),
     }

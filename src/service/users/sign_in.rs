@@ -12,6 +12,7 @@ use crate::base::{Code, Problem, Secret, UserId};
 use crate::domain::event::Actor;
 use crate::domain::user::{Proofs, email};
 use crate::service::{Services, no, refused};
+use crate::store::rows::Administers;
 use crate::store::{Tx, WriteError};
 
 /// What somebody types who wants to be let in.
@@ -35,14 +36,14 @@ fn wrong() -> Problem {
 
 /// By which code somebody came in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
+pub(super) enum By {
     Password,
     Totp,
     Recovery,
 }
 
 impl By {
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::Totp => "totp",
@@ -63,19 +64,8 @@ impl Services {
         let device = found.as_ref().and_then(|(user, proofs)| {
             given.device.as_deref().and_then(|mark| self.known_device(mark, user.id, proofs))
         });
-        let throttle = &self.people.throttle;
         let id = found.as_ref().map(|(user, _)| user.id);
-        let begun = throttle.begin(&account, visitor.address, device, self.clock.monotonic());
-        let attempt = match begun {
-            Ok(attempt) => attempt,
-            Err(problem) => {
-                self.note_failure(&account, id, visitor).await?;
-                return Err(problem);
-            }
-        };
-        if let Some(id) = id.filter(|_| attempt.first_wait) {
-            self.tell_of(id, "sign_in.throttled", &[], visitor).await?;
-        }
+        let attempt = self.attempt_at(&account, id, device, visitor).await?;
         let stored = found.as_ref().and_then(|(_, proofs)| proofs.password.as_deref());
         let verdict = match self.people.passwords.check(&given.password, stored).await {
             Ok(verdict) => verdict,
@@ -89,6 +79,12 @@ impl Services {
             self.note_failure(&account, id, visitor).await?;
             return Err(wrong());
         };
+        if !self.takes_passwords(user.id)? {
+            attempt.undo();
+            // The password was right: whose it is should know that somebody has it.
+            self.tell_of(user.id, "sign_in.password_not_taken", &[], visitor).await?;
+            return Err(Problem::new(Code::OidcOnly));
+        }
         if proofs.has_totp() && given.code.is_none() {
             attempt.undo();
             return Err(Problem::new(Code::CodeNeeded));
@@ -102,6 +98,36 @@ impl Services {
             self.let_in(user.id, proofs.password, renewed, given.code.clone(), visitor).await?;
         attempt.succeed();
         Ok(opened)
+    }
+
+    /// Begins an attempt at an account, by its e-mail; that it has to wait, and that the next one has to, is
+    /// told. `device` is the mark of one that it was used on.
+    pub(super) async fn attempt_at(
+        &self,
+        account: &str,
+        id: Option<UserId>,
+        device: Option<[u8; 16]>,
+        visitor: &Visitor,
+    ) -> Result<Attempt<'_>, Problem> {
+        let (throttle, now) = (&self.people.throttle, self.clock.monotonic());
+        let attempt = match throttle.begin(account, visitor.address, device, now) {
+            Ok(attempt) => attempt,
+            Err(problem) => {
+                self.note_wait(account, id, visitor).await?;
+                return Err(problem);
+            }
+        };
+        if let Some(id) = id.filter(|_| attempt.first_wait) {
+            self.tell_of(id, "sign_in.throttled", &[], visitor).await?;
+        }
+        Ok(attempt)
+    }
+
+    /// Whether this person may come in by a password: administrators always may, so that somebody can
+    /// set right what keeps all others out.
+    fn takes_passwords(&self, user: UserId) -> Result<bool, Problem> {
+        let administers = || self.read_person(|view| view.get_global::<Administers>(&user));
+        Ok(self.oidc.passwords() || administers()?.is_some())
     }
 
     /// Opens the session, if the password is still the one that was looked at.
@@ -137,7 +163,7 @@ impl Services {
     }
 
     /// Uses up the code that is asked for.
-    fn take_code(
+    pub(super) fn take_code(
         &self,
         tx: &mut Tx<'_>,
         (id, proofs): (UserId, &mut Proofs),
@@ -155,9 +181,9 @@ impl Services {
         Ok(if proofs.recovery.len() < left { By::Recovery } else { By::Totp })
     }
 
-    /// A failure, or an attempt that has to wait, is looked at beside the others of ten minutes: a network
-    /// that tries many accounts has to wait from then on, and whose accounts they are is told.
-    async fn note_failure(
+    /// A failure is looked at beside the others of ten minutes: a network that tries many accounts has to
+    /// wait from then on, and whose accounts they are is told.
+    pub(super) async fn note_failure(
         &self,
         account: &str,
         user: Option<UserId>,
@@ -173,14 +199,30 @@ impl Services {
                 self.tell_of(user, "sign_in.sprayed", SPRAYED, visitor).await?;
             }
         }
-        if let Some(user) = user.filter(|_| found.gathered) {
-            tracing::warn!(%user, networks = NETWORKS, "one account is tried from many networks");
-            self.tell_of(user, "sign_in.gathered", GATHERED, visitor).await?;
-        }
-        Ok(())
+        self.tell_gathered(user.filter(|_| found.gathered), visitor).await
     }
 
-    async fn tell_of(
+    /// An attempt that had to wait. Nothing was tried, so that its network waits no longer for it; but an
+    /// account that many networks come for is told.
+    async fn note_wait(
+        &self,
+        account: &str,
+        user: Option<UserId>,
+        visitor: &Visitor,
+    ) -> Result<(), Problem> {
+        let Some(network) = visitor.address.map(net) else { return Ok(()) };
+        let now = self.clock.monotonic();
+        let gathered = self.people.spread.note_wait(network, account_hash(account), now);
+        self.tell_gathered(user.filter(|_| gathered), visitor).await
+    }
+
+    async fn tell_gathered(&self, user: Option<UserId>, visitor: &Visitor) -> Result<(), Problem> {
+        let Some(user) = user else { return Ok(()) };
+        tracing::warn!(%user, networks = NETWORKS, "one account is tried from many networks");
+        self.tell_of(user, "sign_in.gathered", GATHERED, visitor).await
+    }
+
+    pub(super) async fn tell_of(
         &self,
         user: UserId,
         kind: &'static str,
@@ -261,7 +303,12 @@ impl Services {
     }
 
     /// The mark of a device that this user is known by.
-    fn known_device(&self, text: &str, user: UserId, proofs: &Proofs) -> Option<[u8; 16]> {
+    pub(super) fn known_device(
+        &self,
+        text: &str,
+        user: UserId,
+        proofs: &Proofs,
+    ) -> Option<[u8; 16]> {
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
         let (mark, signature) = bytes.split_first_chunk::<16>()?;
         let message = device_message(*mark, user, proofs);

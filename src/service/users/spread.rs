@@ -42,21 +42,28 @@ pub(super) struct Found {
 }
 
 impl Spread {
-    /// Counts a failure at an account, by its hash. What was reached is counted anew from there.
+    /// Counts a failure at an account, by its hash: a password that was looked at. What was reached is
+    /// counted anew from there.
     pub fn note(
         &self,
         network: IpAddr,
         (account, user): ([u8; 16], Option<UserId>),
         now: Duration,
     ) -> Found {
-        let seen = Seen { at: now, user };
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        let tried = count(&mut accounts, (network, account), seen, ACCOUNTS);
+        let tried = count(&mut accounts, (network, account), Seen { at: now, user }, ACCOUNTS);
         drop(accounts);
-        let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = count(&mut networks, (account, network), seen, NETWORKS);
         let sprayed = tried.map(|tried| tried.into_values().filter_map(|one| one.user).collect());
-        Found { sprayed, gathered: from.is_some() }
+        Found { sprayed, gathered: self.note_wait(network, account, now) }
+    }
+
+    /// Counts an attempt at an account that had to wait; whether the account was tried from so many
+    /// networks. Nothing was learned by it, so that it does not count against its network: else
+    /// whoever knocks while the network waits would make everybody there wait on.
+    pub fn note_wait(&self, network: IpAddr, account: [u8; 16], now: Duration) -> bool {
+        let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = Seen { at: now, user: None };
+        count(&mut networks, (account, network), seen, NETWORKS).is_some()
     }
 }
 
@@ -116,6 +123,22 @@ mod tests {
             networks.filter(|n| spread.note(ip(*n), account(1), MINUTE).gathered).count()
         };
         assert_eq!((from(0..9), from(0..9), from(9..10), from(10..19)), (0, 0, 1, 0));
+    }
+
+    #[test]
+    fn attempts_that_had_to_wait_count_for_their_account_and_not_against_their_network() {
+        let spread = Spread::default();
+        let fails = |accounts: std::ops::Range<u8>, at| {
+            accounts.filter(|n| spread.note(ip(1), account(*n), at).sprayed.is_some()).count()
+        };
+        assert_eq!(fails(0..20, MINUTE), 1, "the network waits from here on");
+        for n in 0..100 {
+            assert!(!spread.note_wait(ip(1), account(n).0, 9 * MINUTE), "{n}: from one network");
+        }
+        assert_eq!(fails(100..119, 16 * MINUTE), 0, "and no longer than it has to");
+        assert_eq!(fails(119..120, 16 * MINUTE), 1, "but for what was tried anew");
+        let from = (0..10).filter(|n| spread.note_wait(ip(*n), account(200).0, MINUTE));
+        assert_eq!(from.collect::<Vec<_>>(), [9]);
     }
 
     #[test]

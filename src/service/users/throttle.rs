@@ -54,6 +54,18 @@ impl Throttle {
         self.lock().entry(Whose::Address(network)).or_default().hold(Rule::ADDRESS, now);
     }
 
+    /// Begins an attempt of which only the address is known.
+    pub fn begin_from(
+        &self,
+        address: Option<IpAddr>,
+        now: Duration,
+    ) -> Result<Attempt<'_>, Problem> {
+        self.begin_all(
+            address.map(|address| Whose::Address(net(address))).into_iter().collect(),
+            now,
+        )
+    }
+
     /// Begins an attempt, or says how long it has to wait. `device` is the mark of one that the
     /// account was used on: it is counted for itself, so that nobody can hold up its owner.
     pub fn begin(
@@ -70,6 +82,10 @@ impl Throttle {
             whose.extend(address.map(|address| Whose::Address(net(address))));
             whose.push(Whose::Account(account_hash(account)));
         }
+        self.begin_all(whose, now)
+    }
+
+    fn begin_all(&self, whose: Vec<Whose>, now: Duration) -> Result<Attempt<'_>, Problem> {
         let mut buckets = self.lock();
         let waits = whose.iter().filter_map(|one| buckets.get(one)?.wait(now));
         if let Some(longest) = waits.map(|wait| wait.0).max() {

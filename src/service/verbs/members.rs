@@ -23,7 +23,7 @@ impl Caller<'_> {
         }
         let named = words.word("user")?;
         let user: UserId = if named.contains('@') {
-            words::id("user", &services.user(self.operator, named)?.id)?
+            words::id("user", &services.user(self.operator, named)?.user.id)?
         } else {
             words::id("user", named)?
         };

@@ -107,8 +107,17 @@ const GRANTED: Arg = arg(
     "limit it to a channel: ID:read, ID:draft or ID:publish; several for several",
 );
 const MEMBER: &[&str] = &["user", "role", "channels", "joined_at", "suspended_at"];
-const KEY: &[&str] =
-    &["id", "name", "scopes", "channels", "created_at", "last_used_at", "expires_at", "revoked_at"];
+const KEY: &[&str] = &[
+    "id",
+    "name",
+    "scopes",
+    "channels",
+    "addresses",
+    "created_at",
+    "last_used_at",
+    "expires_at",
+    "revoked_at",
+];
 
 const APP: &[&str] = &["network", "set", "client_id", "set_at", "tested", "redirect_uri"];
 const CONNECTION: &[&str] = &["id", "network", "channel", "state", "reason", "expires_at"];
@@ -121,6 +130,7 @@ const ALERT: &[&str] = &["id", "level", "since", "state", "by", "until", "what",
 const ALERT_ID: Arg = arg("id", Word, "what it is called, see `alert list`");
 
 const USER: &[&str] = &["id", "email", "name", "totp", "created_at", "disabled_at"];
+const USERS: &[&str] = &["id", "email", "name", "host", "totp", "created_at", "disabled_at"];
 const BACKUP: &[&str] = &["name", "made_at", "bytes", "tested", "tested_at", "path"];
 const JOB: &[&str] = &["name", "state", "began_at", "next_at", "runs", "failed"];
 const JOB_NAME: &[Arg] = &[arg("name", Word, "its name, see `job list`")];
@@ -240,9 +250,9 @@ pub const VERBS: &[Verb] = &[
         arg("admin", Flag, "let them administer the installation, and own the workspaces that nobody belongs to yet"),
         arg("password", Secret, "their password; without one you get a link by which they set it"),
     ], USER),
-    verb(("user", "list", ""), "All users", PAGE, USER),
+    verb(("user", "list", ""), "All users, and which host made whom", PAGE, USERS),
     verb(("user", "show", ""), "One user", &[WHO], USER),
-    verb(("user", "disable", ""), "Shut a user out, everywhere and at once", &[WHO], USER),
+    verb(("user", "disable", ""), "Shut a user out, everywhere and at once; says which workspaces are left without an owner", &[WHO], USER),
     verb(("user", "enable", ""), "Let them in again", &[WHO], USER),
     verb(("user", "promote", ""), "Let them set applications of networks, for the whole installation; they are written to about its alerts", &[WHO], USER),
     verb(("user", "demote", ""), "Take that right back", &[WHO], USER),
@@ -250,6 +260,7 @@ pub const VERBS: &[Verb] = &[
     verb(("user", "reset-link", ""), "A link by which they set a new password; for one use, within a day", &[WHO], &[]),
     verb(("user", "reset-totp", ""), "Take off an authenticator that they have lost", &[WHO], USER),
     verb(("user", "sessions", ""), "Where they are signed in", &[WHO], &["id", "used_at", "ends_at", "address", "agent"]),
+    verb(("user", "unlink", ""), "Forget who they are at the identity provider, and end all their sessions; by the next sign-in there they are known anew", &[WHO], &[]),
     verb(("user", "sign-out", ""), "End all their sessions", &[WHO], &[]),
     verb(("user", "erase", ""), "Erase a person for good: account, name and e-mail; what they did stays under an id", &[WHO], &["id", "erased"]),
     verb(("erasure", "list", ""), "Workspaces whose erasure is done, or has begun; those that wait for it are in `workspace list`", ERASED, &["workspace", "deleted_at", "erased_at", "media_left"]),
@@ -267,6 +278,7 @@ pub const VERBS: &[Verb] = &[
         arg("name", Word, "what it is for"),
         arg("scope", Many, "read, write (drafts and media), publish, admin or metrics"),
         GRANTED,
+        arg("address", Many, "where alone it is good: an address, or a block such as 10.0.0.0/8"),
         arg("expires", Optional, "when it ends, RFC 3339"),
     ], KEY),
     verb(("key", "list", "admin"), "The workspace's keys", &[], KEY),

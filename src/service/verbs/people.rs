@@ -23,7 +23,12 @@ impl Caller<'_> {
             "create" => self.create_user(name, words).await,
             "disable" | "enable" => {
                 let disable = verb == "disable";
-                shown(services.disable_user(operator, name, disable, correlation).await?)
+                let done = services.disable_user(operator, name, disable, correlation).await?;
+                let mut answer = shown(done.0)?;
+                if let Some(fields) = answer.as_object_mut().filter(|_| disable) {
+                    fields.insert("ownerless".to_owned(), json!(done.1));
+                }
+                Ok(answer)
             }
             "erase" => {
                 let id = services.erase_user(operator, name, correlation).await?;
@@ -33,12 +38,13 @@ impl Caller<'_> {
                 let promote = verb == "promote";
                 shown(services.promote_user(operator, name, promote, correlation).await?)
             }
+            "unlink" => shown(services.unlink_user(operator, name, correlation).await?),
             "reset-link" => shown(services.reset_link(operator, name, correlation).await?),
             "reset-totp" => shown(services.reset_totp(operator, name, correlation).await?),
             "sessions" => shown(services.user_sessions(operator, name)?),
             "sign-out" => {
                 let ended = services.sign_out_user(operator, name, correlation).await?;
-                let user = services.user(operator, name)?;
+                let user = services.user(operator, name)?.user;
                 Ok(json!({ "id": user.id, "email": user.email, "sessions_ended": ended }))
             }
             _ => shown(services.user(operator, name)?),

@@ -221,7 +221,7 @@ impl Caller<'_> {
                 let cursor = words.maybe("cursor")?;
                 shown(services.installation_events(operator, cursor, limit).await?)
             }
-            ("setup-link", _) => shown(services.setup_link(operator).await?),
+            ("setup-link", _) => shown(services.setup_link(operator, self.correlation).await?),
             ("user", _) => self.user(verb, words).await,
             ("host", _) => self.host(verb, words).await,
             ("erasure", _) => self.erasure(verb, words).await,
@@ -270,8 +270,11 @@ impl Caller<'_> {
             let expires_at = expires.map(|text| words::instant("expires", text)).transpose()?;
             let name = words.word("name")?.to_owned();
             let channels = super::members::grants(words)?;
+            let nets = words.many("address")?;
+            let nets = Some(nets.as_slice()).filter(|nets| !nets.is_empty());
+            let addresses = words::addresses("address", nets)?;
             let access = self.enter::<HandOut>(workspace).await?;
-            let new = NewKey { name, scopes, expires_at, channels };
+            let new = NewKey { name, scopes, expires_at, channels, addresses };
             return shown(self.services.create_key(access, new).await?.value);
         }
         let access = self.enter::<Manage>(workspace).await?;

@@ -12,11 +12,16 @@ use crate::store::schema::Table;
 impl Row for Key {
     type Key = KeyId;
     const TABLE: Table = Table::Keys;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn upgrade(version: u8, body: &[u8]) -> Result<Self, DecodeError> {
         match version {
-            1 => decode_body::<KeyV1>(body).map(KeyV1::lifted),
+            1 => decode_body::<KeyV1>(body).map(|key| key.lifted(Grants::All)),
+            // Before keys could be limited to addresses.
+            2 => {
+                let (key, channels) = decode_body::<(KeyV1, Grants)>(body)?;
+                Ok(key.lifted(channels))
+            }
             other => Err(DecodeError::UnknownVersion(other)),
         }
     }
@@ -34,9 +39,10 @@ struct KeyV1 {
 }
 
 impl KeyV1 {
-    fn lifted(self) -> Key {
+    fn lifted(self, channels: Grants) -> Key {
         let Self { id, name, scopes, created_at, expires_at, revoked_at } = self;
-        Key { id, name, scopes, created_at, expires_at, revoked_at, channels: Grants::All }
+        let addresses = Vec::new();
+        Key { id, name, scopes, created_at, expires_at, revoked_at, channels, addresses }
     }
 }
 

@@ -37,5 +37,5 @@ pub use posts::CalendarEntry;
 pub use staged::Staged;
 pub use tallies::Judged;
 pub use timers::{Timer, TimerKey, TimerKind};
-pub use users::{Administers, Email, Link, SessionToken};
+pub use users::{Administers, Email, IdentityHolder, Link, SessionToken};
 pub use workspaces::{Slug, WrappedKey};

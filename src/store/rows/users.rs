@@ -33,10 +33,35 @@ impl Global for Email {}
 impl Row for Proofs {
     type Key = UserId;
     const TABLE: Table = Table::Proofs;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self, DecodeError> {
+        match version {
+            1 => {
+                let (password, password_at, authenticator, recovery) = decode_body(body)?;
+                Ok(Self { password, password_at, authenticator, recovery, identity: None })
+            }
+            other => Err(DecodeError::UnknownVersion(other)),
+        }
+    }
 }
 
 impl Global for Proofs {}
+
+/// Who somebody at the identity provider is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityHolder {
+    pub user: UserId,
+}
+
+impl Row for IdentityHolder {
+    /// As `identity_hash` made it.
+    type Key = [u8; 32];
+    const TABLE: Table = Table::Identities;
+    const VERSION: u8 = 1;
+}
+
+impl Global for IdentityHolder {}
 
 impl Row for Session {
     type Key = (UserId, SessionId);

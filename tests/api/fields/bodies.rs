@@ -151,6 +151,7 @@ impl Fixture {
                 json!({
                     "name": "k", "scopes": ["read"], "expires_at": "2028-01-01T00:00:00Z",
                     "channels": { self.feed.clone(): "draft" },
+                    "addresses": ["192.0.2.0/24", "2001:db8::7"],
                 })
             }
             "change_member" => json!({

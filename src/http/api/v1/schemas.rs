@@ -65,6 +65,16 @@ pub fn scopes() -> Schema {
     list(items, Scope::ALL.len()).min_items(Some(1)).description(Some(about)).into()
 }
 
+/// As long as an address can be, with a slash and the number of bits.
+const NET_CHARS: usize = 49;
+
+pub fn addresses() -> Schema {
+    let about = "Where alone it is good: addresses such as 192.0.2.1, and blocks such as 10.0.0.0/8 \
+        or 2001:db8::/32.";
+    let net = text(NET_CHARS).min_length(Some(2));
+    list(net, limits::ADDRESSES_PER_KEY).min_items(Some(1)).description(Some(about)).into()
+}
+
 pub fn email() -> Schema {
     text(limits::EMAIL_BYTES).min_length(Some(3)).into()
 }

@@ -36,6 +36,10 @@ pub struct NewKey {
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = schemas::grants, required = false)]
     channels: Option<UniqueMap<String>>,
+    /// Where alone it is good; without it, anywhere.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = schemas::addresses, required = false)]
+    addresses: Option<Vec<String>>,
 }
 
 fn scopes(given: &[String]) -> Result<BTreeSet<Scope>, Problem> {
@@ -73,7 +77,8 @@ pub async fn create_key(
     let instant = |text: &str| words::instant("expires_at", text);
     let expires = new.expires_at.as_deref().map(instant).transpose()?;
     let channels = words::grants("channels", new.channels.map(|map| map.0).as_ref())?;
-    let new = service::NewKey { name: new.name, scopes, expires_at: expires, channels };
+    let addresses = words::addresses("addresses", new.addresses.as_deref())?;
+    let new = service::NewKey { name: new.name, scopes, expires_at: expires, channels, addresses };
     let done = face.services.create_key(access, new).await?;
     let location = format!("{keys}/{}", done.value.id);
     Ok(Answer::created(&done.value, &location).replayed(done.replayed))
