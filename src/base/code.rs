@@ -194,7 +194,7 @@ pub const CODES: &[CodeRow] = &[
     row(Code::SignInFirst, "sign_in_first", (409, 5), "There is an account with this address",
         "Sign in with it, then accept the invitation."),
     row(Code::SetUpDone, "set_up_done", (409, 5), "There is a user already",
-        "Make more with `carillon user create`, or invite them."),
+        "Make more with `carillon user create` (`--admin` for one who administers the installation), or invite them."),
     row(Code::CrossSite, "cross_site", (403, 4), "The form was sent from another site",
         "Open the page here and send it from there."),
     row(Code::Misdirected, "misdirected", (421, 2), "This server is not known by that name",
@@ -218,7 +218,7 @@ pub const CODES: &[CodeRow] = &[
     row(Code::OidcNoAccount, "oidc_no_account", (403, 4), "Nobody here is known by that",
         "Ask an admin of a workspace for an invitation to the e-mail that the identity provider has of you."),
     row(Code::OidcOnly, "oidc_only", (403, 4), "Passwords are not taken here",
-        "Sign in at the identity provider; an operator can let passwords in again (`oidc.passwords`)."),
+        "Sign in at the identity provider, in a browser; programs use keys. An operator can let passwords in again (`oidc.passwords`)."),
     row(Code::Internal, "internal", (500, 1), "Something went wrong inside",
         "Report it with the correlation id; the log has the cause."),
 ];

@@ -22,7 +22,8 @@ section! {
         /// 503 and closed.
         connections_per_address: usize = 64, between(1, 65_536), Restart;
         /// Addresses, or blocks such as 10.0.0.0/8, whose connections are not counted so: many
-        /// people come from each when a reverse proxy is there.
+        /// people come from each when a reverse proxy is there. What they say in X-Forwarded-For is believed, also for
+        /// keys that are limited to addresses: name your proxy alone where others in these networks reach this port.
         proxies: Vec<String> = limits::PROXIES.map(str::to_owned).into(), nets(), Restart;
         /// Hosts, without ports, that this server is asked for by, beside that of `server.public_url`;
         /// a request for another is refused with 421. While neither is set, any will do. Probes, the

@@ -21,7 +21,7 @@ use super::Shared;
 pub(super) fn pages() -> Router<Shared> {
     Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
-        .route("/sign-in/oidc", post(oidc::begin))
+        .route("/sign-in/oidc", get(oidc::begin_anew).post(oidc::begin))
         .route("/sign-in/oidc/callback", get(oidc::callback))
         .route("/sign-in/oidc/finish", get(oidc::show).post(oidc::finish))
         .route("/sign-out", post(sign_in::sign_out))

@@ -41,6 +41,11 @@ async fn go(face: &Shared, why: OidcFor<'_>, visitor: &Visitor) -> Result<Respon
     Ok(away(&gone.url, &format!("On to {name}"), &about, cookies))
 }
 
+/// Somebody who loads anew what led there.
+pub(super) async fn begin_anew() -> Response {
+    see("/sign-in", Vec::new())
+}
+
 pub(super) async fn begin(
     State(face): State<Shared>,
     guest: Guest,
@@ -102,8 +107,14 @@ pub(super) async fn callback(
         // The code does not stay in the address.
         Ok(OidcStep::Asks(cookie)) => Ok(see(FINISH, at_provider(&face, cookie.reveal()))),
         Ok(step) => on(&face, &guest, step).await,
+        // It was answered already: the page was loaded anew.
+        Err(problem) if guest.who.is_some() && is_stray(&problem) => Ok(see(ACCOUNT, Vec::new())),
         Err(problem) => Ok(refused(&face, &problem)),
     }
+}
+
+fn is_stray(problem: &Problem) -> bool {
+    problem.params.get("reason").is_some_and(|reason| reason == "nothing_begun")
 }
 
 /// On to where they wanted to go.
@@ -127,6 +138,7 @@ async fn on(face: &Shared, guest: &Guest, step: OidcStep) -> Result<Response, Fa
 /// Why not, in words. What the browser kept is over, unless this was not about it.
 fn refused(face: &Shared, problem: &Problem) -> Response {
     let reason = problem.params.get("reason").map(String::as_str);
+    let name = face.services.oidc.name().unwrap_or_default();
     let about = match (problem.code, reason) {
         (Code::OidcRefused, Some(reason)) => told(reason).to_owned(),
         (Code::OidcNoAccount, _) => {
@@ -138,10 +150,18 @@ fn refused(face: &Shared, problem: &Problem) -> Response {
                      page; else tell whoever runs this server (oidc.trust_email)."
                 ),
                 _ => format!(
-                    "You are {shown} there, and nobody here has that e-mail. Ask an admin of your \
-                     workspace for an invitation to it."
+                    "You are {shown} there, and nobody here has that e-mail. If you were invited, open the \
+                     link that you were given; else ask an admin of your workspace for an invitation. If \
+                     you are somebody else, sign out at {name} first."
                 ),
             }
+        }
+        (Code::OtherEmail, _) => {
+            let shown = problem.params.get("known_there_as").map_or("", String::as_str);
+            format!(
+                "You are {shown} there. Sign out at {name}, and open the link of the invitation again as \
+                 whom it is for; or ask for one to this address."
+            )
         }
         _ => words(problem),
     };
@@ -150,7 +170,7 @@ fn refused(face: &Shared, problem: &Problem) -> Response {
     let response = message(status_of(problem), title, &[&about], &links);
     let response = with_wait(response, problem);
     // A stray answer does not end what was begun, perhaps in another tab.
-    if reason == Some("nothing_begun") || problem.code == Code::TooManyAttempts {
+    if is_stray(problem) || problem.code == Code::TooManyAttempts {
         return response;
     }
     with_cookies(response, back_from_provider(face))
@@ -159,8 +179,8 @@ fn refused(face: &Shared, problem: &Problem) -> Response {
 fn told(reason: &str) -> &'static str {
     match reason {
         "nothing_begun" => {
-            "This answer belongs to nothing that was begun in this browser, or it was answered already. \
-             Begin again, and stay in one browser."
+            "This answer belongs to nothing that was begun in this browser, it was answered already, or \
+             something else was begun since, perhaps in another tab. Begin again."
         }
         "over" => "That took more than a quarter of an hour. Begin again.",
         "other_provider" => {
@@ -179,6 +199,10 @@ fn told(reason: &str) -> &'static str {
         "another_identity" => {
             "There is an account with your e-mail, but somebody else at the provider is known by it. Ask \
              whoever runs this server (carillon user unlink EMAIL)."
+        }
+        "not_set_up" => {
+            "Nobody has set this up yet: whoever runs this server makes the first account (carillon \
+             setup-link)."
         }
         "shut_out" => "This account is shut out. Ask whoever runs this server.",
         "taken" => "This identity is that of another account here. Nothing was changed.",
@@ -215,7 +239,7 @@ fn question(asks: &OidcAsks, name: &str) -> FormPage {
             fields.extend(has_code.then(|| code("", true)));
             let about = format!(
                 "There is an account with this e-mail. Give its password this once: from then on {name} \
-                 is enough."
+                 is enough. Whoever runs this server makes a link for a new one (carillon user reset-link)."
             );
             (format!("Connect {name}"), "Connect and sign in", about, fields)
         }
@@ -286,6 +310,7 @@ mod tests {
             "another_identity",
             "taken",
             "other_session",
+            "not_set_up",
             "shut_out",
             "somebody_else",
             "not_anew",

@@ -145,6 +145,13 @@ async fn who_has_no_account_gets_one_by_an_invitation_or_a_domain() {
     })
     .await;
     let mut stranger = Browser::new(&house);
+    let first = sign_in(&mut stranger, &house, &somebody("2", "dora@acme.example")).await;
+    assert!(
+        first.status == 403 && first.text().contains("carillon setup-link"),
+        "{}",
+        first.text()
+    );
+    account(&house, ANN).await;
     let none = sign_in(&mut stranger, &house, &somebody("1", "carl@example.org")).await;
     assert!(none.status == 403 && none.text().contains("nobody here has that e-mail"));
     assert!(stranger.session().is_none());
@@ -182,7 +189,12 @@ async fn who_has_no_account_gets_one_by_an_invitation_or_a_domain() {
     assert_eq!(last.status, 422, "{}", last.text());
     let rows = |kind: &str| house.events().iter().filter(|event| event.kind == kind).count();
     assert_eq!(rows("member.joined"), 0, "nobody joined the other workspace");
+}
 
+#[tokio::test]
+async fn an_invitation_is_taken_by_whom_it_is_for() {
+    let house = House::vouched_for(settings()).await;
+    account(&house, ANN).await;
     let link = invitation(&house, "eva@example.org").await;
     let mut eva = Browser::new(&house);
     let page = eva.get(&link).await;
@@ -192,7 +204,11 @@ async fn who_has_no_account_gets_one_by_an_invitation_or_a_domain() {
     let form = fields(&[("invitation", token)]);
     let other =
         by(&mut eva, &house, ("/sign-in/oidc", &form), &somebody("4", "fred@example.org")).await;
-    assert_eq!(other.status, 403, "the invitation is for another: {}", other.text());
+    let html = other.text();
+    assert!(
+        other.status == 403 && html.contains("open the link of the invitation again"),
+        "{html}"
+    );
     let back =
         by(&mut eva, &house, ("/sign-in/oidc", &form), &somebody("5", "eva@example.org")).await;
     in_at(&back, "/account?done=joined");

@@ -88,6 +88,8 @@ async fn an_answer_is_taken_once_and_in_the_browser_that_asked() {
     assert_eq!(browser.get(&other).await.status, 403);
     let kept = browser.clone();
     in_at(&browser.get(&back).await, "/account");
+    let anew = browser.get(&back).await;
+    in_at(&anew, "/account");
     let again = kept.clone().get(&back).await;
     assert!(again.text().contains("does not know this answer"), "{}", again.text());
     // What a browser keeps is good for a quarter of an hour.

@@ -186,6 +186,7 @@ async fn an_e_mail_may_come_from_userinfo_and_be_trusted_by_a_setting() {
         ..settings()
     })
     .await;
+    account(&house, ANN).await;
     house.provider.lock().unwrap().by_userinfo = true;
     let mut browser = Browser::new(&house);
     let mut who = somebody("1", "zoe@example.org");
@@ -206,6 +207,7 @@ async fn whoever_has_no_other_proof_sets_up_an_authenticator_at_once() {
         ..settings()
     })
     .await;
+    account(&house, ANN).await;
     let mut browser = Browser::new(&house);
     let who = somebody("1", "zoe@example.org");
     in_at(&sign_in(&mut browser, &house, &who).await, "/account");

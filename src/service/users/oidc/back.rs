@@ -9,6 +9,7 @@ use super::{Known, refused_for, unreachable};
 use crate::base::{Problem, Secret};
 use crate::outbound::oauth::{Exchange, OauthError, Traded};
 use crate::outbound::oidc::{Asked, DEADLINE, OidcError, Person};
+use crate::outbound::redact::scrub;
 use crate::service::Services;
 use crate::service::users::{SignedIn, Visitor};
 
@@ -21,6 +22,9 @@ pub struct OidcAnswer {
     /// Who answers (RFC 9207).
     pub iss: Option<String>,
 }
+
+/// Of what a provider calls its error (RFC 6749, 4.1.2.1).
+const ERROR_BYTES: usize = 100;
 
 /// What was asked for before somebody left.
 struct Question<'a> {
@@ -51,6 +55,16 @@ impl Services {
         let person = match self.oidc_person(answer, &question, visitor).await {
             Ok(person) => person,
             Err(problem) => {
+                let said = answer.error.as_deref().map(|word| scrub(word, ERROR_BYTES, &[]));
+                let (code, params) = (problem.row().word, &problem.params);
+                let correlation_id = visitor.correlation.to_string();
+                tracing::warn!(
+                    code,
+                    ?params,
+                    said,
+                    correlation_id,
+                    "nobody is let in by this answer"
+                );
                 if problem.code != crate::base::Code::OidcRefused {
                     attempt.undo();
                 }

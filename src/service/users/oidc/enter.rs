@@ -238,6 +238,10 @@ impl Services {
         invitation: Option<&str>,
         visitor: &Visitor,
     ) -> Result<Opened, Problem> {
+        // The first one comes by a set-up link, and administers the installation.
+        if !self.is_set_up()? {
+            return Err(refused_for("not_set_up"));
+        }
         let email = vouched.email.as_deref().ok_or_else(|| no_account(vouched))?;
         let invited = match invitation {
             Some(token) => match self.link_leads(token).await? {
@@ -247,7 +251,10 @@ impl Services {
             None => None,
         };
         match &invited {
-            Some(invited) if invited != email => return Err(Problem::new(Code::OtherEmail)),
+            Some(invited) if invited != email => {
+                let problem = Problem::new(Code::OtherEmail);
+                return Err(problem.with("known_there_as", &vouched.shown));
+            }
             None if !self.oidc.settings.makes(email) => return Err(no_account(vouched)),
             _ => {}
         }

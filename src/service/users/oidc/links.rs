@@ -8,7 +8,7 @@ use crate::domain::user::{Identity, Proofs};
 use crate::service::users::sessions::end_others;
 use crate::service::users::{News, SignedIn, UserShown, Visitor, person, seen};
 use crate::service::{Services, no, not_found, refused};
-use crate::store::rows::IdentityHolder;
+use crate::store::rows::{Administers, IdentityHolder};
 use crate::store::{Operator, Tx, WriteError};
 
 pub(in crate::service::users) const LINKED: &str = "user.identity_linked";
@@ -40,22 +40,25 @@ pub(in crate::service::users) fn let_go(tx: &mut Tx<'_>, proofs: &mut Proofs) {
 
 fn unlink(tx: &mut Tx<'_>, id: UserId, proofs: &mut Proofs) -> Result<(), WriteError<Problem>> {
     if proofs.identity.is_none() {
-        return no(not_found());
+        let why = "is known by nobody at the identity provider";
+        return no(Problem::field("email", Wrong::NotPossible { why }));
     }
     let_go(tx, proofs);
     Ok(tx.put_global(&id, &*proofs)?)
 }
 
 impl Services {
-    /// The identity of whoever asks is nobody from now on. Refused to somebody without a password,
-    /// who could not come in any more.
+    /// The identity of whoever asks is nobody from now on. Refused to somebody of whom no password is
+    /// taken, who could not come in any more.
     pub async fn unlink_identity(&self, who: &SignedIn, visitor: &Visitor) -> Result<(), Problem> {
         self.ask_fresh(who)?;
         let (services, id, correlation) = (self.clone(), who.user.id, visitor.correlation);
         let written = self.store.write(move |tx| {
             let Some((_, mut proofs)) = person(&tx.view(), id)? else { return no(not_found()) };
-            if proofs.password.is_none() {
-                let why = "is your only way in: set a password first";
+            let takes_passwords =
+                services.oidc.passwords() || tx.view().get_global::<Administers>(&id)?.is_some();
+            if proofs.password.is_none() || !takes_passwords {
+                let why = "is your only way in";
                 return no(Problem::field("identity", Wrong::NotPossible { why }));
             }
             unlink(tx, id, &mut proofs)?;
