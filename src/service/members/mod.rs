@@ -21,8 +21,8 @@ use crate::domain::user::{Ended, Invitation, User};
 use crate::store::rows::{Link, Membership};
 use crate::store::{Error, Scope, Span, Tx, View, WriteError};
 
-pub(super) use shown::{addresses, grants};
 pub use shown::{KeyShown, MemberShown};
+pub(super) use shown::{addresses, grants};
 
 /// Invitations that are looked at in one go.
 const STEP: usize = 200;
