@@ -217,7 +217,7 @@ fn bucket_key(config: &Config) -> Result<BucketKey, Error> {
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, Error> {
     let mail = &config.mail;
     let Some(server) = mail.server.as_deref() else { return Ok(None) };
-    whole_mail(config)?;
+    whole_mail(config, true)?;
     let password = match (&mail.user, mail_password_place(config)) {
         (Some(_), Some(place)) => Some(first_line("mail.password_file", &place)?),
         _ => None,
@@ -227,13 +227,14 @@ pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, Error> {
     Ok(Some(Mailer::new(&MailSettings { server, login, from })?))
 }
 
-/// What must be set beside a mail server.
-fn whole_mail(config: &Config) -> Result<(), Error> {
+/// What must be set beside a mail server. Whether there is a password, only the unit can tell that has it as a
+/// credential.
+fn whole_mail(config: &Config, with_secret: bool) -> Result<(), Error> {
     let mail = &config.mail;
     let lacks = match (&mail.user, mail_password_place(config)) {
         _ if mail.server.is_none() => None,
         _ if mail.from.is_none() => Some("mail.from"),
-        (Some(_), None) => Some("mail.password_file"),
+        (Some(_), None) if with_secret => Some("mail.password_file"),
         (None, Some(_)) if mail.password_file.is_some() => Some("mail.user"),
         _ => None,
     };
@@ -243,7 +244,7 @@ fn whole_mail(config: &Config) -> Result<(), Error> {
 /// The identity provider that people can sign in at, if one is set.
 pub(super) fn oidc(config: &Config) -> Result<OidcSettings, Error> {
     let oidc = &config.oidc;
-    whole_oidc(config)?;
+    whole_oidc(config, true)?;
     let client_secret = match (&oidc.issuer, oidc_secret_place(config)) {
         (Some(_), Some(place)) => first_line("oidc.client_secret_file", &place)?,
         _ => Secret::new(String::new()),
@@ -259,12 +260,14 @@ pub(super) fn oidc(config: &Config) -> Result<OidcSettings, Error> {
     })
 }
 
-/// What must be set beside an issuer.
-fn whole_oidc(config: &Config) -> Result<(), Error> {
+/// What must be set beside an issuer; of the secret, as above.
+fn whole_oidc(config: &Config, with_secret: bool) -> Result<(), Error> {
     let oidc = &config.oidc;
     let lacks = match &oidc.issuer {
         Some(_) if oidc.client_id.is_none() => Some("oidc.client_id"),
-        Some(_) if oidc_secret_place(config).is_none() => Some("oidc.client_secret_file"),
+        Some(_) if with_secret && oidc_secret_place(config).is_none() => {
+            Some("oidc.client_secret_file")
+        }
         None if oidc.client_id.is_some() || oidc.client_secret_file.is_some() => {
             Some("oidc.issuer")
         }
@@ -273,7 +276,7 @@ fn whole_oidc(config: &Config) -> Result<(), Error> {
     lacks.map_or(Ok(()), |key| Err(Error::Lacks { key, section: "oidc" }))
 }
 
-fn oidc_secret_place(config: &Config) -> Option<PathBuf> {
+pub(super) fn oidc_secret_place(config: &Config) -> Option<PathBuf> {
     let credential = config.credentials.as_ref().map(|folder| folder.join("oidc"));
     config.oidc.client_secret_file.clone().or_else(|| credential.filter(|file| file.is_file()))
 }
@@ -284,8 +287,8 @@ pub fn settings_fit(config: &Config) -> Result<(), Error> {
     let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;
     hosts(config, &guard)?;
     Recipients::parse(&config.backup.recipients)?;
-    whole_mail(config)?;
-    whole_oidc(config)
+    whole_mail(config, false)?;
+    whole_oidc(config, false)
 }
 
 fn mail_password_place(config: &Config) -> Option<PathBuf> {

@@ -19,7 +19,7 @@ use utoipa::openapi::{ObjectBuilder, Required, SchemaFormat, Type};
 
 use super::around::Asked;
 use super::problem::Refusal;
-use super::visitor::{address, country};
+use super::visitor::{address, country, sure_address};
 use super::{Face, Shared, json};
 use crate::base::{Code, CorrelationId, Id, Kind, Problem, WorkspaceId, Wrong, kind, limits};
 use crate::domain::access::Right;
@@ -40,7 +40,7 @@ impl FromRequestParts<Shared> for Caller {
         let secret = bearer(&parts.headers).ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         let origin = only(&parts.headers, &ORIGIN)?;
         let correlation = asked(parts)?.correlation;
-        let whence = Whence { origin, address: address(parts, face), correlation };
+        let whence = Whence { origin, address: sure_address(parts, face), correlation };
         let principal = face.services.authenticate(secret, whence).await?;
         if note(parts, principal.bearer())? {
             count(face, principal.bearer())?;

@@ -23,7 +23,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::extract::{bearer, only};
 use super::limits::Reader;
 use super::problem::Refusal;
-use super::visitor::address;
+use super::visitor::sure_address;
 use super::{Readiness, Shared};
 use crate::base::{Code, CorrelationId, Problem, Secret, WorkspaceId};
 use crate::domain::access::{Read, Right};
@@ -53,7 +53,7 @@ impl FromRequestParts<Shared> for Presented {
         let secret = bearer(&parts.headers).ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         let origin = only(&parts.headers, &ORIGIN)?.map(str::to_owned);
         let secret = Secret::new(secret.to_owned());
-        Ok(Self { secret, origin, address: address(parts, face) })
+        Ok(Self { secret, origin, address: sure_address(parts, face) })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who comes, apart from any right: the address and the program of a request, and the person whose
 //! session it carries. Must not believe a header that did not come from a proxy of ours.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
@@ -12,7 +12,7 @@ use super::extract::{Caller, Correlation, bearer};
 use super::places::Country;
 use super::problem::Refusal;
 use super::{Face, Peer, Shared};
-use crate::base::{Code, Net, Problem};
+use crate::base::{Code, CorrelationId, Net, Problem};
 use crate::service::{SignedIn, Visitor};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -33,10 +33,32 @@ impl FromRequestParts<Shared> for Visit {
     }
 }
 
+/// From where a key is shown.
+pub(super) struct Place {
+    pub address: Option<IpAddr>,
+    pub correlation: CorrelationId,
+}
+
+impl FromRequestParts<Shared> for Place {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Shared) -> Result<Self, Refusal> {
+        let Correlation(correlation) = Correlation::from_request_parts(parts, face).await?;
+        Ok(Self { address: sure_address(parts, face), correlation })
+    }
+}
+
 /// From which address a request comes, as far as that is known.
 pub(super) fn address(parts: &Parts, face: &Face) -> Option<IpAddr> {
     let Some(Peer::Tcp(peer)) = parts.extensions.get::<Peer>() else { return None };
     Some(first_stranger(peer.ip(), &parts.headers, &face.settings.proxies))
+}
+
+/// The same where a right hangs on it: `None` also when a proxy of ours named nobody that can be read, so that its
+/// own address is taken for nobody's.
+pub(super) fn sure_address(parts: &Parts, face: &Face) -> Option<IpAddr> {
+    let Some(Peer::Tcp(peer)) = parts.extensions.get::<Peer>() else { return None };
+    chain(peer.ip(), &parts.headers, &face.settings.proxies).ok()
 }
 
 /// From which country a request comes, if a setting names the header for it and a proxy of ours sent it.
@@ -53,21 +75,33 @@ pub(super) fn country(parts: &Parts, face: &Face) -> Option<Country> {
     known.then_some(country)
 }
 
-/// Of the chain that proxies wrote down, the address that the last of them that is ours saw.
+/// Of the chain that proxies wrote down, the address that the last of them that is ours saw; or that proxy, where
+/// it wrote what cannot be read.
 fn first_stranger(peer: IpAddr, headers: &HeaderMap, proxies: &[Net]) -> IpAddr {
+    chain(peer, headers, proxies).unwrap_or_else(|proxy| proxy)
+}
+
+/// The same; `Err` with the proxy that wrote what cannot be read.
+fn chain(peer: IpAddr, headers: &HeaderMap, proxies: &[Net]) -> Result<IpAddr, IpAddr> {
     let ours = |ip: &IpAddr| proxies.iter().any(|net| net.contains(*ip));
     let mut seen = peer;
-    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let chain: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();
+    // By bytes: a line that is no text as a whole may end in what a proxy of ours added.
+    let lines = headers.get_all(FORWARDED_FOR).iter();
+    let chain: Vec<&[u8]> = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).collect();
     for hop in chain.iter().rev().take(HOPS) {
         if !ours(&seen) {
             break;
         }
-        let hop = hop.trim();
-        let Ok(ip) = hop.trim_matches(['[', ']']).parse() else { break };
-        seen = ip;
+        seen = std::str::from_utf8(hop).ok().and_then(written).ok_or(seen)?;
     }
-    seen
+    Ok(seen)
+}
+
+/// An address as proxies write it: some with the port.
+fn written(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    hop.trim_matches(['[', ']']).parse().ok().or_else(with_port)
 }
 
 /// A person, by the token of a session. A key is not one.
@@ -125,14 +159,24 @@ mod tests {
             ("127.0.0.1", "198.51.100.7, 10.0.0.9", "198.51.100.7"),
             ("127.0.0.1", "198.51.100.7, nonsense", "127.0.0.1"),
             ("127.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+            ("127.0.0.1", "198.51.100.7:4711", "198.51.100.7"),
+            ("127.0.0.1", "[2001:db8::1]:4711", "2001:db8::1"),
+            ("127.0.0.1", "\u{ff}, 198.51.100.7", "198.51.100.7"),
+            ("127.0.0.1", "198.51.100.7, \u{ff}", "127.0.0.1"),
+            ("127.0.0.1", "unknown", "127.0.0.1"),
             ("203.0.113.5", "198.51.100.7", "203.0.113.5"),
         ] {
             let mut headers = HeaderMap::new();
             if !chain.is_empty() {
-                headers.insert(FORWARDED_FOR, chain.parse().unwrap());
+                let value = http::HeaderValue::from_bytes(chain.as_bytes()).unwrap();
+                headers.insert(FORWARDED_FOR, value);
             }
             let found = first_stranger(peer.parse().unwrap(), &headers, &proxies);
             assert_eq!(found, seen.parse::<IpAddr>().unwrap(), "{peer} {chain}");
+            let sure = super::chain(peer.parse().unwrap(), &headers, &proxies).is_ok();
+            let readable =
+                !["nonsense", "unknown", "7, \u{ff}"].iter().any(|bad| chain.ends_with(bad));
+            assert_eq!(sure, readable, "{peer} {chain}");
         }
     }
 }

@@ -213,6 +213,11 @@ impl Services {
         if self.store.is_rehearsal() || !told.is_due(id, at, ELSEWHERE) {
             return;
         }
+        // Where little can be written, what must not be lost comes first.
+        if self.room_for_more().is_err() || !self.store.is_healthy() {
+            told.wait(id, at.saturating_add(AGAIN));
+            return;
+        }
         let address = whence.address.map(|ip| ip.to_canonical().to_string());
         let event = Event {
             at: self.now(),

@@ -121,6 +121,13 @@ async fn behind_our_proxy_the_address_that_it_saw_counts() {
         assert_eq!(answer.status, status, "{from:?}");
     }
     assert_eq!(come(&house, &key, OURS).await.status, 401, "the proxy itself is elsewhere");
+    // Whom a proxy of ours does not name is not the proxy.
+    let (_, inner) = limited(&house, "read", &["10.0.0.0/8"]).await;
+    assert_eq!(come(&house, &inner, OURS).await.status, 200);
+    for forwarded in ["unknown", "203.0.113.9, unknown", "203.0.113.9"] {
+        let answer = ask(&house, &posts(&house), &inner, (Some(peer(OURS)), Some(forwarded))).await;
+        assert_eq!(answer.status, 401, "{forwarded}");
+    }
 }
 
 #[tokio::test]

@@ -178,7 +178,10 @@ fn settings_that_do_not_go_together_stop_a_start_and_say_which() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains(missing), "{mail}: {said}");
         assert!(!said.contains("secret@"), "{said}");
-        // The check says the same before.
+        // The check says the same before, but for a secret: the unit may have that as a credential.
+        if missing == "mail.password_file" {
+            continue;
+        }
         let check = carillon().args(["config", "check", "--config"]).arg(&path).output().unwrap();
         assert_eq!(check.status.code(), Some(2), "{mail}");
         let said = String::from_utf8_lossy(&check.stderr).into_owned();

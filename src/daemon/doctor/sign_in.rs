@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::build::oidc;
+use super::super::build::{oidc, oidc_secret_place};
 use super::super::runtime;
 use super::{Finding, fail, ok, warn};
 use crate::base::{CorrelationId, Secret, SystemClock, SystemRng};
@@ -22,6 +22,11 @@ const NO_CODE: &str = "carillon-looks-whether-the-client-is-known";
 
 /// Asks the provider what it says of itself, for its keys, and whether it knows this installation.
 pub(super) fn sign_in(config: &Config) -> Option<Finding> {
+    if config.oidc.issuer.is_some() && oidc_secret_place(config).is_none() {
+        let seen = "there is no secret of the client, unless the unit has it as a credential";
+        let remedy = "set oidc.client_secret_file, or give the unit the credential `oidc`, and look from within it";
+        return Some(warn(CHECK, seen, remedy));
+    }
     let settings = match oidc(config) {
         Ok(settings) => settings,
         Err(error) => return Some(fail(CHECK, error.to_string(), REMEDY)),

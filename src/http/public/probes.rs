@@ -14,9 +14,9 @@ use crate::base::{Code, Problem};
 use crate::http::extract::bearer;
 use crate::http::names::names_this_machine;
 use crate::http::problem::Refusal;
-use crate::http::visitor::Visit;
+use crate::http::visitor::Place;
 use crate::http::{Peer, Readiness, Shared};
-use crate::service::{Visitor, Whence};
+use crate::service::Whence;
 
 /// Health and metrics, for TCP and for the admin socket.
 pub(in crate::http) fn probes() -> Router<Shared> {
@@ -43,12 +43,11 @@ async fn ready(State(face): State<Shared>) -> Response {
 
 async fn metrics(
     State(face): State<Shared>,
-    Visit(visitor): Visit,
+    Place { address, correlation }: Place,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     if let Some(secret) = bearer(&headers) {
-        let Visitor { address, correlation, .. } = visitor;
         let whence = Whence { origin: None, address, correlation };
         let principal = face.services.authenticate(secret, whence).await?;
         face.services.may_read_metrics(&principal)?;

@@ -80,8 +80,8 @@ impl Services {
             return Err(wrong());
         };
         if !self.takes_passwords(user.id)? {
-            attempt.undo();
-            // The password was right: whose it is should know that somebody has it.
+            // The password was right: that somebody has it is on record. It counts as a failure, or a
+            // program that tries for ever would write for ever.
             self.tell_of(user.id, "sign_in.password_not_taken", &[], visitor).await?;
             return Err(Problem::new(Code::OidcOnly));
         }
