@@ -33,6 +33,8 @@ const HOOK_SECRET: &str = "whsec_Y2FuYXJ5LXdlYmhvb2stc2VjcmV0LTAxMjM0NTY3ODk=";
 /// The four keys of an app at X; the first names it, and the third has the account's number.
 const FOUR_KEYS: &str =
     "canary-x-key-41c7:canary-x-secret-88e0:42-canary-x-token:canary-x-token-secret-7b";
+/// Of this installation at an identity provider.
+const CLIENT_SECRET: &str = "canary-oidc-client-secret-3d90";
 /// Not a secret: it must be found, or the search finds nothing.
 const WORDS: &str = "canary-in-plain-words";
 const HANDLE: &str = "acme.test";
@@ -183,17 +185,24 @@ impl Set {
         let settings = folder.path().join("settings.toml");
         let text = format!(
             "[outbound]\nallow = [{:?}, {:?}]\n[log]\nlevel = \"trace\"\nfile = \"{}\"\n\
+             [oidc]\nissuer = \"http://{}\"\nclient_id = \"c\"\nclient_secret_file = \"{}\"\n\
              [networks.x]\napi_url = \"http://{}/x\"\n[publish]\nretry_base = \"50ms\"\n[backup]\nrecipients = [{:?}]\nfolder = \"{}\"\n",
             practice.at,
             parrot.at,
             folder.path().join("logs/carillon.jsonl").display(),
+            parrot.at,
+            folder.path().join("client").display(),
             practice.at,
             "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z",
             folder.path().join("backups").display(),
         );
         std::fs::write(&settings, text).unwrap();
+        let client = folder.path().join("client");
+        std::fs::write(&client, CLIENT_SECRET).unwrap();
         let server = Server::start(&["--config", settings.to_str().unwrap()]);
+        std::fs::remove_file(client).unwrap();
         let secrets = vec![
+            ("the secret of a client", CLIENT_SECRET.to_owned()),
             ("the token of a Mastodon account", TOKEN.to_owned()),
             ("a token that a server quotes", QUOTED.to_owned()),
             ("the password of a Bluesky account", PASSWORD.to_owned()),

@@ -14,6 +14,9 @@ use crate::base::{Code, Problem};
 use crate::http::Shared;
 use crate::service::{LinkLeads, NewUser};
 
+/// Sent by the button that leads to the identity provider: no page repeats the link that opened it.
+const PROVIDER: &str = "provider";
+
 /// What the page says before anything is filled in.
 struct Invited {
     workspace: String,
@@ -31,7 +34,7 @@ async fn invited(face: &Shared, token: &str) -> Result<Invited, Failure> {
     }
 }
 
-fn form(face: &Shared, token: &str, invited: &Invited, signed_in: bool) -> FormPage {
+fn form(face: &Shared, invited: &Invited, signed_in: bool) -> FormPage {
     let (submit, fields) = if signed_in {
         ("Join", Vec::new())
     } else if !face.services.oidc.passwords() {
@@ -45,7 +48,7 @@ fn form(face: &Shared, token: &str, invited: &Invited, signed_in: bool) -> FormP
     let mut page = FormPage::new(title, Form { submit, fields, ..Form::default() });
     page.about = vec![format!("{} is invited as {}.", invited.email, invited.role)];
     if !signed_in {
-        page.buttons = oidc::button(face, "Join with", vec![("invitation", token.to_owned())]);
+        page.buttons = oidc::button(face, "Join with", ("", vec![("with", PROVIDER.to_owned())]));
     }
     page
 }
@@ -82,7 +85,7 @@ pub(super) async fn show(
     if let Some(response) = other(&token, &invited, &guest) {
         return Ok(response);
     }
-    Ok(form(&face, &token, &invited, guest.who.is_some()).show())
+    Ok(form(&face, &invited, guest.who.is_some()).show())
 }
 
 pub(super) async fn submit(
@@ -95,6 +98,9 @@ pub(super) async fn submit(
     if let Some(response) = other(&token, &invited, &guest) {
         return Ok(response);
     }
+    if guest.who.is_none() && given.text("with") == PROVIDER {
+        return oidc::join(&face, &token, &guest.visitor).await;
+    }
     let (who, visitor) = (guest.who.as_ref(), &guest.visitor);
     let new = NewUser { name: given.text("name"), password: Some(given.secret("password")) };
     let new = who.is_none().then_some(&new);
@@ -105,7 +111,7 @@ pub(super) async fn submit(
         }
         Err(problem) if problem.code == Code::NotFound => Err(problem.into()),
         Err(problem) => {
-            let mut page = form(&face, &token, &invited, who.is_some());
+            let mut page = form(&face, &invited, who.is_some());
             page.form = page.form.filled(&given);
             Ok(page.refused(&problem))
         }

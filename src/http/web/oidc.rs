@@ -17,6 +17,7 @@ const FINISH: &str = "/sign-in/oidc/finish";
 
 /// A button of its own, below a form.
 pub(super) struct Button {
+    /// Empty: to where the page is, as with forms.
     pub action: &'static str,
     pub label: String,
     pub hidden: Vec<(&'static str, String)>,
@@ -26,10 +27,10 @@ pub(super) struct Button {
 pub(super) fn button(
     face: &Shared,
     label: &str,
-    hidden: Vec<(&'static str, String)>,
+    (action, hidden): (&'static str, Vec<(&'static str, String)>),
 ) -> Vec<Button> {
     let name = face.services.oidc.name();
-    let button = |name| Button { action: BEGIN, label: format!("{label} {name}"), hidden };
+    let button = |name| Button { action, label: format!("{label} {name}"), hidden };
     name.map(button).into_iter().collect()
 }
 
@@ -51,13 +52,18 @@ pub(super) async fn begin(
     guest: Guest,
     given: Given,
 ) -> Result<Response, Failure> {
-    let invitation = given.maybe("invitation");
-    let path = match &invitation {
-        Some(token) => format!("/invitations/{token}"),
-        None => given.text("next"),
-    };
-    let why = OidcFor::SignIn { next: &next(Some(&path)), invitation: invitation.as_deref() };
-    go(&face, why, &guest.visitor).await
+    let next = next(Some(&given.text("next")));
+    go(&face, OidcFor::SignIn { next: &next, invitation: None }, &guest.visitor).await
+}
+
+/// The same by the link of an invitation.
+pub(super) async fn join(
+    face: &Shared,
+    token: &str,
+    visitor: &Visitor,
+) -> Result<Response, Failure> {
+    let path = format!("/invitations/{token}");
+    go(face, OidcFor::SignIn { next: &path, invitation: Some(token) }, visitor).await
 }
 
 pub(super) async fn link(

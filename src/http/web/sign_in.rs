@@ -39,7 +39,7 @@ pub(super) fn sign_in_for(path: &str) -> String {
 }
 
 fn form(face: &Shared, next: String) -> FormPage {
-    let buttons = oidc::button(face, "Sign in with", vec![("next", next.clone())]);
+    let buttons = oidc::button(face, "Sign in with", (oidc::BEGIN, vec![("next", next.clone())]));
     let fields = vec![
         email(),
         password("password", "Password", false),

@@ -109,6 +109,7 @@ pub const ELSEWHERE: &[Flaw] = &[
             "api::connections::refusals::an_answer_in_another_browser_is_good_for_nobody",
             "api::connections::refusals::an_answer_is_taken_once",
             "api::connections::refusals::states_that_belong_to_nothing_lead_nowhere",
+            "api::oidc::refusals::an_answer_is_taken_once_and_in_the_browser_that_asked",
         ],
     ),
     Flaw {
