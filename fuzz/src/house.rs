@@ -107,6 +107,7 @@ fn services(folder: &Path) -> Services {
         looked: Arc::default(),
         circuits: Arc::default(),
         echoes: Arc::default(),
+        hooks: Arc::default(),
         hosts: Arc::default(),
         people: Arc::default(),
         jobs: carillon::service::Jobs::default(),

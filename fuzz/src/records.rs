@@ -6,6 +6,7 @@ use carillon::domain::channel::Channel;
 use carillon::domain::connection::{App, Connection, Grant};
 use carillon::domain::cost::Spent;
 use carillon::domain::delivery::Delivery;
+use carillon::domain::hook::Hook;
 use carillon::domain::host::{EmbedSession, Host};
 use carillon::domain::media::Asset;
 use carillon::domain::pace::Pace;
@@ -16,11 +17,11 @@ use carillon::domain::user::{DoorRule, Invitation, Proofs, Session, User};
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AlertMark, AssetHome, AssetUse, Attention, BackupTest, CalendarEntry,
-    ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace,
-    IdentityHolder, Incident, Inflight, Judged, KeyHash, KeyUse, Link, MediaTotal, Membership,
-    Meta, ObjectUse, OpenAlert, Orphan, Pause, Preparation, PublishedEntry, Remembered,
+    ChainedEvent, ChannelLimits, Email, EmbedToken, Feed, HookMark, HostKey, HostedUser,
+    HostedWorkspace, IdentityHolder, Incident, Inflight, Judged, KeyHash, KeyUse, Link, MediaTotal,
+    Membership, Meta, ObjectUse, OpenAlert, Orphan, Pause, Preparation, PublishedEntry, Remembered,
     SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer, Told, ToldAlert, Upload,
-    Usage, WrappedKey,
+    Usage, WaitingHook, WrappedKey,
 };
 use carillon::store::{Row, Table, decode, encode};
 
@@ -100,6 +101,9 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<Incident>(),
         row::<KeyUse>(),
         row::<IdentityHolder>(),
+        row::<Hook>(),
+        row::<HookMark>(),
+        row::<WaitingHook>(),
     ]
 }
 

@@ -68,6 +68,7 @@ pub enum Code {
     OidcRefused,
     OidcNoAccount,
     OidcOnly,
+    HookUnsigned,
     Internal,
 }
 
@@ -219,6 +220,8 @@ pub const CODES: &[CodeRow] = &[
         "Ask an admin of a workspace for an invitation to the e-mail that the identity provider has of you."),
     row(Code::OidcOnly, "oidc_only", (403, 4), "Passwords are not taken here",
         "Sign in at the identity provider, in a browser; programs use keys. An operator can let passwords in again (`oidc.passwords`)."),
+    row(Code::HookUnsigned, "hook_unsigned", (401, 4), "The network has not signed this, or nothing is set to check that with",
+        "Whoever runs this: compare the secret with the network's and set it again; `carillon app show NETWORK` says whether there is one."),
     row(Code::Internal, "internal", (500, 1), "Something went wrong inside",
         "Report it with the correlation id; the log has the cause."),
 ];

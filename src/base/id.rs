@@ -34,6 +34,7 @@ pub mod kind {
     pub struct Invitation;
     pub struct Host;
     pub struct Connection;
+    pub struct Hook;
 
     impl Kind for Workspace {
         const WORD: &'static str = "workspace";
@@ -71,6 +72,9 @@ pub mod kind {
     impl Kind for Connection {
         const WORD: &'static str = "connection";
     }
+    impl Kind for Hook {
+        const WORD: &'static str = "hook";
+    }
     impl Kind for Host {
         const WORD: &'static str = "host";
     }
@@ -97,6 +101,7 @@ pub type SessionId = Id<kind::Session>;
 pub type InvitationId = Id<kind::Invitation>;
 pub type HostId = Id<kind::Host>;
 pub type ConnectionId = Id<kind::Connection>;
+pub type HookId = Id<kind::Hook>;
 
 impl<K: Kind> Id<K> {
     /// A new id whose first 48 bits are `now`, so that ids sort by time of making.

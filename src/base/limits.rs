@@ -48,6 +48,8 @@ pub const INVITATIONS_OPEN: usize = 200;
 pub const CONNECTIONS_OPEN: usize = 200;
 /// Id or secret of an application.
 pub const APP_BYTES: usize = 512;
+/// One webhook that a network sends: it is one row of the store, with its marks.
+pub const HOOK_BYTES: usize = 60 * 1024;
 /// Scopes that it may not ask for.
 pub const APP_SCOPES: usize = 20;
 /// Addresses, and blocks of them, that one key may be limited to.

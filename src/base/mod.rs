@@ -22,8 +22,8 @@ pub use code::{CODES, Code, CodeRow};
 pub use correlation::CorrelationId;
 pub use hidden::is_hidden;
 pub use id::{
-    AssetId, ChannelId, ConnectionId, CredentialId, DeliveryId, HostId, Id, InvitationId, KeyId,
-    Kind, PartId, PostId, SessionId, TargetId, UserId, WorkspaceId, kind,
+    AssetId, ChannelId, ConnectionId, CredentialId, DeliveryId, HookId, HostId, Id, InvitationId,
+    KeyId, Kind, PartId, PostId, SessionId, TargetId, UserId, WorkspaceId, kind,
 };
 pub use live::Live;
 pub use net::{Net, is_private_way};

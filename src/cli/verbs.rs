@@ -39,6 +39,7 @@ fn about(noun: &str) -> &'static str {
     match noun {
         "alert" => "What is wrong now: list, acknowledge, silence, comment",
         "app" => "This installation as an application of networks that ask for one",
+        "hook" => "Webhooks that networks sent, and what came of them",
         "config" => "Show, explain, check and reload settings",
         "backup" => "Make, list, check and restore backups",
         "job" => "What the server does by itself: list, run, pause, resume",

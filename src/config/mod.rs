@@ -18,6 +18,7 @@ mod oidc;
 mod outbound;
 mod plans;
 mod publish;
+mod retention;
 mod s3;
 mod server;
 mod store;
@@ -39,6 +40,7 @@ pub use outbound::Outbound;
 pub use plans::{Plan, Plans};
 pub use publish::Publish;
 pub use read::Shown;
+pub use retention::Retention;
 pub use rule::check_levels;
 pub use s3::S3;
 pub use server::Server;
@@ -57,6 +59,7 @@ pub struct Config {
     pub store: Store,
     pub http: Http,
     pub media: Media,
+    pub retention: Retention,
     pub mail: Mail,
     pub oidc: Oidc,
     pub s3: S3,
@@ -113,6 +116,7 @@ const SECTIONS: &[Section] = &[
     Store::KEYS,
     Http::KEYS,
     Media::KEYS,
+    Retention::KEYS,
     Mail::KEYS,
     Oidc::KEYS,
     S3::KEYS,
@@ -172,6 +176,7 @@ impl Config {
             store: Store::read(&mut reader),
             http: Http::read(&mut reader),
             media: Media::read(&mut reader),
+            retention: Retention::read(&mut reader),
             mail: Mail::read(&mut reader),
             oidc: Oidc::read(&mut reader),
             s3: S3::read(&mut reader),

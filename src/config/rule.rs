@@ -42,7 +42,13 @@ pub(super) fn up_to(most: Duration) -> Rule<Duration> {
     Rule::new(must, move |value: &Duration| !value.is_zero() && *value <= most)
 }
 
-/// The same, if it is set.
+/// So long at least, and at most.
+pub(super) fn lasts(least: Duration, most: Duration) -> Rule<Duration> {
+    let must = format!("from {} to {}", show(least), show(most));
+    Rule::new(must, move |value: &Duration| (least..=most).contains(value))
+}
+
+/// The same as [`up_to`], if it is set.
 pub(super) fn up_to_if(most: Duration) -> Rule<Option<Duration>> {
     let must = format!("more than 0s and at most {}", show(most));
     Rule::new(must, move |value: &Option<Duration>| {

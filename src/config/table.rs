@@ -3,7 +3,8 @@
 
 use super::value::WIDTH;
 use super::{
-    Backup, Http, LinkedIn, Log, Mail, Media, Oidc, Outbound, Plans, Publish, S3, Server, Store, X,
+    Backup, Http, LinkedIn, Log, Mail, Media, Oidc, Outbound, Plans, Publish, Retention, S3,
+    Server, Store, X,
 };
 
 /// When a change of a setting counts.
@@ -40,6 +41,7 @@ pub fn settings() -> Vec<Setting> {
         Store::describe(),
         Http::describe(),
         Media::describe(),
+        Retention::describe(),
         Mail::describe(),
         Oidc::describe(),
         S3::describe(),

@@ -18,7 +18,9 @@ use crate::networks::{self, Hosts, Version};
 use crate::outbound::client::{HttpSettings, HttpTransport};
 use crate::outbound::guard::{Guard, system_lookup};
 use crate::outbound::mail::{MailSettings, Mailer};
-use crate::service::{BackupSettings, Backups, Controls, Jobs, Oidc, OidcSettings, Services};
+use crate::service::{
+    BackupSettings, Backups, Controls, Hooks, Jobs, Oidc, OidcSettings, Services,
+};
 use crate::store::{Disk, Options, Store};
 use crate::telemetry::Metrics;
 use crate::vault::{Identity, Keyring, Recipients, Vault, VaultError};
@@ -86,6 +88,7 @@ pub(super) fn open(
         renewals: Arc::default(),
         circuits: Arc::default(),
         echoes: Arc::default(),
+        hooks: Arc::new(Hooks::new(config.retention.hooks)),
         hosts: Arc::new(hosts),
         people: Arc::default(),
         mail: mailer(config)?,

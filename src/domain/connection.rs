@@ -25,6 +25,8 @@ pub struct App {
     pub rotated_at: Option<Timestamp>,
     /// What the network last said of it; nothing before it was asked.
     pub heard: Option<Heard>,
+    /// What it signs webhooks with, where that is a secret of its own; sealed by the vault.
+    pub webhook_secret: Option<Vec<u8>>,
 }
 
 /// What a network said of an application.

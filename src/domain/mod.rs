@@ -10,6 +10,7 @@ pub mod connection;
 pub mod cost;
 pub mod delivery;
 pub mod event;
+pub mod hook;
 pub mod host;
 pub mod little_text;
 pub mod media;

@@ -56,6 +56,22 @@ impl Tally {
         let doubled = count.is_multiple_of(EACH) && (count / EACH).is_power_of_two();
         (count <= EACH || doubled).then(|| std::mem::take(&mut self.unsaid))
     }
+
+    /// Counts `times` more. How many are to be told of now, those of before among them, where that is
+    /// done once in `every` at most.
+    pub fn tell(&mut self, now: Timestamp, times: u64, every: Duration) -> Option<u64> {
+        if times > 0 {
+            self.add(now, times);
+            self.unsaid = self.unsaid.saturating_add(times);
+        }
+        // A clock that was set back must not keep it silent for longer.
+        let rests = |at: Timestamp| at <= now && now.since(at) < every;
+        if self.unsaid == 0 || self.raised_at.is_some_and(rests) {
+            return None;
+        }
+        self.raised_at = Some(now);
+        Some(std::mem::take(&mut self.unsaid))
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +102,19 @@ mod tests {
             tally.add(minute(200 + n), 1);
         }
         assert_eq!(tally.minutes.len(), MINUTES);
+    }
+
+    #[test]
+    fn it_is_told_once_in_so_long_and_none_is_lost() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.tell(minute(5), 0, TEN), None);
+        assert_eq!(tally.tell(minute(5), 3, TEN), Some(3));
+        assert_eq!((tally.tell(minute(6), 4, TEN), tally.tell(minute(14), 5, TEN)), (None, None));
+        assert_eq!(tally.tell(minute(15), 0, TEN), Some(9), "also when nothing comes");
+        assert_eq!(tally.tell(minute(40), 0, TEN), None);
+        assert_eq!(tally.tell(minute(41), 1, TEN), Some(1));
+        assert_eq!(tally.tell(minute(2), 1, TEN), Some(1), "the clock was set back");
+        assert_eq!(tally.within(minute(41), Duration::from_hours(1)), 14);
     }
 
     #[test]

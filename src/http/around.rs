@@ -152,6 +152,7 @@ fn face_of(route: &str) -> &'static str {
     match route.split('/').nth(1) {
         Some("api") => "api",
         Some("admin") => "admin",
+        Some("hooks") => "hooks",
         Some(
             "sign-in" | "sign-out" | "setup" | "invitations" | "reset" | "account" | "connect"
             | "oauth" | "workspaces",

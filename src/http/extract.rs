@@ -351,15 +351,15 @@ async fn read(parts: &Parts, body: RawBody, face: &Face) -> Result<Bytes, Proble
     }
     let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if length.and_then(|text| text.parse().ok()).is_some_and(|n: u64| n > BODY_MAX) {
-        return Err(too_large());
+        return Err(too_large(limits::BODY_BYTES));
     }
-    collect(body, face).await
+    collect(body, face, limits::BODY_BYTES).await
 }
 
 const BODY_MAX: u64 = limits::BODY_BYTES as u64;
 
-fn too_large() -> Problem {
-    Problem::new(Code::TooLarge).with("limit_bytes", limits::BODY_BYTES)
+fn too_large(limit: usize) -> Problem {
+    Problem::new(Code::TooLarge).with("limit_bytes", limit)
 }
 
 fn is_json(kind: &str) -> bool {
@@ -373,7 +373,11 @@ fn is_json(kind: &str) -> bool {
 }
 
 /// All of the body, which must be of bounded length and not pause for long.
-async fn collect(mut body: RawBody, face: &Face) -> Result<Bytes, Problem> {
+pub(super) async fn collect(
+    mut body: RawBody,
+    face: &Face,
+    limit: usize,
+) -> Result<Bytes, Problem> {
     let (clock, pause) = (&face.services.clock, face.settings.body_timeout);
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
@@ -388,8 +392,8 @@ async fn collect(mut body: RawBody, face: &Face) -> Result<Bytes, Problem> {
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             Some(Err(_)) => return Err(Problem::new(Code::BadRequest)),
         };
-        if first.len() + whole.len() + data.len() > limits::BODY_BYTES {
-            return Err(too_large());
+        if first.len() + whole.len() + data.len() > limit {
+            return Err(too_large(limit));
         }
         // Most bodies come in one piece, which is then not copied.
         if first.is_empty() && whole.is_empty() {

@@ -12,6 +12,7 @@ mod extract;
 mod file;
 mod foreign;
 mod form;
+mod hooks;
 mod hosting;
 mod json;
 mod leftover;
@@ -122,9 +123,10 @@ pub enum Readiness {
     DiskFull,
 }
 
-/// What is served on TCP: the API, feeds, health and metrics.
+/// What is served on TCP: the API, pages, feeds, webhooks, health and metrics.
 pub fn public_router(face: &Shared) -> Router {
-    dressed(api::router().merge(web::pages()).merge(public::pages()).merge(public::probes()), face)
+    let routes = api::router().merge(web::pages()).merge(public::pages()).merge(hooks::hooks());
+    dressed(routes.merge(public::probes()), face)
 }
 
 /// What is served on the admin socket.

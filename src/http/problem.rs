@@ -88,6 +88,9 @@ fn headers(problem: &Problem, headers: &mut HeaderMap) {
         Code::Unauthenticated | Code::SignInRefused | Code::CodeNeeded => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        Code::HookUnsigned => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Signature"));
+        }
         Code::Overloaded => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -7,6 +7,7 @@ mod call;
 mod credential;
 mod feed;
 mod hosts;
+mod inbound;
 mod linkedin;
 mod mastodon;
 mod media;
@@ -33,6 +34,7 @@ pub use advice::next_step;
 pub use call::{Call, CallError};
 pub use credential::Credential;
 pub use hosts::{Ending, Host, Hosts, Version};
+pub use inbound::Inbound;
 pub use media::Media;
 pub use oauth::{App, Oauth};
 pub use told::Told;
@@ -84,6 +86,11 @@ pub trait Network: Send + Sync {
 
     /// How accounts are connected on a page of the network's own; `None` where they are not.
     fn oauth(&self) -> Option<&'static Oauth> {
+        None
+    }
+
+    /// The webhooks that it sends; `None` where it sends none.
+    fn inbound(&self) -> Option<&'static Inbound> {
         None
     }
 

@@ -163,6 +163,10 @@ pub fn alerts(facts: Facts<'_>) -> Vec<Alert> {
     add("paused-workspaces", soon, health.paused_workspaces, many(health.paused_workspaces, "workspace is paused", "workspaces are paused"), "workspace list");
     add("jobs", soon, jobs, many(jobs, "job failed in its last round", "jobs failed in their last round"), "job list");
     add("clock", soon, health.clock_jumps, format!("the clock jumped {}", health.clock_jump), "delivery list -w WORKSPACE");
+    let (unsigned, of) = &health.hook_signatures;
+    add("hook-signatures", soon, *unsigned, format!("webhooks whose signature is wrong or missing, {unsigned} within an hour: {of}"), "event installation");
+    let (asked, of) = &health.hook_challenges;
+    add("hook-challenge", soon, *asked, format!("{} for a signature of what no network asks for: {of}", many(*asked, "request", "requests")), "event installation");
     add("backup-stale", soon, u64::from(health.backup_is_stale), format!("the last backup is of {}", health.last_backup.as_deref().unwrap_or_default()), "backup list");
     add("backup", note, u64::from(health.last_backup.is_none()), "there is no backup".to_owned(), "backup list");
     all

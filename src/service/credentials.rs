@@ -359,7 +359,7 @@ impl Services {
         false
     }
 
-    async fn no_reads_before(
+    pub(super) async fn no_reads_before(
         &self,
         scope: &Scope,
         channel: &Channel,

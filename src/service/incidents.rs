@@ -1,5 +1,5 @@
-//! What was noticed once and does not show by itself later on: jumps of the clock, and chains of events that
-//! do not hold. It is an alert until it is over. Must not look for any.
+//! What was noticed once and does not show by itself later on: jumps of the clock, chains of events that
+//! do not hold, and webhooks that no network sent. It is an alert until it is over. Must not look for any.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,11 +11,15 @@ use crate::store::{Error, Tx, View};
 
 const CLOCK: &str = "clock";
 const CHAIN: &str = "chain/";
+/// Webhooks with a wrong signature or none, and challenges that no network sends.
+pub const SIGNATURES: &str = "hook/signatures";
+pub const CHALLENGES: &str = "hook/challenges";
 
 /// Shorter jumps are those of a time server that sets a clock right.
 const JUMP: Duration = Duration::from_mins(1);
 /// So long it is told.
 const TOLD: Duration = Duration::from_hours(24);
+const HOOKS_TOLD: Duration = Duration::from_hours(1);
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +28,9 @@ pub struct Incidents {
     pub clock: Option<(u64, String)>,
     /// Workspaces, and where the chain of each does not hold.
     pub chains: Vec<String>,
+    /// How many webhooks were refused, and in whose name they came.
+    pub signatures: Option<(u64, String)>,
+    pub challenges: Option<(u64, String)>,
 }
 
 impl Incidents {
@@ -37,6 +44,14 @@ impl Incidents {
                 all.clock = Some((said("times").parse().unwrap_or(1), last));
             } else if key.starts_with(CHAIN) {
                 all.chains.push(format!("{}, event {}", said("slug"), said("event")));
+            } else if now.since(at) < HOOKS_TOLD {
+                let refused =
+                    || Some((said("times").parse().unwrap_or(1), said("networks").to_owned()));
+                match key.as_str() {
+                    SIGNATURES => all.signatures = refused(),
+                    CHALLENGES => all.challenges = refused(),
+                    _ => {}
+                }
             }
         }
         Ok(all)
@@ -73,6 +88,27 @@ pub fn note_jump(
     ];
     let data = data.map(|(name, value)| (name.to_owned(), value)).into();
     tx.put_global(&CLOCK.to_owned(), &Incident { at: now, data })
+}
+
+/// Notes that webhooks were refused: so many within the hour, in the name of these networks. With
+/// `over`, only if that is noted already.
+pub fn note_refused(
+    tx: &mut Tx<'_>,
+    what: &str,
+    (times, networks): (u64, &[&str]),
+    over: bool,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let key = what.to_owned();
+    if over {
+        let before = tx.view().get_global::<Incident>(&key)?;
+        if before.is_none_or(|row| now.since(row.at) >= HOOKS_TOLD) {
+            return Ok(());
+        }
+    }
+    let data = [("times", times.to_string()), ("networks", networks.join(", "))];
+    let data = data.map(|(name, value)| (name.to_owned(), value)).into();
+    tx.put_global(&key, &Incident { at: now, data })
 }
 
 /// A chain that does not hold: of which workspace, what it is called, and what is wrong.

@@ -208,6 +208,12 @@ impl Jobs {
         Ok(shown)
     }
 
+    /// There is something to do for a worker: it need not wait, unless it is paused.
+    pub fn hurry(&self, name: &'static str) {
+        self.with(name, |job| job.asked |= !job.paused);
+        self.0.ordered.notify_waiters();
+    }
+
     /// All that have begun or wait.
     pub fn all(&self) -> Vec<(&'static str, Job)> {
         let jobs = self.0.all.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,6 +17,7 @@ mod echoes;
 mod events;
 mod feeds;
 mod grants;
+mod hooks;
 mod hosts;
 mod idempotency;
 mod incidents;
@@ -87,6 +88,7 @@ pub use events::{
 };
 pub use feeds::{FeedEntry, FeedPage, FeedPart};
 pub use grants::{GrantShown, RefreshShown, RefreshedShown};
+pub use hooks::{HookShown, Hooks};
 pub use hosts::{AsHost, EmbedOpened, EmbedPerson, EmbedShown, HostShown, NewEmbed};
 pub use idempotency::{Done, Repeat};
 pub use incidents::note_jump;
@@ -157,6 +159,8 @@ pub struct Services {
     pub circuits: Arc<Circuits>,
     /// Texts that several workspaces have lately.
     pub echoes: Arc<Echoes>,
+    /// Webhooks that networks send.
+    pub hooks: Arc<Hooks>,
     /// Where the hosts of networks are.
     pub hosts: Arc<crate::networks::Hosts>,
     /// People who come to sign in.

@@ -45,6 +45,9 @@ pub struct Health {
     pub clock_jump: String,
     /// Workspaces whose record of events does not hold, and where.
     pub broken_chains: Vec<String>,
+    /// Webhooks that were refused within an hour, and in whose name they came.
+    pub hook_signatures: (u64, String),
+    pub hook_challenges: (u64, String),
     pub public_url: String,
 }
 
@@ -62,6 +65,11 @@ impl Health {
         };
         let number = |name: &str| answer[name].as_u64().unwrap_or_default();
         let person = |name: &str| answer["waits_for_a_person"][name].as_u64().unwrap_or_default();
+        let refused = |what: &str| {
+            let said = &answer["hooks_refused"][what];
+            let times = said["times"].as_u64().unwrap_or_default();
+            (times, said["networks"].as_str().unwrap_or_default().to_owned())
+        };
         Self {
             store_ok: word("store") == "ok",
             media_ok: word("media") == "ok",
@@ -86,6 +94,8 @@ impl Health {
             clock_jumps: answer["clock"]["jumps"].as_u64().unwrap_or_default(),
             clock_jump: answer["clock"]["last"].as_str().unwrap_or_default().to_owned(),
             broken_chains: words("broken_chains", None),
+            hook_signatures: refused("signatures"),
+            hook_challenges: refused("challenges"),
             public_url: word("public_url").to_owned(),
         }
     }
@@ -169,7 +179,15 @@ impl Services {
             "backup_is_stale": last_backup.is_some_and(|made| now.since(made) > patience),
             "clock": incidents.clock.map(|(jumps, last)| json!({ "jumps": jumps, "last": last })),
             "broken_chains": incidents.chains,
+            "hooks_refused": refused(incidents.signatures, incidents.challenges),
             "public_url": self.public_url.as_ref(),
         }))
     }
+}
+
+/// Webhooks that were refused, where there were any.
+fn refused(signatures: Option<(u64, String)>, challenges: Option<(u64, String)>) -> Option<Value> {
+    let said = |(times, networks)| json!({ "times": times, "networks": networks });
+    let any = signatures.is_some() || challenges.is_some();
+    any.then(|| json!({ "signatures": signatures.map(said), "challenges": challenges.map(said) }))
 }

@@ -430,6 +430,7 @@ fn boot(
         renewals: Arc::default(),
         circuits: Arc::default(),
         echoes: Arc::default(),
+        hooks: Arc::default(),
         hosts: Arc::default(),
         people: Arc::default(),
         mail: None,

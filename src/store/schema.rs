@@ -8,6 +8,7 @@ use crate::domain::channel::Channel;
 use crate::domain::connection::{App, Connection, Grant};
 use crate::domain::cost::Spent;
 use crate::domain::delivery::Delivery;
+use crate::domain::hook::Hook;
 use crate::domain::host::{EmbedSession, Host};
 use crate::domain::media::Asset;
 use crate::domain::pace::Pace;
@@ -20,8 +21,8 @@ use crate::domain::workspace::{Closing, Erasure, Workspace};
 use super::key::Key as _;
 use super::record::{self, DecodeError, Row};
 use super::rows::{
-    access as access_rows, assets, channels, deliveries, events, hosts, idempotency, installation,
-    limits, notices, plans, posts, staged, tallies, timers, users, workspaces,
+    access as access_rows, assets, channels, deliveries, events, hooks, hosts, idempotency,
+    installation, limits, notices, plans, posts, staged, tallies, timers, users, workspaces,
 };
 
 /// The workspace's id, in front of the keys of scoped tables.
@@ -96,6 +97,9 @@ pub enum Table {
     Incidents,
     KeyUses,
     Identities,
+    Hooks,
+    HookMarks,
+    WaitingHooks,
 }
 
 /// Whose data a table holds.
@@ -214,6 +218,9 @@ pub const CATALOGUE: &[TableRow] = &[
     row::<installation::Incident>("incidents", Global, "what, and of what -> something wrong that does not show by itself"),
     row::<access_rows::KeyUse>("key_uses", Scoped, "API key -> when it was last used, to the hour"),
     row::<users::IdentityHolder>("identities", Global, "hash of issuer and subject -> user, for sign-in at an identity provider"),
+    row::<Hook>("hooks", Global, "webhooks that networks sent, in order of coming"),
+    row::<hooks::HookMark>("hook_marks", Global, "digest of a body, or of an id in one -> the webhook, so that a repeat is known").scattered(),
+    row::<hooks::WaitingHook>("waiting_hooks", Global, "webhooks of which nothing has come yet"),
 ];
 
 impl Table {
@@ -250,6 +257,6 @@ mod tests {
         for (i, row) in CATALOGUE.iter().enumerate() {
             assert_eq!(row.table as usize, i, "{}", row.name);
         }
-        assert_eq!(CATALOGUE.len(), Table::Identities as usize + 1);
+        assert_eq!(CATALOGUE.len(), Table::WaitingHooks as usize + 1);
     }
 }

@@ -102,6 +102,7 @@ pub struct Metrics {
     console_bytes: IntCounter,
     version_ends: IntGaugeVec,
     mails: IntCounterVec,
+    hooks: IntCounterVec,
     boot_epoch: IntGauge,
     start_time: Gauge,
 }
@@ -184,6 +185,8 @@ impl Metrics {
                 "From when on a network does not take the version of its interface that calls name.")?,
             mails: to.counters("carillon_mails_total", &["result"],
                 "Letters to people, by what the mail server said of each.")?,
+            hooks: to.counters("carillon_hooks_total", &["network", "result"],
+                "Webhooks of networks: accepted, replayed or refused.")?,
             boot_epoch: to.number("carillon_boot_epoch",
                 "Number of this start of the installation.")?,
             start_time: to.seconds("carillon_start_time_seconds",
@@ -358,6 +361,11 @@ impl Metrics {
     /// A letter was `sent`, `refused` for good, put off (`later`), or the server did not work (`failed`).
     pub fn mail(&self, result: &str) {
         count(&self.mails, &[result]);
+    }
+
+    /// A webhook of a network was `accepted`, `replayed` or `refused`.
+    pub fn hook(&self, network: &str, result: &str) {
+        count(&self.hooks, &[network, result]);
     }
 
     /// What was counted so far.

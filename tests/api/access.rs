@@ -51,6 +51,9 @@ fn needs(operation: &str) -> Needs {
         | "set_app"
         | "remove_app"
         | "rotate_app"
+        | "set_webhook_secret"
+        | "list_hooks"
+        | "show_hook"
         | "test_app" => return Needs::Person,
         "show_security" | "list_workspaces" | "show_workspace" | "list_channels"
         | "show_channel" | "list_posts" | "show_post" | "list_deliveries" | "show_delivery"

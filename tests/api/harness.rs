@@ -409,6 +409,7 @@ fn services(
         renewals: Arc::default(),
         circuits: Arc::default(),
         echoes: Arc::default(),
+        hooks: Arc::default(),
         hosts: Arc::new(hosts),
         people: Arc::new(People::new(Cost { memory_kib: 8, passes: 1 })),
         looked: Arc::default(),

@@ -18,6 +18,7 @@ mod fields;
 mod flaws;
 mod grants;
 mod harness;
+mod hooks;
 mod hosts_more;
 mod idempotency;
 mod key_places;

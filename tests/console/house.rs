@@ -97,6 +97,7 @@ fn services(clock: Arc<dyn Clock>) -> Services {
         renewals: Arc::default(),
         circuits: Arc::default(),
         echoes: Arc::default(),
+        hooks: Arc::default(),
         hosts: Arc::default(),
         people: Arc::default(),
         looked: Arc::default(),

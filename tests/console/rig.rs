@@ -349,6 +349,8 @@ pub fn apps() -> Vec<AppShown> {
         redirect_uri: format!("https://social.example.com/oauth/{network}/callback"),
         scopes: vec!["post.write".to_owned(), "offline.access".to_owned()],
         console: format!("https://developers.{network}.example/apps"),
+        webhook_uri: None,
+        webhook_ready: false,
     };
     vec![
         one("linkedin", Some("86kq03f1xx77x2"), Some("ok")),

@@ -3,12 +3,13 @@
 use carillon::domain::channel::Account;
 use carillon::domain::connection::{App, Bound, Connection, Grant, Heard, Offer, Refused, Stage};
 use carillon::domain::event::Actor;
+use carillon::domain::hook::{Handled, Hook, Outcome};
 
 use crate::goldens::{at, bytes};
 use crate::rig::id;
 
-/// The first is as the first version knew it.
-pub fn apps() -> [App; 2] {
+/// The first is as the first version knew it, and the second as the second.
+pub fn apps() -> [App; 3] {
     let (client_id, without) = ("app-id".to_owned(), vec!["w_x".to_owned()]);
     let app = App {
         revision: 300,
@@ -18,9 +19,24 @@ pub fn apps() -> [App; 2] {
         set_at: at(50),
         rotated_at: None,
         heard: None,
+        webhook_secret: None,
     };
     let heard = Some(Heard { at: at(52), known: true });
-    [app.clone(), App { rotated_at: Some(at(51)), heard, ..app }]
+    let rotated = App { rotated_at: Some(at(51)), heard, ..app.clone() };
+    [app, rotated.clone(), App { webhook_secret: Some(bytes()), ..rotated }]
+}
+
+pub fn hooks() -> Vec<Hook> {
+    let hook = Hook {
+        network: "x".to_owned(),
+        received_at: at(62),
+        body: br#"{"a":1}"#.to_vec(),
+        marks: vec![[0xab; 32], [0xcd; 32]],
+        handled: None,
+    };
+    let handled = |outcome| Some(Handled { at: at(63), outcome });
+    let done = Outcome::ALL.map(|outcome| Hook { handled: handled(outcome), ..hook.clone() });
+    [&[hook.clone()][..], &done].concat()
 }
 
 pub fn grants() -> [Grant; 2] {

@@ -23,10 +23,10 @@ use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
-    EmbedToken, Feed, HostKey, HostedUser, HostedWorkspace, IdentityHolder, Inflight, Judged,
-    KeyHash, KeyUse, MediaTotal, Membership, Meta, ObjectUse, Orphan, Owed, Pause, Preparation,
-    PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken, Slug, Staged, Timer,
-    Told, ToldAlert, Upload, Usage, WrappedKey,
+    EmbedToken, Feed, HookMark, HostKey, HostedUser, HostedWorkspace, IdentityHolder, Inflight,
+    Judged, KeyHash, KeyUse, MediaTotal, Membership, Meta, ObjectUse, Orphan, Owed, Pause,
+    Preparation, PublishedEntry, Remembered, SealedCredential, ServerLimits, SessionToken, Slug,
+    Staged, Timer, Told, ToldAlert, Upload, Usage, WaitingHook, WrappedKey,
 };
 
 use crate::connections;
@@ -109,7 +109,9 @@ fn later() -> Vec<Golden> {
     vec![
         Golden::scoped(&[Closing { at: at(1), by: Actor::System, erased_at: at(2) }]),
         Golden::scoped(&spent()),
-        Golden::global(&connections::apps()).since(1, &connections::apps()[..1]),
+        Golden::global(&connections::apps())
+            .since(1, &connections::apps()[..1])
+            .since(2, &connections::apps()[..2]),
         Golden::scoped(&connections::connections()),
         Golden::scoped(&connections::grants()),
         Golden::global(&[Administers { since: at(41) }]),
@@ -123,6 +125,9 @@ fn later() -> Vec<Golden> {
         Golden::global(&installation::incidents()),
         Golden::scoped(&[KeyUse { at: at(6) }]),
         Golden::global(&[IdentityHolder { user: id(27) }]),
+        Golden::global(&connections::hooks()),
+        Golden::global(&[HookMark { hook: id(61) }]),
+        Golden::global(&[WaitingHook]),
     ]
 }
 

@@ -32,6 +32,7 @@ fn about(name: &str) -> &'static str {
         "backup" => "makes a backup when the last one is old enough",
         "chains" => "checks every chain of events, each day",
         "disk" => "watches the disk, and heals a database that failed",
+        "hooks" => "handles what networks send, and removes what is old of it",
         "media" => "removes files that nothing needs any more",
         "sessions" => "renews sessions that nobody uses, before they end",
         "erasure" => "erases workspaces that were deleted a day ago",

@@ -5,6 +5,7 @@ mod backup;
 mod chains;
 mod disk;
 mod erasure;
+mod hooks;
 mod mail;
 mod media;
 mod sessions;
@@ -28,6 +29,7 @@ pub(super) fn start(services: &Arc<Services>, spawner: &Spawner, stop: &Cancella
     spawner(Box::pin(chains::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(disk::run(Arc::clone(services), stop.clone())));
     spawner(Box::pin(erasure::run(Arc::clone(services), stop.clone())));
+    spawner(Box::pin(hooks::run(Arc::clone(services), stop.clone())));
     if services.writes_mail() {
         spawner(Box::pin(mail::run(Arc::clone(services), stop.clone())));
     }

@@ -28,6 +28,7 @@ never changes its meaning; its `errors` name the fields.";
 const TAGS: &[(&str, &str)] = &[
     ("networks", "The social networks that this installation knows."),
     ("apps", "This installation as an application of networks; for its administrators."),
+    ("hooks", "Webhooks that networks sent; for administrators of the installation."),
     ("workspaces", "The tenants; a key belongs to one."),
     ("plan", "How much a workspace may have."),
     ("channels", "Connected accounts."),

@@ -91,7 +91,7 @@ fn operations() -> OpenApiRouter<Shared> {
         .merge(people())
 }
 
-/// This installation as an application of networks.
+/// This installation as an application of networks, and what these send.
 fn apps() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(v1::apps::list::list_apps))
@@ -101,7 +101,10 @@ fn apps() -> OpenApiRouter<Shared> {
             v1::apps::remove::remove_app
         ))
         .routes(routes!(v1::apps::rotate::rotate_app))
+        .routes(routes!(v1::apps::webhook_secret::set_webhook_secret))
         .routes(routes!(v1::apps::test::test_app))
+        .routes(routes!(v1::hooks::list::list_hooks))
+        .routes(routes!(v1::hooks::show::show_hook))
 }
 
 /// People, and how they come in.

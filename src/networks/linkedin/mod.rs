@@ -4,6 +4,7 @@
 mod api;
 mod comments;
 mod errors;
+mod inbound;
 mod media;
 mod read_back;
 mod token;
@@ -19,8 +20,8 @@ use serde_json::{Value, json};
 use super::call::Answered;
 use super::oauth::{Oauth, Proves, Refresh, has_scope};
 use super::{
-    Asks, Call, CallError, Connected, Facts, Grant, Host, Network, PartCall, Prepared, Proof,
-    Version, failure,
+    Asks, Call, CallError, Connected, Facts, Grant, Host, Inbound, Network, PartCall, Prepared,
+    Proof, Version, failure,
 };
 use crate::base::Timestamp;
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
@@ -123,6 +124,10 @@ impl Network for LinkedIn {
 
     fn oauth(&self) -> Option<&'static Oauth> {
         Some(&OAUTH)
+    }
+
+    fn inbound(&self) -> Option<&'static Inbound> {
+        Some(&inbound::INBOUND)
     }
 
     async fn offers(&self, call: &Call<'_>) -> Result<Vec<Offer>, CallError> {

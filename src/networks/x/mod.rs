@@ -3,6 +3,7 @@
 
 mod api;
 mod errors;
+mod inbound;
 mod media;
 mod oauth1;
 mod read_back;
@@ -15,8 +16,8 @@ use serde_json::{Value, json};
 use super::call::{ACCESS_TOKEN, Answered};
 use super::oauth::{Oauth, Proves, Refresh};
 use super::{
-    Asks, Call, CallError, Connected, Credential, Facts, Grant, Host, Network, PartCall, Prepared,
-    Proof, Told, failure,
+    Asks, Call, CallError, Connected, Credential, Facts, Grant, Host, Inbound, Network, PartCall,
+    Prepared, Proof, Told, failure,
 };
 use crate::domain::capability::{Capabilities, OptionSpec, Takes};
 use crate::domain::channel::Account;
@@ -92,6 +93,10 @@ impl Network for X {
 
     fn oauth(&self) -> Option<&'static Oauth> {
         Some(&OAUTH)
+    }
+
+    fn inbound(&self) -> Option<&'static Inbound> {
+        Some(&inbound::INBOUND)
     }
 
     async fn offers(&self, call: &Call<'_>) -> Result<Vec<Offer>, CallError> {

@@ -7,7 +7,7 @@ use url::Url;
 use super::super::idempotency::{recall, remember};
 use super::super::shown::{self, ChannelShown};
 use super::super::{
-    Access, Done, OpenedChannel, Renewal, Services, no, plans, refused, trouble, usage,
+    Access, Done, Found, OpenedChannel, Renewal, Services, no, plans, refused, trouble, usage,
 };
 use super::{Asking, Brought, ChannelChange, check_secret, must, network_named, replayed, told};
 use crate::base::{ChannelId, Code, CorrelationId, Problem, Wrong, limits};
@@ -272,10 +272,29 @@ impl Services {
         if matches!(found.channel.state, ChannelState::Connecting { .. }) {
             return Err(Problem::field("code", Wrong::Missing));
         }
-        let mut opened = self.open_fresh(&scope, found, correlation).await?;
+        let (opened, asked) = self.ask_whom(&scope, found, correlation).await?;
+        match asked {
+            Ok(_) => Ok(shown::channel(&opened.channel)),
+            Err(CallError::Unauthorized(failure)) => {
+                self.needs_reconnect(scope, id, &failure, correlation).await?;
+                Err(told(CallError::Unauthorized(failure)))
+            }
+            Err(error) => Err(told(error)),
+        }
+    }
+
+    /// Asks the network whom a channel speaks for, with a new credential if the one that is there is
+    /// refused.
+    pub(in crate::service) async fn ask_whom(
+        &self,
+        scope: &Scope,
+        found: Found,
+        correlation: CorrelationId,
+    ) -> Result<(OpenedChannel, Result<Account, CallError>), Problem> {
+        let mut opened = self.open_fresh(scope, found, correlation).await?;
         let mut asked = self.identify(&opened, correlation).await?;
         if matches!(asked, Err(CallError::Unauthorized(_))) {
-            match self.renew(&scope, &opened, correlation).await? {
+            match self.renew(scope, &opened, correlation).await? {
                 Renewal::Never => {}
                 Renewal::Renewed(fresh) => {
                     opened = *fresh;
@@ -285,14 +304,7 @@ impl Services {
                 Renewal::Later(failure) => asked = Err(CallError::Unreachable(failure)),
             }
         }
-        match asked {
-            Ok(_) => Ok(shown::channel(&opened.channel)),
-            Err(CallError::Unauthorized(failure)) => {
-                self.needs_reconnect(scope, id, &failure, correlation).await?;
-                Err(told(CallError::Unauthorized(failure)))
-            }
-            Err(error) => Err(told(error)),
-        }
+        Ok((opened, asked))
     }
 
     async fn identify(

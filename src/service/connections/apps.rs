@@ -12,7 +12,7 @@ use super::super::shown::Page;
 use super::super::{Administrator, Services, no, refused, trouble};
 use crate::base::{Code, Problem, Secret, Timestamp, Wrong, limits};
 use crate::domain::connection::{App, Heard};
-use crate::networks::{self, Call, CallError, Facts, Network, Oauth};
+use crate::networks::{self, Call, CallError, Facts, Inbound, Network, Oauth};
 
 /// An application, as people see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -33,6 +33,10 @@ pub struct AppShown {
     pub scopes: Vec<String>,
     /// Where an application is made.
     pub console: String,
+    /// Where the network sends webhooks to, if it sends any.
+    pub webhook_uri: Option<String>,
+    /// Whether they can be checked: the secret is set that they are signed with.
+    pub webhook_ready: bool,
 }
 
 /// What an operator says of an application.
@@ -47,6 +51,11 @@ pub struct NewApp {
 /// To what the secret is sealed: it opens nowhere else.
 fn place(network: &str) -> String {
     format!("application of {network}")
+}
+
+/// The same, for the secret that webhooks are signed with.
+fn webhook_place(network: &str) -> String {
+    format!("webhooks of {network}")
 }
 
 fn unusable(error: &dyn std::fmt::Display) -> Problem {
@@ -88,6 +97,7 @@ impl Services {
     fn app_shown(&self, network: &str, oauth: &Oauth, app: Option<&App>) -> AppShown {
         let without = app.map(|app| app.without.as_slice()).unwrap_or_default();
         let (scopes, heard) = (oauth.scopes(without), app.and_then(|app| app.heard));
+        let inbound = networks::named(network).and_then(Network::inbound);
         AppShown {
             network: network.to_owned(),
             set: app.is_some(),
@@ -99,6 +109,10 @@ impl Services {
             redirect_uri: self.redirect_text(network),
             scopes: scopes.into_iter().map(str::to_owned).collect(),
             console: oauth.console.to_owned(),
+            webhook_uri: inbound.map(|_| format!("{}/hooks/{network}", self.public_url)),
+            webhook_ready: inbound
+                .zip(app)
+                .is_some_and(|(inbound, app)| !inbound.own_secret || app.webhook_secret.is_some()),
         }
     }
 
@@ -147,18 +161,23 @@ impl Services {
             return Err(Problem::field(format!("without[{at}]"), Wrong::NotOneOf { allowed }));
         }
         let (client_id, without) = (new.client_id, new.without);
+        let secret = self.seal_secret(&place(word), &new.client_secret)?;
         let rest = move |old: Option<App>, set_at| {
+            let revision = old.as_ref().map_or(0, |old| old.revision);
+            // Another application signs with another secret.
+            let same = old.filter(|old| old.client_id == client_id);
             Ok(App {
-                revision: old.map_or(0, |old| old.revision),
+                revision,
                 client_id: client_id.clone(),
-                secret: Vec::new(),
+                secret: secret.clone(),
                 without: without.clone(),
                 set_at,
                 rotated_at: None,
                 heard: None,
+                webhook_secret: same.and_then(|old| old.webhook_secret),
             })
         };
-        let app = self.put_app((by, "app.set"), word, rest, new.client_secret).await?;
+        let app = self.put_app((by, "app.set"), word, rest).await?;
         Ok(self.app_shown(word, oauth, Some(&app)))
     }
 
@@ -172,24 +191,70 @@ impl Services {
         let (network, oauth) = by_consent("network", network)?;
         let word = network.word();
         plain("client_secret", secret.reveal())?;
-        let keep = |old: Option<App>, now| match old {
-            Some(old) => Ok(App { rotated_at: Some(now), heard: None, ..old }),
+        let secret = self.seal_secret(&place(word), &secret)?;
+        let keep = move |old: Option<App>, now| match old {
+            Some(old) => {
+                Ok(App { secret: secret.clone(), rotated_at: Some(now), heard: None, ..old })
+            }
             None => Err(missing(word)),
         };
-        let app = self.put_app((by, "app.rotated"), word, keep, secret).await?;
+        let app = self.put_app((by, "app.rotated"), word, keep).await?;
         Ok(self.app_shown(word, oauth, Some(&app)))
     }
 
-    /// Writes what becomes of the one before, with this secret and the next revision.
+    /// Sets the secret that the network signs webhooks with, where that is one of its own.
+    pub async fn set_webhook_secret(
+        &self,
+        by: Administrator,
+        network: &str,
+        secret: Secret<String>,
+    ) -> Result<AppShown, Problem> {
+        let (network, oauth) = by_consent("network", network)?;
+        let word = network.word();
+        if network.inbound().is_none_or(|inbound| !inbound.own_secret) {
+            let why = "is not for this network, which signs webhooks with the client secret, if it \
+                       sends any";
+            return Err(Problem::field("webhook_secret", Wrong::NotPossible { why }));
+        }
+        plain("webhook_secret", secret.reveal())?;
+        let sealed = self.seal_secret(&webhook_place(word), &secret)?;
+        let keep = move |old: Option<App>, _| match old {
+            Some(old) => Ok(App { webhook_secret: Some(sealed.clone()), ..old }),
+            None => Err(missing(word)),
+        };
+        let app = self.put_app((by, "app.webhook_secret_set"), word, keep).await?;
+        Ok(self.app_shown(word, oauth, Some(&app)))
+    }
+
+    /// The secret that a network signs webhooks with; `None` before it is set.
+    pub(in crate::service) async fn hook_secret(
+        &self,
+        network: &str,
+        inbound: &Inbound,
+    ) -> Result<Option<Secret<Vec<u8>>>, Problem> {
+        let Some(row) = self.app_row(network).await? else { return Ok(None) };
+        let (place, sealed) = if inbound.own_secret {
+            (webhook_place(network), row.webhook_secret)
+        } else {
+            (place(network), Some(row.secret))
+        };
+        let opened = sealed.map(|sealed| self.vault.open(&place, &sealed));
+        opened.transpose().map_err(|error| unusable(&error))
+    }
+
+    fn seal_secret(&self, place: &str, secret: &Secret<String>) -> Result<Vec<u8>, Problem> {
+        let sealed = self.vault.seal(self.rng.as_ref(), place, secret.reveal().as_bytes());
+        sealed.map_err(|error| unusable(&error))
+    }
+
+    /// Writes what becomes of the one before, with the next revision.
     async fn put_app(
         &self,
         (by, kind): (Administrator, &'static str),
         word: &'static str,
         rest: impl Fn(Option<App>, Timestamp) -> Result<App, Problem> + Send + 'static,
-        secret: Secret<String>,
     ) -> Result<App, Problem> {
-        let sealed = self.vault.seal(self.rng.as_ref(), &place(word), secret.reveal().as_bytes());
-        let (sealed, now) = (sealed.map_err(|error| unusable(&error))?, self.now());
+        let now = self.now();
         let (services, actor) = (self.clone(), by.actor().word());
         let written = self.store.write(move |tx| {
             let key = word.to_owned();
@@ -199,7 +264,6 @@ impl Services {
                 Err(problem) => return no(problem),
             };
             app.revision += 1;
-            app.secret.clone_from(&sealed);
             tx.put_global(&key, &app)?;
             services.note_change(tx, &by, kind, &[("network", word)])?;
             Ok(app)

@@ -1,4 +1,4 @@
-//! Verbs about applications of networks, and about links that connect accounts.
+//! Verbs about applications of networks and what these send, and about links that connect accounts.
 
 use std::time::Duration;
 
@@ -15,11 +15,10 @@ impl Caller<'_> {
             return shown(services.apps(&by).await?);
         }
         let network = words.word("network")?;
-        let secret = || -> Result<Secret<String>, Problem> {
-            words
-                .secret("client-secret")?
-                .ok_or_else(|| Problem::field("client-secret", Wrong::Missing))
+        let secret_of = |name: &str| -> Result<Secret<String>, Problem> {
+            words.secret(name)?.ok_or_else(|| Problem::field(name, Wrong::Missing))
         };
+        let secret = || secret_of("client-secret");
         match verb {
             "set" => {
                 let without = words.many("without")?.into_iter().map(str::to_owned).collect();
@@ -28,10 +27,24 @@ impl Caller<'_> {
                 shown(services.set_app(by, network, new).await?)
             }
             "rotate" => shown(services.rotate_app(by, network, secret()?).await?),
+            "webhook-secret" => {
+                let secret = secret_of("webhook-secret")?;
+                shown(services.set_webhook_secret(by, network, secret).await?)
+            }
             "remove" => shown(services.remove_app(by, network).await?),
             "test" => shown(services.test_app(&by, network).await?),
             _ => shown(services.app(&by, network).await?),
         }
+    }
+
+    pub(super) async fn hook(&self, verb: &str, words: &Words<'_>) -> Answer {
+        let by = Administrator::of_operator(self.operator, self.correlation);
+        if verb == "show" {
+            return shown(self.services.hook(&by, words.id("id")?).await?);
+        }
+        let limit = words::page_limit(words.maybe("limit")?)?;
+        let (network, cursor) = (words.maybe("network")?, words.maybe("cursor")?);
+        shown(self.services.hooks_page(&by, network, cursor, limit).await?)
     }
 
     pub(super) async fn connection(

@@ -119,9 +119,11 @@ const KEY: &[&str] = &[
     "revoked_at",
 ];
 
-const APP: &[&str] = &["network", "set", "client_id", "set_at", "tested", "redirect_uri"];
+const APP: &[&str] =
+    &["network", "set", "client_id", "set_at", "tested", "redirect_uri", "webhook_ready"];
 const CONNECTION: &[&str] = &["id", "network", "channel", "state", "reason", "expires_at"];
 const REFRESHED: &[&str] = &["channel", "network", "result", "code"];
+const HOOK: &[&str] = &["id", "network", "received_at", "bytes", "state", "outcome"];
 const NETWORK: Arg = arg("network", Word, "which network, see `app list`");
 const CLIENT_SECRET: Arg =
     arg("client-secret", Secret, "the secret that the network shows with it");
@@ -201,7 +203,17 @@ pub const VERBS: &[Verb] = &[
     verb(("app", "show", ""), "One, with the address that the network must send people back to", &[NETWORK], APP),
     verb(("app", "test", ""), "Ask the network whether it knows the application", &[NETWORK], APP),
     verb(("app", "rotate", ""), "Give it another secret, while everything runs", &[NETWORK, CLIENT_SECRET], APP),
+    verb(("app", "webhook-secret", ""), "Set the secret that the network signs webhooks with, where that is not the client secret", &[
+        NETWORK,
+        arg("webhook-secret", Secret, "for X: the API key secret (consumer secret) of the app"),
+    ], APP),
     verb(("app", "remove", ""), "Forget it; channels stay until their tokens end", &[NETWORK], APP),
+    verb(("hook", "list", ""), "Webhooks that networks sent, newest first, and what came of them", &[
+        arg("network", Optional, "only those of this network"),
+        arg("limit", Optional, "rows of the page, at most 200"),
+        arg("cursor", Optional, "where the page before ended"),
+    ], HOOK),
+    verb(("hook", "show", ""), "One, with what came", ID, HOOK),
     verb(("workspace", "create", ""), "Make a workspace", &[
         arg("name", Word, "what people call it"),
         arg("slug", Optional, "its short name; made from the name when not given"),

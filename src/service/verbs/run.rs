@@ -130,6 +130,7 @@ const OWN_WORDS: &[(&str, &str)] = &[
     ("schedule.zone", "zone"),
     ("scopes", "scope"),
     ("tags", "tag"),
+    ("webhook_secret", "webhook-secret"),
 ];
 
 /// All that a post can have instead of a time; completes "must be ...".
@@ -226,6 +227,7 @@ impl Caller<'_> {
             ("host", _) => self.host(verb, words).await,
             ("erasure", _) => self.erasure(verb, words).await,
             ("app", _) => self.app(verb, words).await,
+            ("hook", _) => self.hook(verb, words).await,
             ("config" | "log", _) => self.settings(verb, words),
             ("backup", _) => self.backup(verb, words).await,
             ("job", _) => self.job(verb, words),

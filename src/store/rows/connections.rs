@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::base::{ChannelId, ConnectionId, Timestamp};
 use crate::domain::access::Reach;
-use crate::domain::connection::{App, Connection, Grant};
+use crate::domain::connection::{App, Connection, Grant, Heard};
 use crate::store::record::{DecodeError, Global, Row, Scoped, decode_body};
 use crate::store::schema::Table;
 
@@ -12,7 +12,7 @@ impl Row for App {
     /// The network's word.
     type Key = String;
     const TABLE: Table = Table::Apps;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn upgrade(version: u8, body: &[u8]) -> Result<Self, DecodeError> {
         match version {
@@ -24,6 +24,17 @@ impl Row for App {
                 set_at: old.set_at,
                 rotated_at: None,
                 heard: None,
+                webhook_secret: None,
+            }),
+            2 => decode_body(body).map(|old: AppV2| Self {
+                revision: old.revision,
+                client_id: old.client_id,
+                secret: old.secret,
+                without: old.without,
+                set_at: old.set_at,
+                rotated_at: old.rotated_at,
+                heard: old.heard,
+                webhook_secret: None,
             }),
             other => Err(DecodeError::UnknownVersion(other)),
         }
@@ -37,6 +48,17 @@ struct AppV1 {
     secret: Vec<u8>,
     without: Vec<String>,
     set_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct AppV2 {
+    revision: u64,
+    client_id: String,
+    secret: Vec<u8>,
+    without: Vec<String>,
+    set_at: Timestamp,
+    rotated_at: Option<Timestamp>,
+    heard: Option<Heard>,
 }
 
 impl Global for App {}

@@ -7,6 +7,7 @@ pub(super) mod channels;
 pub(super) mod connections;
 pub(super) mod deliveries;
 pub(super) mod events;
+pub(super) mod hooks;
 pub(super) mod hosts;
 pub(super) mod idempotency;
 pub(super) mod installation;
@@ -27,6 +28,7 @@ pub use assets::{
 pub use channels::{Feed, SealedCredential};
 pub use deliveries::{Attention, Inflight, PublishedEntry};
 pub use events::{Chained, ChainedEvent, chain, chain_head, chain_start, verify_chain};
+pub use hooks::{HookMark, WaitingHook};
 pub use hosts::{EmbedToken, HostKey, HostedUser, HostedWorkspace};
 pub use idempotency::Remembered;
 pub use installation::{AlertComment, AlertMark, BackupTest, Incident, Meta, OpenAlert, Pause};

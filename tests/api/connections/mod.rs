@@ -98,7 +98,7 @@ pub async fn go(house: &House, browser: &mut Browser<'_>, link: &str, answer: &s
 }
 
 /// Connects an account by a link; its channel.
-async fn connected(house: &House, username: &str) -> String {
+pub async fn connected(house: &House, username: &str) -> String {
     let (id, link) = new_link(house, &json!({ "network": "x" })).await;
     let mut browser = Browser::new(house);
     let page = go(house, &mut browser, &link, &format!("username={username}")).await;

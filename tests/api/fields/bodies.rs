@@ -118,6 +118,11 @@ impl Fixture {
                 self.house.verb(("app", "set"), None, app).await;
                 json!({ "client_secret": "b" })
             }
+            "set_webhook_secret" => {
+                let app = json!({ "network": "x", "client-id": "a", "client-secret": "b" });
+                self.house.verb(("app", "set"), None, app).await;
+                json!({ "webhook_secret": "b" })
+            }
             _ => return None,
         })
     }
@@ -180,6 +185,7 @@ impl Fixture {
             .replace("{post}", &self.post)
             .replace("{asset}", &self.asset)
             .replace("{user}", MEMBER)
+            .replace("{network}/webhook-secret", "x/webhook-secret")
             .replace("{network}", "linkedin")
             .replace("{external}", "a-1");
         if path.contains("{delivery}") {

@@ -125,12 +125,13 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
         .replace("{session}", missing)
         .replace("{network}", "linkedin")
         .replace("{external}", "a-1")
+        .replace("{hook}", &crate::hooks::one(&house).await)
         .replace("{invitation}", missing);
     let body = !operation["requestBody"].is_null();
     let own = ["/api/v1/me", "/api/v1/sessions"].iter().any(|start| path.starts_with(start));
     let bearer = if own {
         Person::new(&house, ANN).await.token
-    } else if path.starts_with("/api/v1/apps") {
+    } else if ["/api/v1/apps", "/api/v1/hooks"].iter().any(|start| path.starts_with(start)) {
         let person = Person::new(&house, ANN).await;
         house.verb(("user", "promote"), None, json!({ "email": ANN })).await;
         person.token

@@ -1,5 +1,5 @@
 //! Flaws that were found in comparable products (reliability-security.md, B16), each with the test
-//! that would fail if it were here. What came with an inbound webhook there is held once those are here.
+//! that would fail if it were here.
 
 use carillon::media::{self, Blobs};
 use http::Method;
@@ -112,11 +112,16 @@ pub const ELSEWHERE: &[Flaw] = &[
             "api::oidc::refusals::an_answer_is_taken_once_and_in_the_browser_that_asked",
         ],
     ),
-    Flaw {
-        what: "20 a challenge that signs anything; a webhook without a signature that counts",
-        held: &[],
-        waits: &["hooks", "crc_token", "hub.challenge"],
-    },
+    held(
+        "20 a challenge that signs anything; a webhook without a signature that counts",
+        &[
+            "api::hooks::a_challenge_is_answered_if_it_looks_like_one_and_a_secret_is_set",
+            "api::hooks::the_answer_to_a_challenge_signs_no_delivery",
+            "api::hooks::only_what_the_network_signed_is_kept",
+            "api::hooks::refused::one_challenge_that_is_none_is_an_alert",
+            "lib::networks::x::inbound::only_what_looks_like_a_token_is_signed",
+        ],
+    ),
     held(
         "21 text that acts on a terminal",
         &[

@@ -29,6 +29,8 @@ struct Street {
     ungranted: String,
     theirs: Things,
     cast: Vec<Actor>,
+    /// A webhook that a network sent.
+    hook: String,
     /// Of the media: uploads in stretches need a disk.
     _folder: tempfile::TempDir,
 }
@@ -58,6 +60,7 @@ impl Street {
         house.workspace = workspace;
         let app = json!({ "network": "x", "client-id": "a", "client-secret": "b" });
         house.verb(("app", "set"), None, app).await;
+        let hook = crate::hooks::one(&house).await;
         let neighbour = house.new_workspace("Neighbours").await;
         let (feed, ungranted) = (house.new_feed().await, house.new_feed().await);
         let key = house.new_key(&neighbour, &["admin"]).await;
@@ -77,7 +80,7 @@ impl Street {
             channel,
         };
         let cast = cast::all(&house, &host, &neighbour, &feed).await;
-        Self { neighbour, feed, ungranted, theirs, cast, house, _folder: folder }
+        Self { neighbour, feed, ungranted, theirs, cast, hook, house, _folder: folder }
     }
 
     fn home(&self) -> At<'_> {
@@ -256,6 +259,7 @@ fn want(row: &Row, actor: &Actor, about: About) -> Want {
     let may = match (row.who, actor.is) {
         (Who::Open | Who::Either | Who::Page | Who::Cookie, _) => return Want::In,
         (Who::Signed | Who::Socket, _) => return Want::Status(404),
+        (Who::Hook, _) => return Want::Status(401),
         (Who::Host, Is::Host) => return Want::Known,
         (Who::Host, _) | (_, Is::Nobody | Is::Host) => return Want::Status(401),
         (Who::Embed, Is::Embedded(_) | Is::Stranger(Kind::Embedded)) => return Want::In,
@@ -347,6 +351,7 @@ impl Street {
     async fn thing(&self, row: &Row, about: About) -> Option<String> {
         let noun = row.thing();
         match about {
+            _ if noun == "hook" => Some(self.hook.clone()),
             _ if noun.is_empty() || !matches!(row.who, Who::Member(_)) => Some(MISSING.to_owned()),
             // One that those may see who are limited to it.
             About::Own if noun == "channel" && row.method == Method::GET => Some(self.feed.clone()),

@@ -6,6 +6,7 @@ pub mod connections;
 pub mod deliveries;
 pub mod embed;
 pub mod events;
+pub mod hooks;
 pub mod hosted;
 pub mod invitations;
 pub mod keys;

@@ -34,6 +34,12 @@ pub fn consent() -> Schema {
     one_of(words).description(Some(about)).into()
 }
 
+pub fn sender() -> Schema {
+    let about = "The `id` of a network that sends webhooks.";
+    let words = networks::REGISTRY.iter().filter(|n| n.inbound().is_some()).map(|n| n.word());
+    one_of(words).description(Some(about)).into()
+}
+
 pub fn without() -> Schema {
     let about = "Scopes that the network does not let it ask for.";
     list(text(100), limits::APP_SCOPES).description(Some(about)).into()

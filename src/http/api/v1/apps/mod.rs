@@ -6,3 +6,4 @@ pub mod rotate;
 pub mod set;
 pub mod show;
 pub mod test;
+pub mod webhook_secret;

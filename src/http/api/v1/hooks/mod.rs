@@ -1,0 +1,4 @@
+//! Webhooks that networks sent; for administrators of the installation.
+
+pub mod list;
+pub mod show;
