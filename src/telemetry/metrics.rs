@@ -486,6 +486,7 @@ mod tests {
         metrics.console_bytes(2_985);
         metrics.version_ends("linkedin", Timestamp::from_millis(1_000));
         metrics.mail("sent");
+        metrics.hook("x", "accepted");
         metrics
     }
 

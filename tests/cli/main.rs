@@ -16,6 +16,7 @@ mod demo;
 mod events;
 mod files;
 mod folder;
+mod hooks;
 mod import;
 mod mail;
 mod mastodon;

@@ -35,6 +35,8 @@ const FOUR_KEYS: &str =
     "canary-x-key-41c7:canary-x-secret-88e0:42-canary-x-token:canary-x-token-secret-7b";
 /// Of this installation at an identity provider.
 const CLIENT_SECRET: &str = "canary-oidc-client-secret-3d90";
+/// What X signs webhooks with.
+const WEBHOOK: &str = "canary-of-webhooks-6e02f4";
 /// Not a secret: it must be found, or the search finds nothing.
 const WORDS: &str = "canary-in-plain-words";
 const HANDLE: &str = "acme.test";
@@ -203,6 +205,7 @@ impl Set {
         std::fs::remove_file(client).unwrap();
         let secrets = vec![
             ("the secret of a client", CLIENT_SECRET.to_owned()),
+            ("the secret of webhooks", WEBHOOK.to_owned()),
             ("the token of a Mastodon account", TOKEN.to_owned()),
             ("a token that a server quotes", QUOTED.to_owned()),
             ("the password of a Bluesky account", PASSWORD.to_owned()),
@@ -286,6 +289,28 @@ impl Set {
         let made = self.made(&[&add[..], &["--url", &quoting]].concat(), shows);
         channels.push(made["id"].as_str().unwrap().to_owned());
         channels
+    }
+
+    /// The application at X with what signs webhooks, and answers to what comes in its name.
+    fn hooks(&mut self) {
+        let file = self.file("not-looked-for");
+        let set = ["app", "set", "x", "--client-id", "my-id", "--client-secret-file", &file];
+        assert!(self.run(&set).status.success());
+        let file = self.file(WEBHOOK);
+        let set = ["app", "webhook-secret", "x", "--webhook-secret-file", &file];
+        assert!(self.run(&set).status.success());
+        std::fs::remove_file(file).unwrap();
+        let challenge = "/hooks/x?crc_token=abc";
+        let (status, head, body) = ask("GET", &self.server.address, challenge, &[], "");
+        assert_eq!(status, 200, "it is set");
+        self.seen.add("a challenge", (head + &body).as_bytes());
+        let headers = [("x-twitter-webhooks-signature", "sha256=AAAA")];
+        let (status, head, body) = ask("POST", &self.server.address, "/hooks/x", &headers, "{}");
+        assert_eq!(status, 401);
+        self.seen.add("a webhook", (head + &body).as_bytes());
+        for args in [&["app", "list"][..], &["app", "show", "x"], &["hook", "list"]] {
+            self.run(&[args, &["--json"]].concat());
+        }
     }
 
     /// Posts, until nothing is on its way.
@@ -374,6 +399,7 @@ fn no_secret_is_ever_shown_or_stored_in_clear() {
     let key = set.secrets.last().unwrap().1.clone();
     set.people();
     set.hosts();
+    set.hooks();
     set.work(&channels);
     set.console();
     set.goes_on(&key);
