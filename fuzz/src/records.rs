@@ -85,6 +85,15 @@ pub fn all() -> Vec<(Table, Again)> {
         row::<EmbedToken>(),
         row::<Tally>(),
         row::<Judged>(),
+    ]
+    .into_iter()
+    .chain(later())
+    .collect()
+}
+
+/// Those that came after accounts and suspicion.
+fn later() -> Vec<(Table, Again)> {
+    vec![
         row::<Closing>(),
         row::<Spent>(),
         row::<App>(),

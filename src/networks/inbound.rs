@@ -31,7 +31,9 @@ pub struct Inbound {
 fn mac(secret: &[u8], pieces: &[&[u8]]) -> Option<Hmac<Sha256>> {
     // A key of any length is taken.
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
-    pieces.iter().for_each(|piece| mac.update(piece));
+    for piece in pieces {
+        mac.update(piece);
+    }
     Some(mac)
 }
 

@@ -6,10 +6,11 @@ use carillon::domain::event::Actor;
 use carillon::domain::hook::{Handled, Hook, Outcome};
 
 use crate::goldens::{at, bytes};
+use crate::records::Golden;
 use crate::rig::id;
 
 /// The first is as the first version knew it, and the second as the second.
-pub fn apps() -> [App; 3] {
+pub fn apps() -> Golden {
     let (client_id, without) = ("app-id".to_owned(), vec!["w_x".to_owned()]);
     let app = App {
         revision: 300,
@@ -23,7 +24,8 @@ pub fn apps() -> [App; 3] {
     };
     let heard = Some(Heard { at: at(52), known: true });
     let rotated = App { rotated_at: Some(at(51)), heard, ..app.clone() };
-    [app, rotated.clone(), App { webhook_secret: Some(bytes()), ..rotated }]
+    let all = [app, rotated.clone(), App { webhook_secret: Some(bytes()), ..rotated }];
+    Golden::global(&all).since(1, &all[..1]).since(2, &all[..2])
 }
 
 pub fn hooks() -> Vec<Hook> {
@@ -36,7 +38,7 @@ pub fn hooks() -> Vec<Hook> {
     };
     let handled = |outcome| Some(Handled { at: at(63), outcome });
     let done = Outcome::ALL.map(|outcome| Hook { handled: handled(outcome), ..hook.clone() });
-    [&[hook.clone()][..], &done].concat()
+    [&[hook][..], &done].concat()
 }
 
 pub fn grants() -> [Grant; 2] {

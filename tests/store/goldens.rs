@@ -109,9 +109,7 @@ fn later() -> Vec<Golden> {
     vec![
         Golden::scoped(&[Closing { at: at(1), by: Actor::System, erased_at: at(2) }]),
         Golden::scoped(&spent()),
-        Golden::global(&connections::apps())
-            .since(1, &connections::apps()[..1])
-            .since(2, &connections::apps()[..2]),
+        connections::apps(),
         Golden::scoped(&connections::connections()),
         Golden::scoped(&connections::grants()),
         Golden::global(&[Administers { since: at(41) }]),

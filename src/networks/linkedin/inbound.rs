@@ -61,7 +61,9 @@ mod tests {
         for good in [SIGNED, &format!("{PREFIX}{SIGNED}"), &SIGNED.to_uppercase()] {
             assert!(is_signed(good, b"secret", body), "{good}");
         }
-        for bad in ["", PREFIX, &SIGNED[2..], &format!("{PREFIX}{PREFIX}{SIGNED}"), ANSWERED] {
+        for bad in
+            ["", PREFIX, SIGNED.get(2..).unwrap(), &format!("{PREFIX}{PREFIX}{SIGNED}"), ANSWERED]
+        {
             assert!(!is_signed(bad, b"secret", body), "{bad}");
         }
         assert!(!is_signed(SIGNED, b"secrets", body) && !is_signed(SIGNED, b"secret", b"{}"));
@@ -74,7 +76,8 @@ mod tests {
         let said = answer(CODE, b"secret");
         assert_eq!(said, json!({ "challengeCode": CODE, "challengeResponse": ANSWERED }));
         let braced = format!("{{{CODE}}}");
-        for bad in ["", "x", &CODE[1..], &braced, &CODE.replace('-', "_"), r#"{"a":1}"#] {
+        for bad in ["", "x", CODE.get(1..).unwrap(), &braced, &CODE.replace('-', "_"), r#"{"a":1}"#]
+        {
             assert!(!is_challenge(bad), "{bad}");
         }
     }

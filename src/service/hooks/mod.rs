@@ -81,7 +81,7 @@ impl Marks {
     }
 
     /// Those that nobody had before; `None` when it is a repeat.
-    fn new(&self, view: &View<'_>) -> Result<Option<Vec<[u8; 32]>>, Error> {
+    fn unknown(&self, view: &View<'_>) -> Result<Option<Vec<[u8; 32]>>, Error> {
         let is_known = |mark| Ok::<_, Error>(view.get_global::<HookMark>(mark)?.is_some());
         if is_known(&self.body)? {
             return Ok(None);
@@ -164,7 +164,7 @@ impl Services {
         // A repeat costs no commit.
         let marks = Arc::new(marks);
         let looked = Arc::clone(&marks);
-        let new = self.store.read(move |view| looked.new(view)).await.map_err(trouble)?;
+        let new = self.store.read(move |view| looked.unknown(view)).await.map_err(trouble)?;
         if new.is_none() {
             self.metrics.hook(word, "replayed");
             return Ok(());
@@ -175,7 +175,7 @@ impl Services {
         let hook =
             Hook { network, received_at: self.now(), body, marks: Vec::new(), handled: None };
         let written = self.store.write(move |tx| {
-            let Some(marks) = marks.new(&tx.view())? else { return Ok(false) };
+            let Some(marks) = marks.unknown(&tx.view())? else { return Ok(false) };
             for mark in &marks {
                 tx.put_global(mark, &HookMark { hook: id })?;
             }
