@@ -151,6 +151,12 @@ async fn the_answer_to_a_challenge_signs_no_delivery() {
     let signature = text(&answer["challengeResponse"]);
     let call = sent(&house, LINKEDIN, CODE.as_bytes()).header("x-li-signature", &signature);
     assert_eq!(call.send().await.said(), "401 hook_unsigned");
+    // Nor does a bare signature of the body, as a challenge is signed, or one with another secret.
+    let body = b"{\"a\":1}";
+    for bad in [HEXLOWER.encode(&hmac(APP.1, body)), of_linkedin(CONSUMER, body)] {
+        let call = sent(&house, LINKEDIN, body).header("x-li-signature", &bad);
+        assert_eq!(call.send().await.said(), "401 hook_unsigned");
+    }
     assert!(kept(&house).await.is_empty());
 }
 
