@@ -93,6 +93,9 @@ pub fn advice(of: &Waiting) -> Vec<String> {
         ("scheduled", Some("paused")) => {
             &["Something is paused: the channel (5), the network or everything (1, P)."]
         }
+        ("scheduled" | "preparing", Some("approval")) => {
+            &["Somebody must let it out, or has declined: `:post show`, then `:post approve`."]
+        }
         ("scheduled", Some("disk_full")) => {
             &["The disk is full: make room, and it goes on by itself."]
         }

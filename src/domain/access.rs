@@ -248,6 +248,8 @@ pub struct Read;
 pub struct Write;
 /// Decide what goes out, and when.
 pub struct Publish;
+/// Let out what others wrote: a person, of whom the workspace may ask more.
+pub struct Approve;
 /// Channels, keys, webhooks, members, settings.
 pub struct Manage;
 /// Connect and disconnect accounts: what whoever finds a session open must not do.
@@ -270,6 +272,10 @@ impl Right for Write {
 impl Right for Publish {
     const ROLE: Role = Role::Editor;
     const SCOPE: Option<Scope> = Some(Scope::Publish);
+}
+impl Right for Approve {
+    const ROLE: Role = Role::Editor;
+    const SCOPE: Option<Scope> = None;
 }
 impl Right for Manage {
     const ROLE: Role = Role::Admin;
@@ -360,6 +366,7 @@ mod tests {
         assert_eq!(roles::<Read>(), ["viewer", "editor", "admin", "owner"]);
         assert_eq!(roles::<Write>(), ["editor", "admin", "owner"]);
         assert_eq!(roles::<Publish>(), ["editor", "admin", "owner"]);
+        assert_eq!(roles::<Approve>(), ["editor", "admin", "owner"]);
         assert_eq!(roles::<Manage>(), ["admin", "owner"]);
         assert_eq!(roles::<Entrust>(), ["admin", "owner"]);
         assert_eq!(roles::<HandOut>(), ["admin", "owner"]);

@@ -2,6 +2,7 @@
 //! are, and what may happen to them. Must not know how anything is stored or shown.
 
 pub mod access;
+pub mod approval;
 pub mod capability;
 pub mod chain;
 pub mod channel;

@@ -56,6 +56,11 @@ impl Pace {
         Some(Burst { count: self.count, most })
     }
 
+    /// Whether it was said of this hour that it is too many.
+    pub fn is_burst(&self) -> bool {
+        self.said
+    }
+
     /// The hour is over.
     fn close(&mut self) {
         if self.count == 0 {

@@ -9,6 +9,7 @@ use crate::base::{
     ChannelId, Check, CorrelationId, DeliveryId, PostId, TargetId, Timestamp, Wrong, limits,
 };
 use crate::domain::access::{ChannelGrant, Lack, Reach};
+use crate::domain::approval::Approval;
 use crate::domain::event::Actor;
 use crate::domain::schedule::Schedule;
 
@@ -33,6 +34,7 @@ pub struct Post {
     /// Deleted by a person; its deliveries keep their history.
     pub deleted_at: Option<Timestamp>,
     pub targets: Vec<Target>,
+    pub approval: Approval,
 }
 
 /// The words of one part.
@@ -84,9 +86,11 @@ impl Post {
         (!had || !self.targets.is_empty()).then_some(self)
     }
 
-    /// What somebody lacks to write it so: a draft takes less than what has its place in a queue.
+    /// What somebody lacks to write it so: a draft takes less than what has its place in a queue, and so
+    /// does what goes nowhere before somebody else lets it.
     pub fn lacks(&self, reach: &Reach) -> Option<Lack> {
-        let needs = if self.draft { ChannelGrant::Draft } else { ChannelGrant::Publish };
+        let kept_in = self.draft || self.approval.keeps_in();
+        let needs = if kept_in { ChannelGrant::Draft } else { ChannelGrant::Publish };
         let told = self.variants.keys().copied();
         reach.lacks(needs, self.targets.iter().map(|target| target.channel).chain(told))
     }

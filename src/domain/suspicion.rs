@@ -22,9 +22,9 @@ pub enum Act {
     Tell,
     /// And the key that did it is revoked.
     RevokeKey,
-    /// And, where a workspace asks for it, the channels that a key wrote to are paused.
+    /// And, where a workspace asks for it, the channels that a key wrote to are paused, or its posts wait.
     PauseChannels,
-    /// And, where a workspace asks for it, the channels of the post that it is about are paused.
+    /// And, where a workspace asks for it, the channels of the post that it is about are paused, or it waits.
     PausePost,
 }
 

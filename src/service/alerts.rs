@@ -151,6 +151,7 @@ pub fn alerts(facts: Facts<'_>) -> Vec<Alert> {
     add("chains", now, count(health.broken_chains.len()), format!("the record of events was changed: {}", health.broken_chains.join(", ")), "event check -w WORKSPACE");
     add("held", soon, health.held, many(health.held, "post waits for a decision", "posts wait for a decision"), "delivery list --state held -w WORKSPACE");
     add("failed", soon, refused, many(refused, "post failed, or is there in part", "posts failed, or are there in part"), "delivery list --state failed -w WORKSPACE");
+    add("approvals", soon, health.unapproved, many(health.unapproved, "post is due and waits for approval", "posts are due and wait for approval"), "post list --approval asked -w WORKSPACE");
     add("paused", soon, u64::from(paused), "publishing is paused everywhere".to_owned(), "status");
     add("versions", now, count(old.len()), format!("does not take this version any more: {}", old.join(", ")), "network list");
     add("credits", now, count(broke.len()), format!("no credits left: {}", broke.join(", ")), "network list");

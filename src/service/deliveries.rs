@@ -73,7 +73,9 @@ impl Services {
                         Ok(_) => {}
                         Err(Refused::Missing) => return no(not_found()),
                         Err(Refused::Step(refusal)) => return no(refusal_problem(refusal)),
-                        Err(Refused::Lane | Refused::Paused | Refused::Channel) => {
+                        Err(
+                            Refused::Lane | Refused::Paused | Refused::Approval | Refused::Channel,
+                        ) => {
                             return no(Problem::new(Code::Internal));
                         }
                     }
@@ -153,7 +155,7 @@ fn one(
 ) -> Result<Option<DeliveryShown>, Error> {
     let Some(row) = view.get::<Delivery>(scope, &id)? else { return Ok(None) };
     let pauses = Pauses::read(view, scope)?;
-    shown::delivery(view, scope, &pauses, &row, glance).map(Some)
+    shown::delivery(view, scope, &pauses, (&row, None), glance).map(Some)
 }
 
 fn collect(
@@ -175,7 +177,7 @@ fn collect(
             if let Some(row) = row
                 && filter.state.is_none_or(|state| state == row.flow.state_in(glance.epoch))
             {
-                items.push(shown::delivery(view, scope, &pauses, &row, glance)?);
+                items.push(shown::delivery(view, scope, &pauses, (&row, None), glance)?);
             }
             if items.len() >= filter.limit || seen >= limits::SCAN_MAX {
                 return Ok(Page { items, next: cursor.map(|id| cursor_of(&id.to_bytes())) });

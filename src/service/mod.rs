@@ -3,6 +3,7 @@
 
 mod access;
 mod alerts;
+mod approvals;
 mod attempts;
 mod backups;
 mod certificates;
@@ -66,6 +67,7 @@ pub use alerts::{
     Alert, AlertShown, Facts as AlertFacts, Followed, Kept as KeptAlerts, LATE,
     Level as AlertLevel, alerts,
 };
+pub use approvals::{ApprovalRuleShown, ApprovalShown};
 pub use backups::{
     BackupError, BackupSettings, BackupShown, Backups, Head as BackupHead, Item, Manifest,
     MediaMode, Restored, Tested, Writer as BackupWriter, hold_restored, list_backups_in, object_of,
@@ -104,7 +106,7 @@ pub use pauses::{Level, Pauses};
 pub use plans::{
     ChannelOver, MonthOver, MonthShown, OverridesShown, PlanPreview, PlanShown, UseShown,
 };
-pub use posts::{NewPost, PostChange, PostFilter, When};
+pub use posts::{NewPost, PostChange, PostFilter, When, Word};
 pub use status::Health;
 pub use traffic::{Circuits, Limits, MayPost, OpenCircuit, Watched};
 pub use transition::{Change, Changed, Refused, lane_blocker, policy, transition};

@@ -8,7 +8,7 @@ use super::pauses::Pauses;
 use super::plans::{PlanShown, plan_in};
 use super::shown::{self, ChannelShown, DeliveryShown, Glance, WorkspaceShown};
 use super::users::last_seen;
-use super::{Services, refused, trouble};
+use super::{Services, approvals, refused, trouble};
 use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, WorkspaceId, limits};
 use crate::domain::access::{Grants, Member};
 use crate::domain::channel::{Channel, ChannelState};
@@ -93,6 +93,8 @@ pub struct Overview {
     pub backlog: Backlog,
     /// What is due and has not gone out.
     pub overdue: u64,
+    /// Posts of those that nobody has let out.
+    pub unapproved: u64,
 }
 
 /// Words of a post that are shown.
@@ -178,6 +180,7 @@ fn read(
     let mut all = Overview {
         backlog: Backlog::read(view)?,
         overdue: u64::try_from(overdue).unwrap_or(u64::MAX),
+        unapproved: approvals::overdue(view, glance.now)?,
         ..Overview::default()
     };
     let entered = operator.overlook(view, None, bounds.workspaces)?;
@@ -311,7 +314,8 @@ impl<'a> Reader<'a> {
             self.names.insert(row.channel, name.clone());
             name
         };
-        let delivery = shown::delivery(self.view, &self.scope, &self.pauses, &row, self.glance)?;
+        let both = (&row, post.as_ref());
+        let delivery = shown::delivery(self.view, &self.scope, &self.pauses, both, self.glance)?;
         let texts = post.as_ref().map(parts).unwrap_or_default();
         let draft = post.is_some_and(|post| post.draft);
         Ok(Some(self.of(Waiting { delivery, texts, channel, draft })))

@@ -8,13 +8,13 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::OpenCircuit;
 use super::grants::GrantShown;
 pub use super::members::KeyShown;
 use super::members::{addresses, grants};
 pub use super::networks::{HostAt, NetworkShown, OptionShown};
 use super::pauses::Pauses;
 use super::waits::{self, RateLimitShown, WaitShown};
+use super::{OpenCircuit, approvals};
 use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
 use crate::domain::access::Key;
 use crate::domain::channel::{Channel, ChannelState};
@@ -66,6 +66,8 @@ pub struct PostShown {
     pub schedule: Option<ScheduleShown>,
     pub targets: Vec<TargetShown>,
     pub deliveries: Vec<DeliveryShown>,
+    /// Whether somebody must let it out, and what they said; null when nobody has to.
+    pub approval: Option<approvals::ApprovalShown>,
     /// What scheduling this draft would be refused for; and a time that does not exist or comes twice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
@@ -130,8 +132,8 @@ pub struct DeliveryShown {
     pub state: String,
     /// A person saw that it failed, and it waits for nobody.
     pub acknowledged: bool,
-    /// Why it waits (due, turn, retry, `rate_limit`, circuit: calls to its server failed, paused,
-    /// lane: another of its channel is being sent or looked for, `disk_full`), what is being prepared
+    /// Why it waits (due, turn, retry, `rate_limit`, circuit: calls to its server failed, paused, approval:
+    /// nobody has let its post out, lane: another of its channel is being sent or looked for, `disk_full`), what is being prepared
     /// (`media_upload`, `media_processing` by the server, parent: the server does not show yet what it
     /// replies to), or why it is held.
     pub reason: Option<String>,
@@ -319,7 +321,8 @@ pub(super) fn post_with(
     glance: &Glance,
 ) -> Result<PostShown, Error> {
     let pauses = Pauses::read(view, scope)?;
-    let shown = deliveries.iter().map(|row| delivery(view, scope, &pauses, row, glance));
+    let shown =
+        deliveries.iter().map(|row| delivery(view, scope, &pauses, (row, Some(post)), glance));
     let deliveries = shown.collect::<Result<_, _>>()?;
     let target = |t: &crate::domain::post::Target| TargetShown {
         id: t.id.to_string(),
@@ -339,6 +342,7 @@ pub(super) fn post_with(
         schedule: post.schedule.as_ref().map(schedule),
         targets: post.targets.iter().map(target).collect(),
         deliveries,
+        approval: approvals::shown(scope, post),
         warnings: Vec::new(),
         correlation_id: post.correlation.to_string(),
     })
@@ -383,7 +387,7 @@ pub(super) fn delivery(
     view: &View<'_>,
     scope: &Scope,
     pauses: &Pauses,
-    row: &Delivery,
+    (row, post): (&Delivery, Option<&Post>),
     glance: &Glance,
 ) -> Result<DeliveryShown, Error> {
     let state = row.flow.state_in(glance.epoch);
@@ -395,11 +399,13 @@ pub(super) fn delivery(
         {
             let paused = pauses.hold_back(view, scope, row.channel, &row.network)?.is_some();
             let late = row.flow.wake.is_some_and(|wake| wake <= glance.now);
-            if late && !paused {
+            let kept_in = approvals::waits(view, scope, (row, post))?;
+            if late && !paused && !kept_in {
                 wait = waits::of(view, scope, row, glance)?;
             }
             Some(match (&wait, phase) {
                 _ if paused => "paused",
+                _ if kept_in => "approval",
                 _ if late && glance.room == Room::Out => "disk_full",
                 (Some((reason, ..)), _) => reason,
                 _ if late && is_behind(view, scope, row)? => "lane",

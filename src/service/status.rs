@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::backups::restored_from;
 use super::incidents::Incidents;
-use super::{Overview, Services, trouble};
+use super::{Overview, Services, approvals, trouble};
 use crate::base::{Problem, limits};
 use crate::domain::publish::State;
 use crate::store::{Backlog, Layout};
@@ -32,6 +32,8 @@ pub struct Health {
     pub failed: u64,
     pub partial: u64,
     pub reconnect: u64,
+    /// Posts that are due, and that nobody has let out.
+    pub unapproved: u64,
     /// ample, low, scarce or out.
     pub disk: String,
     pub free_mib: Option<u64>,
@@ -86,6 +88,7 @@ impl Health {
             failed: person("failed"),
             partial: person("partial"),
             reconnect: person("channels_to_reconnect"),
+            unapproved: person("unapproved"),
             disk: answer["disk"]["state"].as_str().unwrap_or_default().to_owned(),
             free_mib: answer["disk"]["free_mib"].as_u64(),
             restored: !answer["restored"].is_null(),
@@ -114,6 +117,7 @@ impl Health {
             failed: waiting(State::Failed),
             partial: waiting(State::Partial),
             reconnect: backlog.reconnect_needed,
+            unapproved: overview.unapproved,
             ..self
         }
     }
@@ -128,10 +132,11 @@ impl Services {
     /// One screen: is it healthy, what is late, what waits for a person.
     pub(super) async fn status(&self) -> Result<Value, Problem> {
         let now = self.now();
-        let (overdue, backlog, restored, incidents) = self
+        let ((overdue, unapproved), backlog, restored, incidents) = self
             .store
             .read(move |view| {
                 let overdue = view.timers(None, now, limits::SCAN_MAX)?.len();
+                let overdue = (overdue, approvals::overdue(view, now)?);
                 let incidents = Incidents::read(view, now)?;
                 Ok((overdue, Backlog::read(view)?, restored_from(view)?, incidents))
             })
@@ -169,6 +174,7 @@ impl Services {
                 "failed": waiting(State::Failed),
                 "partial": waiting(State::Partial),
                 "channels_to_reconnect": backlog.reconnect_needed,
+                "unapproved": unapproved,
             },
             "disk": {
                 "state": self.room().word(),

@@ -2,8 +2,9 @@
 //! an event of its own, with what was done about it. Must not judge the same event twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::{Services, refused, trouble};
+use super::{Services, approvals, refused, trouble};
 use crate::base::{ChannelId, KeyId, PostId, Problem, Timestamp};
 use crate::domain::access::Key;
 use crate::domain::channel::Channel;
@@ -14,7 +15,7 @@ use crate::domain::suspicion::{
     Act, CHANNEL_BURST, PREFIX, RULES, Rule, is_counted, is_post, times,
 };
 use crate::domain::tally::Tally;
-use crate::domain::user::DoorRule;
+use crate::domain::user::{BurstAct, DoorRule};
 use crate::store::rows::{ChainedEvent, Judged};
 use crate::store::{Error, Scope, Span, Tx, View};
 
@@ -23,8 +24,9 @@ const STEP: usize = 200;
 /// So many that no rule counts are passed over before that is written down: after a crash they are
 /// passed over again.
 const UNSAVED: u64 = 1_000;
-/// Events that are looked through for what a key wrote.
+/// Events that are looked through for what a key wrote, or what was written for a channel.
 const LATELY: usize = 1_000;
+const HOUR: Duration = Duration::from_hours(1);
 
 impl Services {
     /// Judges what happened in a workspace since event number `from`, and says how far it came.
@@ -123,8 +125,8 @@ fn note_given(tx: &Tx<'_>, scope: &Scope, event: &Event, given: &mut Given) -> R
     Ok(())
 }
 
-/// Compares what a channel is given with what it was given before, says what is too much, and pauses it where
-/// the workspace asks for that.
+/// Compares what a channel is given with what it was given before, says what is too much, and pauses it or
+/// stops the posts where the workspace asks for that.
 fn compare(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -133,17 +135,31 @@ fn compare(
     now: Timestamp,
 ) -> Result<(), Error> {
     let mut pace = tx.get::<Pace>(scope, &channel)?.unwrap_or_default();
+    let kind = format!("{PREFIX}{CHANNEL_BURST}");
     for event in events {
-        let Some(burst) = pace.add(event.at, times(event)) else { continue };
-        let kind = format!("{PREFIX}{CHANNEL_BURST}");
+        let Some(burst) = pace.add(event.at, times(event)) else {
+            if pace.is_burst() {
+                stop_more(tx, scope, &kind, event, now)?;
+            }
+            continue;
+        };
+        let kind = kind.clone();
         let mut data = BTreeMap::from([
             ("count".to_owned(), burst.count.to_string()),
             ("most".to_owned(), burst.most.to_string()),
             ("by".to_owned(), event.actor.word()),
         ]);
-        if wants_pauses(tx, scope)? && pause_channel(tx, scope, (channel, &kind), event, now)? {
-            data.insert("act".to_owned(), "channels_paused".to_owned());
-        }
+        let done = match wanted(tx, scope)? {
+            BurstAct::Tell => None,
+            BurstAct::Pause => {
+                pause_channel(tx, scope, (channel, &kind), event, now)?.then_some("channels_paused")
+            }
+            BurstAct::Approve => {
+                let posts = given_lately(tx, scope, channel, event)?;
+                approvals::stop(tx, scope, (&kind, &posts), event, now)?.then_some(POSTS_WAIT)
+            }
+        };
+        data.extend(done.map(|done| ("act".to_owned(), done.to_owned())));
         let subject = channel.to_string();
         let correlation = event.correlation;
         let raised = Event { at: now, actor: Actor::System, kind, subject, data, correlation };
@@ -175,6 +191,9 @@ fn count(
     tally.add(event.at, times(event));
     let count = tally.within(event.at, rule.window);
     let said = tally.raised_at.is_some_and(|at| event.at.since(at) < rule.window);
+    if count >= rule.count && said && acts_on_posts(rule, event) {
+        stop_more(tx, scope, &rule.kind(), event, now)?;
+    }
     if count >= rule.count && !said {
         tally.raised_at = Some(event.at);
         let mut data = BTreeMap::from([
@@ -205,14 +224,58 @@ fn act(
     match (rule.act, &event.actor) {
         (Act::RevokeKey, Actor::Key(id)) => revoke(tx, scope, (rule, *id), event, now),
         (Act::PauseChannels, Actor::Key(_)) => {
-            pause(tx, scope, (rule, &written_lately(tx, scope, rule, event)?), event, now)
+            stop(tx, scope, (rule, &written_lately(tx, scope, rule, event)?), event, now)
         }
         (Act::PausePost, _) => {
             let posts = event.subject.parse().into_iter().collect();
-            pause(tx, scope, (rule, &posts), event, now)
+            stop(tx, scope, (rule, &posts), event, now)
         }
         (Act::Tell | Act::RevokeKey | Act::PauseChannels, _) => Ok(None),
     }
+}
+
+/// What a rule says was done when posts wait for somebody's word.
+const POSTS_WAIT: &str = "posts_wait";
+
+/// Whether a rule acts on the post of this event, as on those before it.
+fn acts_on_posts(rule: &Rule, event: &Event) -> bool {
+    rule.act == Act::PausePost
+        || (rule.act == Act::PauseChannels && matches!(event.actor, Actor::Key(_)))
+}
+
+/// One more of what was said to be too much: a paused channel keeps it in by itself, else it is stopped like
+/// those before it.
+fn stop_more(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    kind: &str,
+    event: &Event,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if wanted(tx, scope)? == BurstAct::Approve {
+        let posts = event.subject.parse().into_iter().collect();
+        approvals::stop(tx, scope, (kind, &posts), event, now)?;
+    }
+    Ok(())
+}
+
+/// The posts that were made for a channel within an hour.
+fn given_lately(
+    tx: &Tx<'_>,
+    scope: &Scope,
+    channel: ChannelId,
+    event: &Event,
+) -> Result<BTreeSet<PostId>, Error> {
+    let mut posts = BTreeSet::new();
+    for (_, row) in tx.view().scan::<ChainedEvent>(scope, &Span::last(LATELY))? {
+        let made = &row.event;
+        let near = event.at.since(made.at) < HOUR || made.at >= event.at;
+        let id = if is_post(made) && near { made.subject.parse().ok() } else { None };
+        let post = id.map(|id| tx.get::<Post>(scope, &id)).transpose()?.flatten();
+        let here = |post: &Post| post.targets.iter().any(|to| to.channel == channel);
+        posts.extend(post.filter(here).map(|post| post.id));
+    }
+    Ok(posts)
 }
 
 /// What the program did itself, and by which rule.
@@ -259,17 +322,22 @@ fn written_lately(
     Ok(events.filter_map(|event| event.subject.parse().ok()).collect())
 }
 
-/// Pauses the channels of these posts, if the workspace asks for it: what is to go out there waits until a
-/// person resumes them, and nothing of it is lost.
-fn pause(
+/// Does about these posts what the workspace asks for: their channels are paused, or they wait for somebody's
+/// word. What is to go out waits until a person lets it, and nothing of it is lost.
+fn stop(
     tx: &mut Tx<'_>,
     scope: &Scope,
     (rule, posts): (&Rule, &BTreeSet<PostId>),
     event: &Event,
     now: Timestamp,
 ) -> Result<Option<&'static str>, Error> {
-    if !wants_pauses(tx, scope)? {
-        return Ok(None);
+    match wanted(tx, scope)? {
+        BurstAct::Tell => return Ok(None),
+        BurstAct::Approve => {
+            let stopped = approvals::stop(tx, scope, (&rule.kind(), posts), event, now)?;
+            return Ok(stopped.then_some(POSTS_WAIT));
+        }
+        BurstAct::Pause => {}
     }
     let mut channels = BTreeSet::new();
     for id in posts {
@@ -285,9 +353,9 @@ fn pause(
     Ok(paused)
 }
 
-/// Whether the workspace asks for channels to be paused that get too much at once, or what many others have, too.
-fn wants_pauses(tx: &Tx<'_>, scope: &Scope) -> Result<bool, Error> {
-    Ok(tx.get::<DoorRule>(scope, &())?.is_some_and(|door| door.pause_bursts))
+/// What the workspace has done about too much at once, and what many others have, too.
+fn wanted(tx: &Tx<'_>, scope: &Scope) -> Result<BurstAct, Error> {
+    Ok(tx.get::<DoorRule>(scope, &())?.unwrap_or_default().bursts)
 }
 
 /// Pauses a channel by a rule; whether it went on before.

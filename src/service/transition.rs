@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Pauses, costs, pauses, usage};
+use super::{Pauses, approvals, costs, pauses, usage};
 use crate::base::{DeliveryId, Timestamp};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::{Delivery, Note};
@@ -38,6 +38,8 @@ pub enum Refused {
     Lane,
     /// It is paused at some level.
     Paused,
+    /// Nobody has let its post out as it is now.
+    Approval,
     /// Its channel cannot publish any more.
     Channel,
 }
@@ -122,7 +124,7 @@ fn for_everybody(outcome: &Outcome) -> Option<&str> {
 }
 
 /// What must not be so when a part is armed, whatever it was while the part was prepared: whoever
-/// paused was answered, and nothing is sent after that.
+/// paused or declined was answered, and nothing is sent after that.
 fn kept_back(
     view: &View<'_>,
     scope: &Scope,
@@ -135,6 +137,9 @@ fn kept_back(
     }
     if channel.state != ChannelState::Connected {
         return Ok(Some(Refused::Channel));
+    }
+    if approvals::keeps_in(view, scope, delivery)? {
+        return Ok(Some(Refused::Approval));
     }
     Ok(lane_blocker(view, scope, delivery, policy)?.map(|_| Refused::Lane))
 }

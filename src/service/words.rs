@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::base::{CorrelationId, Id, Kind, Net, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::{ChannelGrant, Grants, Role, Scope};
+use crate::domain::approval::{ApprovalRule, REVIEWERS};
 use crate::domain::plan::{Cap, Feature, PlanName};
 use crate::domain::publish::{Decision, State};
+use crate::domain::user::BurstAct;
 
 /// An id of one kind.
 pub fn id<K: Kind>(field: &str, text: &str) -> Result<Id<K>, Problem> {
@@ -89,6 +91,54 @@ pub fn cap(field: &str, word: &str) -> Result<Cap, Problem> {
     let bad = || Problem::field(field, Wrong::BadFormat { expected: expected() });
     let plain = word.len() <= 15 && word.bytes().all(|byte| byte.is_ascii_digit());
     word.parse().ok().filter(|_| plain).map(Cap::AtMost).ok_or_else(bad)
+}
+
+/// What is done about what looks like spam.
+pub fn bursts(field: &str, word: &str) -> Result<BurstAct, Problem> {
+    let allowed = || BurstAct::ALL.map(BurstAct::word).join(", ");
+    let bad = || Problem::field(field, Wrong::NotOneOf { allowed: allowed() });
+    BurstAct::from_word(word).ok_or_else(bad)
+}
+
+/// Whose word is asked for; the reviewers' ids came in `reviewers`.
+pub fn approvals<T: AsRef<str>>(
+    (field, word): (&str, &str),
+    (list, reviewers): (&str, &[T]),
+) -> Result<ApprovalRule, Problem> {
+    let rule = match word {
+        "off" => ApprovalRule::Off,
+        "any_admin" => ApprovalRule::AnyAdmin,
+        "reviewers" => {
+            let (max, actual) = (REVIEWERS, reviewers.len());
+            if actual == 0 {
+                return Err(Problem::field(list, Wrong::Empty));
+            }
+            if actual > max {
+                return Err(Problem::field(list, Wrong::TooLong { max, actual, unit: "members" }));
+            }
+            let each = reviewers.iter().enumerate();
+            let ids = each.map(|(i, text)| id(&format!("{list}[{i}]"), text.as_ref()));
+            return Ok(ApprovalRule::Reviewers(ids.collect::<Result<_, _>>()?));
+        }
+        _ => {
+            let allowed = "off, any_admin, reviewers".to_owned();
+            return Err(Problem::field(field, Wrong::NotOneOf { allowed }));
+        }
+    };
+    if !reviewers.is_empty() {
+        return Err(Problem::field(
+            list,
+            Wrong::NotPossible { why: "belongs only to `reviewers`" },
+        ));
+    }
+    Ok(rule)
+}
+
+/// What posts can be asked for by, of approval.
+pub fn approval(word: &str) -> Result<String, Problem> {
+    let allowed = "asked, given, declined";
+    let bad = || Problem::field("approval", Wrong::NotOneOf { allowed: allowed.to_owned() });
+    allowed.split(", ").find(|known| *known == word).map(str::to_owned).ok_or_else(bad)
 }
 
 /// A role by its word.

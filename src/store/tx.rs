@@ -6,7 +6,7 @@ use std::ops::{Bound, ControlFlow};
 use sha2::{Digest, Sha256};
 
 use crate::base::{Timestamp, limits};
-use crate::domain::access::{self, Member, Reach};
+use crate::domain::access::{self, Lack, Member, Reach};
 use crate::domain::event::Event;
 
 use super::key::{Key, after_prefix};
@@ -161,6 +161,11 @@ impl<'a> View<'a> {
             Holder::Member(id) => self.get::<Member>(scope, &id)?.map(|member| member.reach()),
         };
         Ok(Some(reach.unwrap_or(Reach::NOTHING)))
+    }
+
+    /// What the holder of the scope lacks to write this row at this moment.
+    pub fn lack<R: Scoped>(&self, scope: &Scope, row: &R) -> Result<Option<Lack>, Error> {
+        Ok(self.reach::<R>(scope)?.and_then(|reach| row.lacks(&reach)))
     }
 
     pub fn get_global<R: Global>(&self, key: &R::Key) -> Result<Option<R>, Error> {
@@ -322,8 +327,7 @@ impl<'a> Tx<'a> {
 
     /// Refuses when the holder of the scope may not write this row, for what stands beside it.
     pub fn may_write<R: Scoped>(&self, scope: &Scope, row: &R) -> Result<(), Error> {
-        let reach = self.view().reach::<R>(scope)?;
-        match reach.and_then(|reach| row.lacks(&reach)) {
+        match self.view().lack(scope, row)? {
             Some(lack) => Err(Error::OutOfReach(lack)),
             None => Ok(()),
         }

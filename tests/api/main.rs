@@ -5,6 +5,7 @@
 
 mod access;
 mod acknowledge;
+mod approvals;
 mod browser;
 mod bucket;
 mod closing;

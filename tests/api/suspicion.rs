@@ -253,7 +253,7 @@ async fn the_channels_of_a_burst_are_paused_where_that_is_asked_for() {
     assert_eq!(paused(&feed).await["paused"], false, "nobody asked for more than to be told");
     let rules = json!({ "bursts": "pause" });
     let rules = house.verb(("workspace", "security"), Some(&house.workspace), rules).await;
-    assert_eq!(rules, json!({ "totp_required": false, "pause_bursts": true }));
+    assert_eq!(rules, json!({ "totp_required": false, "bursts": "pause", "pause_bursts": true }));
     // A person may write as much as they like, and no other channel is touched.
     burst().await;
     assert_eq!(own(&house, "suspicious.burst")[1].data["act"], "channels_paused");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use carillon::base::{CorrelationId, SeededRng, Timestamp};
 use carillon::domain::access;
+use carillon::domain::approval::Approval;
 use carillon::domain::channel::{Account, Channel, ChannelState};
 use carillon::domain::cost::{Micros, Spent};
 use carillon::domain::delivery::{Delivery, Note, NoteKind};
@@ -19,7 +20,6 @@ use carillon::domain::publish::{
 use carillon::domain::rate::{Purpose, RateLimit, RateLimits};
 use carillon::domain::schedule::Schedule;
 use carillon::domain::tally::Tally;
-use carillon::domain::user::DoorRule;
 use carillon::domain::workspace::{Closing, Erasure, Workspace};
 use carillon::store::rows::{
     Administers, AssetHome, AssetUse, Attention, CalendarEntry, ChainedEvent, ChannelLimits, Email,
@@ -29,6 +29,7 @@ use carillon::store::rows::{
     Staged, Timer, Told, ToldAlert, Upload, Usage, WaitingHook, WrappedKey,
 };
 
+use crate::approvals;
 use crate::connections;
 use crate::hosts;
 use crate::installation;
@@ -50,7 +51,7 @@ pub fn all() -> Vec<Golden> {
         Golden::scoped(&keys()).since(1, &keys()[..2]).since(2, &keys()[..3]),
         Golden::scoped(&channels()),
         Golden::scoped(&[SealedCredential { sealed: bytes() }]),
-        Golden::scoped(&posts()),
+        Golden::scoped(&approvals::posts()).since(1, &posts()),
         Golden::scoped(&[CalendarEntry]),
         Golden::scoped(&deliveries()),
         Golden::scoped(&[Inflight]),
@@ -89,7 +90,7 @@ pub fn all() -> Vec<Golden> {
         Golden::global(&[SessionToken { user: id(27), session: id(30) }]),
         Golden::global(&people::links()),
         Golden::scoped(&people::invitations()),
-        Golden::scoped(&door_rules(true)).since(1, &door_rules(false)),
+        approvals::door_rules(),
         Golden::global(&hosts::hosts()),
         Golden::global(&[HostKey { host: id(41) }]),
         Golden::global(&[HostedUser { user: id(27) }]),
@@ -162,10 +163,6 @@ fn erasures() -> [Erasure; 2] {
         signature: bytes(),
     };
     [Erasure { deleted_at: at(1), ..Erasure::default() }, done]
-}
-
-fn door_rules(pause_bursts: bool) -> [DoorRule; 2] {
-    [true, false].map(|totp_required| DoorRule { totp_required, pause_bursts })
 }
 
 fn tallies() -> [Tally; 2] {
@@ -374,7 +371,7 @@ fn part_draft(n: u32) -> PartDraft {
     }
 }
 
-fn posts() -> Vec<Post> {
+pub fn posts() -> Vec<Post> {
     let option = |name: &str, value| (name.to_owned(), value);
     let variant = Variant {
         parts: Some(vec![part_draft(3)]),
@@ -403,6 +400,7 @@ fn posts() -> Vec<Post> {
             Target { id: id(7), channel: id(5), delivery: Some(id(8)) },
             Target { id: id(9), channel: id(4), delivery: None },
         ],
+        approval: Approval::Unneeded,
     };
     // A host writes no posts.
     let [key, operator, system, user, _] = actors();

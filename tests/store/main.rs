@@ -8,6 +8,7 @@
     reason = "a test may fail loudly and talk"
 )]
 
+mod approvals;
 mod connections;
 mod crashes;
 mod dump;

@@ -50,6 +50,7 @@ fn remedy(id: &str) -> (&'static str, &'static str) {
         "apps" => ("Go there: R takes its new secret, and t asks whether it is known then.", "networks"),
         "held" => ("Go there: each says why. d decides.", "held"),
         "failed" => ("Go there: each says why. r tries again.", "held"),
+        "approvals" => ("`:post list --approval asked`, then `:post approve` or `:post decline`.", "queue"),
         "paused" => ("P lets it go on.", "alerts"),
         "versions" => ("Update, or set networks.NAME.version; then p there: what waits goes on.", "networks"),
         "credits" => ("Buy credits in the network's developer console, then p there: what waits goes on.", "networks"),

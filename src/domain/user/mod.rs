@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::access::{Grants, Role};
+use super::approval::ApprovalRule;
 use super::event::Actor;
 use crate::base::{
     ConnectionId, InvitationId, Problem, SessionId, Timestamp, UserId, WorkspaceId, Wrong, limits,
@@ -204,13 +205,43 @@ pub const SET_UP_LIFE: Duration = Duration::from_mins(30);
 pub const INVITATION_LIFE: Duration = Duration::from_hours(72);
 pub const RESET_LIFE: Duration = Duration::from_hours(24);
 
-/// What a workspace asks of whoever enters it, and what it has done against thieves of keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a workspace asks of whoever enters it or writes there, and what it has done against thieves of keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoorRule {
     /// People without an authenticator are not let in.
     pub totp_required: bool,
-    /// Channels that get very many posts at once, or a text that many workspaces have, are paused.
-    pub pause_bursts: bool,
+    /// What is done about very many posts at once, and about a text that many workspaces have.
+    pub bursts: BurstAct,
+    /// Who must let posts out.
+    pub approvals: ApprovalRule,
+}
+
+/// What is done about what looks like spam.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BurstAct {
+    /// People are told, and nothing else.
+    #[default]
+    Tell,
+    /// The channels concerned are paused.
+    Pause,
+    /// The posts concerned wait until somebody approves them.
+    Approve,
+}
+
+impl BurstAct {
+    pub const ALL: [Self; 3] = [Self::Tell, Self::Pause, Self::Approve];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tell => "tell",
+            Self::Pause => "pause",
+            Self::Approve => "approve",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|act| act.word() == word)
+    }
 }
 
 /// An e-mail address in the one form in which it is kept and compared: trimmed, in lower case.

@@ -110,6 +110,10 @@ impl Run<'_> {
             let Some(rows) = rows::read(self.services, &self.ticket).await? else {
                 return Ok((Done::Rest, None));
             };
+            if rows.waits.approval {
+                // Whoever lets it out puts its timer again. Until then it is nobody's turn, and not late.
+                return Ok((Done::Rest, None));
+            }
             let moment = self.moment();
             let stepped = step(&rows.delivery.flow, &rows.policy, moment, Event::Wake);
             let Ok((flow, next)) = stepped else {
@@ -276,7 +280,7 @@ impl Run<'_> {
             }
             Ok(Err(Refused::Paused)) => return Ok(Sent::Not(Done::Paused)),
             // Somebody changed it in the meantime: look again from the start.
-            Ok(Err(Refused::Step(_) | Refused::Missing | Refused::Channel)) => {
+            Ok(Err(Refused::Step(_) | Refused::Missing | Refused::Channel | Refused::Approval)) => {
                 return Ok(Sent::Not(Done::Rest));
             }
             Err(problem) => {

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::lanes::Ticket;
 use crate::base::{Problem, Timestamp};
+use crate::domain::approval::begins;
 use crate::domain::delivery::Delivery;
 use crate::domain::media::Asset;
 use crate::domain::post::{PartDraft, Post};
@@ -45,6 +46,8 @@ impl Rows {
 /// What holds it back.
 pub(super) struct Waits {
     pub paused: bool,
+    /// Nobody has let its post out as it is now.
+    pub approval: bool,
     /// Another delivery holds the lane; look again then.
     pub blocked: Option<Timestamp>,
     /// What its network has told of how often it may be called.
@@ -75,7 +78,8 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
         let media = media(view, &scope, &handle, (&delivery, &post))?;
         let noted = view.get::<Preparation>(&scope, &id)?;
         let limits = Limits::read(view, &scope, &found.channel)?;
-        let waits = Waits { paused, blocked, limits };
+        let approval = begins(&delivery.flow) && !post.may_go_out();
+        let waits = Waits { paused, approval, blocked, limits };
         Ok(Some(Rows { delivery, post, found, policy, network, waits, media, noted, known }))
     });
     read.await.map_err(trouble)

@@ -65,6 +65,8 @@ fn operations() -> OpenApiRouter<Shared> {
             v1::posts::delete::delete_post
         ))
         .routes(routes!(v1::posts::cancel::cancel_post))
+        .routes(routes!(v1::posts::approve::approve_post))
+        .routes(routes!(v1::posts::approve::decline_post))
         .routes(routes!(v1::deliveries::list::list_deliveries))
         .routes(routes!(v1::deliveries::show::show_delivery))
         .routes(routes!(v1::deliveries::resolve::resolve_delivery))
@@ -133,6 +135,10 @@ fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(v1::invitations::revoke::revoke_invitation))
         .routes(routes!(v1::invitations::accept::accept_invitation))
         .routes(routes!(v1::security::show::show_security, v1::security::change::change_security))
+        .routes(routes!(
+            v1::approvals::show::show_approvals,
+            v1::approvals::change::change_approvals
+        ))
 }
 
 /// For products that embed Carillon, by their own keys.

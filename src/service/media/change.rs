@@ -1,7 +1,7 @@
 //! Describing an asset, and removing one that no post needs.
 
 use super::super::idempotency::{recall, remember};
-use super::super::{Access, Done, Services, no, not_found, planning, refused};
+use super::super::{Access, Done, Services, approvals, no, not_found, planning, refused};
 use super::add::{check_alt, pin};
 use super::{AssetShown, assets_of, objects, shown};
 use crate::base::{AssetId, Code, Problem, limits};
@@ -77,6 +77,7 @@ impl Services {
                 tx.put(&access.scope, &id, &asset)?;
                 let event = access.event(&services, "asset.changed", &id.to_string());
                 tx.append_event(&access.scope, event)?;
+                approvals::reworded(tx, &services, &access, (id, now))?;
             }
             remember(tx, &access, now, &id.to_string())?;
             Ok(Done { value: shown::asset(&asset), replayed })

@@ -45,6 +45,7 @@ pub(super) fn is_told(kind: &str) -> bool {
         "delivery.held",
         "channel.reconnect_needed",
         "channel.grant_ending",
+        "post.approval_asked",
     ];
     kind.starts_with(PREFIX) || stopped.contains(&kind)
 }
@@ -68,6 +69,7 @@ pub(super) fn line(view: &View<'_>, scope: &Scope, event: &Event) -> Result<Opti
             let channel = of_delivery(view, scope, event)?;
             (For::Admins, format!("A post to {channel} {}.", waits(said("reason"))))
         }
+        "post.approval_asked" => (For::Admins, format!("A post {}.", unapproved(said("why")))),
         "channel.reconnect_needed" => {
             let channel = channel(view, scope, event.subject.parse().ok())?;
             let text = format!("{channel} must be connected again; its posts wait until then.");
@@ -96,6 +98,18 @@ fn waits(reason: &str) -> &'static str {
         "restored" => "may have gone out before a backup was restored: somebody must decide",
         "billing" => "waits until the network is paid",
         _ => "waits for a decision",
+    }
+}
+
+/// Why somebody must let a post out.
+fn unapproved(why: &str) -> &'static str {
+    match why {
+        "grant" => "waits for approval: whoever wrote it may only draft for its channel",
+        "changed" => "was changed since somebody decided about it, and waits for approval again",
+        _ if why.starts_with(PREFIX) => {
+            "was stopped and waits for approval, for it looks suspicious"
+        }
+        _ => "waits for approval",
     }
 }
 
@@ -172,6 +186,9 @@ fn suspicious(
         Some("key_revoked") => format!("{what} The key was revoked."),
         Some("channels_paused") => {
             format!("{what} The channels concerned are paused until somebody resumes them.")
+        }
+        Some("posts_wait") => {
+            format!("{what} The posts concerned wait until somebody approves them.")
         }
         _ => what,
     })

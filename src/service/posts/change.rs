@@ -6,7 +6,7 @@ use super::super::idempotency::{recall, remember};
 use super::super::planning::{self, Ids};
 use super::super::shown::{self, PostShown};
 use super::super::transition::{self, Change, Refused};
-use super::super::{Access, Done, Services, media, no, refused, usage};
+use super::super::{Access, Done, Services, approvals, media, no, refused, usage};
 use super::create::{replay, with_warnings};
 use super::{PostChange, channel_of, check_channels, must, resolve, save, unchanged};
 use crate::base::{ChannelId, Code, PartId, PostId, Problem, TargetId, Timestamp, limits};
@@ -60,6 +60,8 @@ impl Services {
                 let assets = media::assets_of(&tx.view(), &access.scope, &after)?;
                 let warnings =
                     planning::check(&after, &channels, &assets).map_err(WriteError::Refused)?;
+                let both = (Some(&before), &after);
+                after.approval = approvals::written(&tx.view(), &access, both, now)?;
                 let moment = Moment { now, epoch: glance.epoch, dice };
                 follow(tx, &services, &access, (&before, &mut after), (&channels, &fresh, moment))?;
                 save(tx, &access, Some(&before), &after)?;
@@ -69,6 +71,7 @@ impl Services {
                     event.data = was(&before);
                 }
                 tx.append_event(&access.scope, event)?;
+                approvals::follow(tx, &services, &access, (Some(&before), &after))?;
                 let value = shown::post(&tx.view(), &access.scope, &after, &glance)?;
                 Ok(Done { value: with_warnings(value, &warnings), replayed: false })
             })
@@ -237,7 +240,9 @@ pub(super) fn cancel<R: Right>(
         Ok(_) => Ok(true),
         Err(Refused::Missing | Refused::Step(Refusal::Finished)) => Ok(false),
         Err(Refused::Step(refusal)) => no(refusal_problem(refusal)),
-        Err(Refused::Lane | Refused::Paused | Refused::Channel) => no(Problem::new(Code::Internal)),
+        Err(Refused::Lane | Refused::Paused | Refused::Approval | Refused::Channel) => {
+            no(Problem::new(Code::Internal))
+        }
     }
 }
 

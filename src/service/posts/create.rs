@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use super::super::idempotency::{recall, remember};
 use super::super::planning::{self, Channels, Ids};
 use super::super::shown::{self, Glance, PostShown};
-use super::super::{Access, Done, Services, media, no, refused, transition, trouble, usage};
+use super::super::{
+    Access, Done, Services, approvals, media, no, refused, transition, trouble, usage,
+};
 use super::{NewPost, check_channels, live, resolve, save};
 use crate::base::{FieldProblem, PostId, Problem, TargetId};
-use crate::domain::access::Write;
+use crate::domain::access::{Right, Write};
+use crate::domain::approval::Approval;
 use crate::domain::delivery::Delivery;
 use crate::domain::post::{Post, Target};
 use crate::domain::schedule::Schedule;
@@ -64,7 +67,7 @@ impl Services {
     ) -> Result<(Planned, PostShown), Problem> {
         check_channels(&new.channels)?;
         planning::check_tags(&new.tags)?;
-        let post = self.compose(access, new)?;
+        let mut post = self.compose(access, new)?;
         let scope = access.scope;
         let planned = self.store.read_now(|view| {
             let wanted: BTreeSet<_> = post.targets.iter().map(|t| t.channel).collect();
@@ -74,6 +77,7 @@ impl Services {
                 Ok(warnings) => warnings,
                 Err(problem) => return Ok(Err(problem)),
             };
+            post.approval = approvals::written(view, access, (None, &post), glance.now)?;
             let planned = match self.planned(post, &channels) {
                 Ok(planned) => planned,
                 Err(problem) => return Ok(Err(problem)),
@@ -146,6 +150,7 @@ impl Services {
             draft: new.draft,
             deleted_at: None,
             targets: new.channels.into_iter().map(target).collect(),
+            approval: Approval::Unneeded,
         })
     }
 }
@@ -165,12 +170,13 @@ fn insert(
     save(tx, access, None, post)?;
     let mut event = access.event(services, "post.created", &post.id.to_string());
     event.data.insert("deliveries".to_owned(), deliveries.len().to_string());
-    Ok(tx.append_event(&access.scope, event)?)
+    tx.append_event(&access.scope, event)?;
+    Ok(approvals::follow(tx, services, access, (None, post))?)
 }
 
-pub(super) fn replay(
+pub(super) fn replay<R: Right>(
     tx: &Tx<'_>,
-    access: &Access<Write>,
+    access: &Access<R>,
     id: &str,
     glance: &Glance,
 ) -> Result<Done<PostShown>, WriteError<Problem>> {

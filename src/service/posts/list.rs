@@ -16,6 +16,8 @@ pub struct PostFilter {
     pub to: Option<Timestamp>,
     /// A delivery state, or `draft`.
     pub state: Option<String>,
+    /// `asked`, `given` or `declined`.
+    pub approval: Option<String>,
     pub limit: usize,
     /// Where the page before ended.
     pub cursor: Option<String>,
@@ -71,7 +73,10 @@ fn collect(
                 continue;
             }
             let post = shown::post(view, scope, &post, glance)?;
-            if filter.state.as_deref().is_none_or(|state| post.has_state(state)) {
+            let approval = post.approval.as_ref().map(|approval| approval.state);
+            if filter.state.as_deref().is_none_or(|state| post.has_state(state))
+                && filter.approval.as_deref().is_none_or(|word| approval == Some(word))
+            {
                 items.push(post);
             }
             if items.len() >= filter.limit || seen >= limits::SCAN_MAX {

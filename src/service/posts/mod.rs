@@ -1,5 +1,6 @@
 //! Posts: write, change, list, cancel, delete.
 
+mod approve;
 mod change;
 mod create;
 mod list;
@@ -16,6 +17,7 @@ use crate::domain::schedule::Schedule;
 use crate::store::rows::CalendarEntry;
 use crate::store::{Error, Tx, View, WriteError};
 
+pub use approve::Word;
 pub(super) use change::refusal_problem;
 pub use list::PostFilter;
 

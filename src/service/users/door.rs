@@ -4,7 +4,7 @@
 use super::{SecurityShown, person};
 use crate::base::{Problem, UserId};
 use crate::domain::access::{Manage, Proof, Read};
-use crate::domain::user::DoorRule;
+use crate::domain::user::{BurstAct, DoorRule};
 use crate::service::{Access, Services, no, refused, trouble};
 use crate::store::{Error, Scope, View, WriteError};
 
@@ -12,7 +12,7 @@ use crate::store::{Error, Scope, View, WriteError};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SecurityChange {
     pub totp_required: Option<bool>,
-    pub pause_bursts: Option<bool>,
+    pub bursts: Option<BurstAct>,
 }
 
 /// Whether a person may go in, as far as this is concerned.
@@ -26,7 +26,7 @@ impl Services {
         let scope = access.scope;
         let rule = self.store.read(move |view| view.get::<DoorRule>(&scope, &())).await;
         let rule = rule.map_err(trouble)?.unwrap_or_default();
-        Ok(shown(rule))
+        Ok(shown(&rule))
     }
 
     /// Changes what is given. Whoever asks every member for an authenticator must have one, so that they
@@ -52,25 +52,29 @@ impl Services {
             }
             let after = DoorRule {
                 totp_required: change.totp_required.unwrap_or(before.totp_required),
-                pause_bursts: change.pause_bursts.unwrap_or(before.pause_bursts),
+                bursts: change.bursts.unwrap_or(before.bursts),
+                approvals: before.approvals.clone(),
             };
             if before != after {
                 tx.put(&scope, &(), &after)?;
                 let subject = scope.workspace().to_string();
                 let mut event = access.event(&services, "workspace.security_changed", &subject);
-                for (name, value) in
-                    [("totp_required", after.totp_required), ("pause_bursts", after.pause_bursts)]
-                {
-                    event.data.insert(name.to_owned(), value.to_string());
+                let totp = after.totp_required.to_string();
+                for (name, value) in [("totp_required", &*totp), ("bursts", after.bursts.word())] {
+                    event.data.insert(name.to_owned(), value.to_owned());
                 }
                 tx.append_event(&scope, event)?;
             }
-            Ok(shown(after))
+            Ok(shown(&after))
         });
         written.await.map_err(refused)
     }
 }
 
-fn shown(rule: DoorRule) -> SecurityShown {
-    SecurityShown { totp_required: rule.totp_required, pause_bursts: rule.pause_bursts }
+fn shown(rule: &DoorRule) -> SecurityShown {
+    SecurityShown {
+        totp_required: rule.totp_required,
+        bursts: rule.bursts.word(),
+        pause_bursts: rule.bursts == BurstAct::Pause,
+    }
 }

@@ -98,11 +98,14 @@ pub struct LinkShown {
 }
 
 /// What a workspace asks of people who enter it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SecurityShown {
     /// Whoever has no authenticator is answered with 403 `totp_needed`.
     pub totp_required: bool,
-    /// Whether channels are paused when a key writes more than twenty posts within a minute.
+    /// What is done about what looks like spam (very many posts at once, a text that many workspaces have):
+    /// tell, pause (the channels concerned) or approve (the posts concerned wait for somebody's word).
+    pub bursts: &'static str,
+    /// Whether that is to pause.
     pub pause_bursts: bool,
 }
 

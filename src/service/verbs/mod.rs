@@ -247,7 +247,11 @@ pub const VERBS: &[Verb] = &[
     verb(("member", "remove", "admin"), "End a membership; what they wrote stays", PERSON, MEMBER),
     verb(("workspace", "security", "admin"), "Whether everybody in it must have an authenticator, and what is done about what looks like spam", &[
         arg("totp", Optional, "required or optional"),
-        arg("bursts", Optional, "pause: channels that get far too much at once, or a text that many workspaces have, are paused; or tell"),
+        arg("bursts", Optional, "of far too much at once, or a text that many workspaces have: tell, pause (its channels are paused) or approve (its posts wait for somebody's approval)"),
+    ], &[]),
+    verb(("workspace", "approvals", "admin"), "Whose approval posts wait for before they go out; without anything given, only shown", &[
+        arg("rule", Optional, "off, any_admin or reviewers"),
+        arg("reviewer", Many, "id of a member who is asked, besides owners; several for several"),
     ], &[]),
     verb(("host", "create", ""), "Let a product embed Carillon for its own people; its key is shown once", &[
         arg("name", Word, "which product"),
@@ -354,8 +358,23 @@ pub const VERBS: &[Verb] = &[
         OPTION,
         arg("unset-option", Many, "an option to take off: NETWORK.NAME, CHANNEL.NAME for one channel"),
     ], POST),
-    verb(("post", "list", "read"), "Posts, newest first", STATE, POST),
+    verb(("post", "list", "read"), "Posts, newest first", &[
+        arg("state", Optional, "only those in this state"),
+        arg("approval", Optional, "only those that wait for approval (asked), or were given it, or declined"),
+        arg("limit", Optional, "rows of the page, at most 200"),
+        arg("cursor", Optional, "where the page before ended"),
+    ], POST),
     verb(("post", "show", "read"), "One post with its deliveries", ID, POST),
+    verb(("post", "approve", "publish"), "Let one out that waits for approval, as it is now", &[
+        arg("id", Word, "its id"),
+        arg("revision", Optional, "the revision that was seen; refused when it is another by now"),
+        arg("note", Optional, "what is said with it"),
+    ], POST),
+    verb(("post", "decline", "publish"), "Keep one in until it is changed", &[
+        arg("id", Word, "its id"),
+        arg("revision", Optional, "the revision that was seen; refused when it is another by now"),
+        arg("note", Required, "why, for whoever wrote it; one line"),
+    ], POST),
     verb(("post", "cancel", "publish"), "Cancel what has not gone out", ID, POST),
     verb(("post", "delete", "write"), "Remove the post here, and cancel what has not gone out", ID, POST),
     verb(("media", "upload", "write"), "Keep a file", &[arg("file", File, "an image, a video or a PDF"), ALT], ASSET),
@@ -410,12 +429,12 @@ pub const VERBS: &[Verb] = &[
 const REHEARSED: &[(&str, &[&str])] = &[
     ("publishing", &["pause", "resume"]),
     ("network", &["pause", "resume"]),
-    ("workspace", &["create", "pause", "resume"]),
+    ("workspace", &["create", "pause", "resume", "approvals"]),
     ("plan", &["set"]),
     ("member", &["add", "set-role", "limit", "suspend", "restore", "remove"]),
     ("key", &["revoke"]),
     ("channel", &["pause", "resume", "remove"]),
-    ("post", &["create", "edit", "cancel", "delete"]),
+    ("post", &["create", "edit", "approve", "decline", "cancel", "delete"]),
     ("delivery", &["resolve", "acknowledge"]),
 ];
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::{NewInvitation, NewUser, SecurityChange, words};
 use super::run::{Answer, Caller, Words, shown};
 use crate::base::{Problem, Secret, WorkspaceId, Wrong};
-use crate::domain::access::{Close, Manage};
+use crate::domain::access::{Close, Manage, Read};
 
 impl Caller<'_> {
     pub(super) async fn user(&self, verb: &str, words: &Words<'_>) -> Answer {
@@ -114,10 +114,28 @@ impl Caller<'_> {
     pub(super) async fn security(&self, workspace: WorkspaceId, words: &Words<'_>) -> Answer {
         let change = SecurityChange {
             totp_required: either(words, "totp", ["required", "optional"])?,
-            pause_bursts: either(words, "bursts", ["pause", "tell"])?,
+            bursts: words.maybe("bursts")?.map(|word| words::bursts("bursts", word)).transpose()?,
         };
         let access = self.enter::<Manage>(workspace).await?;
         shown(self.services.change_security(access, change).await?)
+    }
+}
+
+impl Caller<'_> {
+    /// Shows the rule, or changes it when one is given.
+    pub(super) async fn approvals(&self, workspace: WorkspaceId, words: &Words<'_>) -> Answer {
+        let named = words.many("reviewer")?;
+        let rule = match words.maybe("rule")? {
+            None if named.is_empty() => {
+                let access = self.enter::<Read>(workspace).await?;
+                return shown(self.services.approval_rule(&access).await?);
+            }
+            None => "reviewers".to_owned(),
+            Some(word) => word.replace('-', "_"),
+        };
+        let rule = words::approvals(("rule", &rule), ("reviewer", &named))?;
+        let access = self.enter::<Manage>(workspace).await?;
+        shown(self.services.change_approvals(access, (rule, "reviewer")).await?)
     }
 }
 

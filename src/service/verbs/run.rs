@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::super::{
     Access, AssetChange, Brought, ChannelChange, DeliveryFilter, NewImport, NewKey, NewPost,
-    PostChange, PostFilter, Services, When, words,
+    PostChange, PostFilter, Services, When, Word, words,
 };
 use super::Verb;
 use crate::base::{
     ChannelId, Check, Code, CorrelationId, Id, Kind, Problem, Secret, Wrong, limits,
 };
 use crate::domain::access::{
-    Entrust, HandOut, Manage, Publish, Read, Right, Scope as KeyScope, Write,
+    Approve, Entrust, HandOut, Manage, Publish, Read, Right, Scope as KeyScope, Write,
 };
 use crate::domain::post::PartDraft;
 use crate::store::Operator;
@@ -182,6 +182,7 @@ async fn answer(
     let words = whole.as_ref().map_or(words, |args| Words { args });
     match noun {
         "workspace" if verb == "security" => call.security(id, &words).await,
+        "workspace" if verb == "approvals" => call.approvals(id, &words).await,
         "workspace" if matches!(verb, "delete" | "restore") => call.closing(id, verb).await,
         "invitation" => call.invitation(id, verb, &words).await,
         "workspace" | "key" => call.people(id, noun, verb, &words).await,
@@ -360,6 +361,14 @@ impl Caller<'_> {
                 let access = self.enter::<Publish>(workspace).await?;
                 shown(services.cancel_post(access, words.id("id")?, None).await?.value)
             }
+            "approve" | "decline" => {
+                let seen = words::number("revision", words.maybe("revision")?)?;
+                let (post, note) = ((words.id("id")?, seen), words.maybe("note")?);
+                let word = if verb == "approve" { Word::Approve } else { Word::Decline };
+                let access = self.enter::<Approve>(workspace).await?;
+                let done = services.approve_post(access, post, word, note.unwrap_or_default());
+                shown(done.await?.value)
+            }
             "delete" => {
                 let access = self.enter::<Write>(workspace).await?;
                 let id = words.id("id")?;
@@ -373,6 +382,7 @@ impl Caller<'_> {
             _ => {
                 let filter = PostFilter {
                     state: words.maybe("state")?.map(words::post_state).transpose()?,
+                    approval: words.maybe("approval")?.map(words::approval).transpose()?,
                     limit: words::page_limit(words.maybe("limit")?)?,
                     cursor: words.maybe("cursor")?.map(str::to_owned),
                     ..PostFilter::default()

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{ChannelId, DeliveryId, Timestamp};
 use crate::domain::access::{ChannelGrant, Lack, Reach};
 use crate::domain::delivery::Delivery;
-use crate::domain::publish::State;
+use crate::domain::publish::{Part, Phase, State};
 use crate::store::record::{DecodeError, Row, Scoped, decode_body};
 use crate::store::schema::Table;
 
@@ -22,8 +22,15 @@ impl Scoped for Delivery {
         reach.sees(self.channel).then_some(self)
     }
 
+    /// One of which nothing was tried is as its post is, which is written with it: whoever may write that
+    /// may write this. What becomes of the others is for those who publish.
     fn lacks(&self, reach: &Reach) -> Option<Lack> {
-        reach.lacks(ChannelGrant::Publish, std::iter::once(self.channel))
+        let waits = |part: &Part| {
+            part.attempt == 0 && matches!(part.phase, Phase::Waiting(_) | Phase::Preparing { .. })
+        };
+        let untried = self.flow.hold.is_none() && self.flow.parts.iter().all(waits);
+        let needs = if untried { ChannelGrant::Draft } else { ChannelGrant::Publish };
+        reach.lacks(needs, std::iter::once(self.channel))
     }
 }
 

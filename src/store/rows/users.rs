@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{InvitationId, SessionId, Timestamp, UserId};
-use crate::domain::user::{DoorRule, Invitation, LinkTo, Proofs, Session, User};
+use crate::domain::approval::ApprovalRule;
+use crate::domain::user::{BurstAct, DoorRule, Invitation, LinkTo, Proofs, Session, User};
 use crate::store::record::{DecodeError, Global, Row, Scoped, decode_body};
 use crate::store::schema::Table;
 
@@ -127,16 +128,16 @@ impl Scoped for Invitation {}
 impl Row for DoorRule {
     type Key = ();
     const TABLE: Table = Table::DoorRules;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn upgrade(version: u8, body: &[u8]) -> Result<Self, DecodeError> {
-        match version {
-            1 => {
-                let totp_required = decode_body::<bool>(body)?;
-                Ok(Self { totp_required, pause_bursts: false })
-            }
-            other => Err(DecodeError::UnknownVersion(other)),
-        }
+        let (totp_required, pause_bursts) = match version {
+            1 => (decode_body(body)?, false),
+            2 => decode_body(body)?,
+            other => return Err(DecodeError::UnknownVersion(other)),
+        };
+        let bursts = if pause_bursts { BurstAct::Pause } else { BurstAct::Tell };
+        Ok(Self { totp_required, bursts, approvals: ApprovalRule::Off })
     }
 }
 

@@ -143,7 +143,7 @@ async fn a_workspace_keeps_out_who_has_none() {
     assert_eq!(house.bare(Method::GET, &path).key(&key).send().await.status, 200);
     let optional = json!({ "totp": "optional" });
     house.verb(("workspace", "security"), Some(&workspace), optional).await;
-    let rules = json!({ "totp_required": false, "pause_bursts": false });
+    let rules = json!({ "totp_required": false, "bursts": "tell", "pause_bursts": false });
     assert_eq!(ann.get(&rule).await.json(), rules);
 }
 

@@ -1,5 +1,6 @@
 //! Version 1: a folder per resource, a file per operation.
 
+pub mod approvals;
 pub mod apps;
 pub mod channels;
 pub mod connections;

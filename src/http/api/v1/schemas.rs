@@ -6,8 +6,10 @@ use utoipa::openapi::{SchemaFormat, Type};
 
 use crate::base::limits;
 use crate::domain::access::{ChannelGrant, Role, Scope};
+use crate::domain::approval::REVIEWERS;
 use crate::domain::plan::PlanName;
 use crate::domain::publish::State;
+use crate::domain::user::BurstAct;
 use crate::networks;
 use crate::service::ExportFormat;
 
@@ -59,6 +61,28 @@ pub fn delivery_state() -> Schema {
 pub fn post_state() -> Schema {
     let about = "Only drafts, or those with a delivery in this state.";
     one_of(["draft"].into_iter().chain(State::ALL.map(State::word))).description(Some(about)).into()
+}
+
+pub fn approval_state() -> Schema {
+    let about = "Only those that wait for approval, were approved, or were declined; no drafts.";
+    one_of(["asked", "given", "declined"]).description(Some(about)).into()
+}
+
+pub fn approval_rule() -> Schema {
+    let about = "Whose word is asked for: nobody's, that of an admin, or that of the reviewers.";
+    one_of(["off", "any_admin", "reviewers"]).description(Some(about)).into()
+}
+
+pub fn reviewers() -> Schema {
+    let about = "Ids of members, but for viewers; only with the rule `reviewers`.";
+    let id = text(36).format(Some(SchemaFormat::Custom("uuid".to_owned())));
+    list(id, REVIEWERS).description(Some(about)).into()
+}
+
+pub fn bursts() -> Schema {
+    let about = "What is done about far too much at once, and about a text that many workspaces have: \
+        pause stops the channels concerned, approve the posts. Left as it is when it is not given.";
+    one_of(BurstAct::ALL.map(BurstAct::word)).description(Some(about)).into()
 }
 
 pub fn decision() -> Schema {

@@ -32,6 +32,10 @@ pub struct ListPosts {
     #[serde(default, deserialize_with = "present")]
     #[param(schema_with = schemas::post_state, required = false)]
     state: Option<String>,
+    /// Where they stand with approval.
+    #[serde(default, deserialize_with = "present")]
+    #[param(schema_with = schemas::approval_state, required = false)]
+    approval: Option<String>,
     /// Rows of the page.
     #[serde(default, deserialize_with = "present")]
     #[param(value_type = u32, required = false, minimum = 1, maximum = 200, default = 50)]
@@ -57,11 +61,12 @@ pub async fn list_posts(
     caller: Authorized<Read>,
     query: Query<ListPosts>,
 ) -> Result<Answer, Refusal> {
-    let ListPosts { from, to, state, limit, cursor } = query.0;
+    let ListPosts { from, to, state, approval, limit, cursor } = query.0;
     let filter = PostFilter {
         from: from.as_deref().map(|text| words::instant("from", text)).transpose()?,
         to: to.as_deref().map(|text| words::instant("to", text)).transpose()?,
         state: state.as_deref().map(words::post_state).transpose()?,
+        approval: approval.as_deref().map(words::approval).transpose()?,
         limit: words::page_limit(limit.as_deref())?,
         cursor,
     };

@@ -1,5 +1,6 @@
 //! Posts: what is to be said, where and when.
 
+pub mod approve;
 pub mod cancel;
 pub mod change;
 pub mod create;

@@ -5,13 +5,16 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::problems::WriteProblems;
+use super::super::schemas;
+use crate::base::{Problem, Wrong};
 use crate::domain::access::Manage;
+use crate::domain::user::BurstAct;
 use crate::http::Shared;
 use crate::http::answer::Answer;
 use crate::http::extract::{Authorized, Json};
 use crate::http::json::present;
 use crate::http::problem::Refusal;
-use crate::service::{SecurityChange, SecurityShown};
+use crate::service::{SecurityChange, SecurityShown, words};
 
 /// The rules.
 #[derive(Deserialize, ToSchema)]
@@ -19,8 +22,10 @@ use crate::service::{SecurityChange, SecurityShown};
 pub struct NewSecurity {
     /// Whether people without an authenticator are kept out (403 `totp_needed`).
     totp_required: bool,
-    /// Whether channels are paused that get far too much at once, or a text that many workspaces have; left as
-    /// it is when it is not given.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = schemas::bursts, required = false)]
+    bursts: Option<String>,
+    /// The same in two words: `true` is to pause, `false` to tell.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pause_bursts: Option<bool>,
@@ -43,7 +48,14 @@ pub async fn change_security(
     caller: Authorized<Manage>,
     Json(new): Json<NewSecurity>,
 ) -> Result<Answer, Refusal> {
-    let change =
-        SecurityChange { totp_required: Some(new.totp_required), pause_bursts: new.pause_bursts };
+    let paused = |paused| if paused { BurstAct::Pause } else { BurstAct::Tell };
+    let bursts = match (&new.bursts, new.pause_bursts) {
+        (Some(_), Some(_)) => {
+            return Err(Problem::field("pause_bursts", Wrong::Excludes { other: "bursts" }).into());
+        }
+        (Some(word), None) => Some(words::bursts("bursts", word)?),
+        (None, old) => old.map(paused),
+    };
+    let change = SecurityChange { totp_required: Some(new.totp_required), bursts };
     Ok(Answer::json(&face.services.change_security(caller.access, change).await?))
 }

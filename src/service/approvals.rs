@@ -1,0 +1,339 @@
+//! Whether somebody must let a post out, and who may: what becomes of a post's approval when it is
+//! written, when a rule of suspicion finds it, and when its time comes. Must not decide what a workspace
+//! asks for; its rule does.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Access, Services, refused, trouble};
+use crate::base::{AssetId, Check, PostId, Problem, Timestamp, UserId, Wrong, limits};
+use crate::domain::access::{Manage, Member, Read, Right, Role};
+use crate::domain::approval::{Approval, ApprovalRule, begins};
+use crate::domain::delivery::Delivery;
+use crate::domain::event::{Actor, Event};
+use crate::domain::post::Post;
+use crate::domain::user::DoorRule;
+use crate::store::rows::{AssetUse, TimerKey};
+use crate::store::{Error, Scope, Span, Tx, View, WriteError};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ApprovalShown {
+    /// asked, given or declined.
+    pub state: &'static str,
+    /// When that was.
+    pub at: String,
+    /// Why it is asked for: rule (the workspace's), grant (whoever wrote it may only draft there), changed
+    /// (since somebody decided), or the rule of suspicion that stopped it.
+    pub why: Option<String>,
+    /// Who let it out, or did not.
+    pub by: Option<String>,
+    /// What they said when they did not.
+    pub note: Option<String>,
+}
+
+/// Whose word a workspace asks for before posts go out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ApprovalRuleShown {
+    /// off, `any_admin` or reviewers.
+    pub rule: &'static str,
+    /// Ids of the members who are asked, besides owners.
+    pub reviewers: Vec<String>,
+}
+
+impl Services {
+    pub async fn approval_rule(&self, access: &Access<Read>) -> Result<ApprovalRuleShown, Problem> {
+        let scope = access.scope;
+        let rule = self.store.read(move |view| rule(view, &scope)).await.map_err(trouble)?;
+        Ok(rule_shown(&rule))
+    }
+
+    /// Changes whose word is asked for from now on. What waits goes on to wait: nobody has seen it yet. A
+    /// reviewer who is none is told in the field `list`.
+    pub async fn change_approvals(
+        &self,
+        access: Access<Manage>,
+        (after, list): (ApprovalRule, &'static str),
+    ) -> Result<ApprovalRuleShown, Problem> {
+        let services = self.clone();
+        let written = self.store.write(move |tx| {
+            let scope = access.scope;
+            if let ApprovalRule::Reviewers(named) = &after {
+                decide_posts(tx, &scope, (named, list))?;
+            }
+            let door = tx.get::<DoorRule>(&scope, &())?.unwrap_or_default();
+            let shown = rule_shown(&after);
+            if door.approvals != after {
+                let subject = scope.workspace().to_string();
+                let mut event = access.event(&services, "workspace.approvals_changed", &subject);
+                event.data.insert("rule".to_owned(), shown.rule.to_owned());
+                event.data.insert("reviewers".to_owned(), shown.reviewers.join(","));
+                tx.append_event(&scope, event)?;
+                tx.put(&scope, &(), &DoorRule { approvals: after.clone(), ..door })?;
+            }
+            Ok(shown)
+        });
+        written.await.map_err(refused)
+    }
+}
+
+/// Refuses reviewers who are no members, or who are let decide about no post.
+fn decide_posts(
+    tx: &Tx<'_>,
+    scope: &Scope,
+    (named, list): (&BTreeSet<UserId>, &str),
+) -> Result<(), WriteError<Problem>> {
+    let mut check = Check::default();
+    for user in named {
+        match tx.get::<Member>(scope, user)?.map(|member| member.role) {
+            None => check.wrong(list, Wrong::NotFound),
+            Some(Role::Viewer) => {
+                let why = "has a viewer among them, who decides about no post";
+                check.wrong(list, Wrong::NotPossible { why });
+            }
+            Some(_) => {}
+        }
+    }
+    check.finish().map_err(WriteError::Refused)
+}
+
+fn rule_shown(rule: &ApprovalRule) -> ApprovalRuleShown {
+    let reviewers = match rule {
+        ApprovalRule::Reviewers(named) => named.iter().map(ToString::to_string).collect(),
+        ApprovalRule::Off | ApprovalRule::AnyAdmin => Vec::new(),
+    };
+    ApprovalRuleShown { rule: rule.word(), reviewers }
+}
+
+/// What the workspace asks for.
+pub(super) fn rule(view: &View<'_>, scope: &Scope) -> Result<ApprovalRule, Error> {
+    Ok(view.get::<DoorRule>(scope, &())?.unwrap_or_default().approvals)
+}
+
+/// Whether they let posts out. A key never does: whoever reads a post must be a person.
+pub(super) fn is_approver(
+    view: &View<'_>,
+    scope: &Scope,
+    (who, rule): (&Actor, &ApprovalRule),
+) -> Result<bool, Error> {
+    match who {
+        Actor::Operator { .. } => Ok(true),
+        Actor::User(user) => {
+            Ok(view.get::<Member>(scope, user)?.is_some_and(|member| rule.trusts(&member)))
+        }
+        Actor::Key(_) | Actor::System | Actor::Host(_) => Ok(false),
+    }
+}
+
+/// The approval of a post that somebody writes so. Where none is asked for this costs one read.
+pub(super) fn written<R: Right>(
+    view: &View<'_>,
+    access: &Access<R>,
+    (before, after): (Option<&Post>, &Post),
+    now: Timestamp,
+) -> Result<Approval, Error> {
+    let was = before.map_or(Approval::Unneeded, |post| post.approval.clone());
+    if after.draft {
+        // Goes nowhere; but whatever was said of it counts again when it is scheduled.
+        return Ok(was);
+    }
+    let newly = before.is_none_or(|before| before.draft);
+    let same = |before: &Post| !newly && before.digest() == after.digest();
+    match &was {
+        // It was let out as it is, at whatever time.
+        Approval::Given { digest, .. } if *digest == after.digest() => return Ok(was),
+        Approval::Asked { .. } | Approval::Declined { .. } if before.is_some_and(same) => {
+            return Ok(was);
+        }
+        _ => {}
+    }
+    let (scope, rule) = (&access.scope, rule(view, &access.scope)?);
+    let lack = if scope.is_held() {
+        view.lack(scope, &Post { approval: Approval::Unneeded, ..after.clone() })?
+    } else {
+        None
+    };
+    let off = rule == ApprovalRule::Off;
+    match lack {
+        Some(lack) if off && newly => return Err(Error::OutOfReach(lack)),
+        None if off && was == Approval::Unneeded => return Ok(was),
+        _ => {}
+    }
+    if lack.is_none() && is_approver(view, scope, (&access.actor, &rule))? {
+        return Ok(Approval::Given { by: access.actor.clone(), at: now, digest: after.digest() });
+    }
+    let word = match was {
+        Approval::Asked { .. } => return Ok(was),
+        _ if lack.is_some() => "grant",
+        // Somebody's word was needed once, and is for what it has become.
+        _ if off => "changed",
+        _ => "rule",
+    };
+    Ok(Approval::Asked { since: now, why: word.to_owned() })
+}
+
+/// What follows from a post's approval being another than it was: that somebody is asked is an event, and
+/// what may go out by now is looked at.
+pub(super) fn follow<R: Right>(
+    tx: &mut Tx<'_>,
+    services: &Services,
+    access: &Access<R>,
+    (before, after): (Option<&Post>, &Post),
+) -> Result<(), Error> {
+    if let Approval::Asked { why, .. } = &after.approval
+        && !after.draft
+        && before.is_none_or(|before| before.draft || before.approval != after.approval)
+    {
+        let mut event = access.event(services, "post.approval_asked", &after.id.to_string());
+        event.data.insert("why".to_owned(), why.clone());
+        tx.append_event(&access.scope, event)?;
+    }
+    match before {
+        Some(before) if !before.may_go_out() && after.may_go_out() => {
+            wake(tx, &access.scope, after)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts the timers of a post again, for the scheduler to see: what is due of it was left where it is.
+fn wake(tx: &mut Tx<'_>, scope: &Scope, post: &Post) -> Result<(), Error> {
+    for id in post.targets.iter().filter_map(|target| target.delivery) {
+        if let Some(at) = tx.get::<Delivery>(scope, &id)?.and_then(|row| row.flow.wake) {
+            tx.put_timer(&TimerKey::of_delivery(at, *scope, id))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a delivery must not begin, because nobody has let its post out as it is now.
+pub(super) fn keeps_in(view: &View<'_>, scope: &Scope, delivery: &Delivery) -> Result<bool, Error> {
+    let post = if begins(&delivery.flow) { view.get::<Post>(scope, &delivery.post)? } else { None };
+    Ok(post.is_some_and(|post| !post.may_go_out()))
+}
+
+/// Nothing is asked of drafts: they go nowhere.
+pub(super) fn shown(scope: &Scope, post: &Post) -> Option<ApprovalShown> {
+    let state = post.approval.word().filter(|_| !post.draft)?;
+    let with = |at: &Timestamp, why: Option<&str>, by: Option<&Actor>, note: Option<&String>| {
+        let (at, why, by) = (at.to_string(), why.map(str::to_owned), by.map(Actor::word));
+        ApprovalShown { state, at, why, by, note: note.cloned() }
+    };
+    Some(match &post.approval {
+        Approval::Unneeded => return None,
+        Approval::Asked { since, why } => with(since, Some(why), None, None),
+        // As good as asked for; a row that no use case writes.
+        Approval::Given { at, .. } if !scope.is_held() && !post.may_go_out() => {
+            ApprovalShown { state: "asked", ..with(at, Some("changed"), None, None) }
+        }
+        Approval::Given { by, at, .. } => with(at, None, Some(by), None),
+        Approval::Declined { by, at, note } => with(at, None, Some(by), Some(note)),
+    })
+}
+
+/// Whether it waits for approval, as whoever looks through `scope` sees it. Those who do not see all of a
+/// post cannot tell whether it is still what was approved. The post need not be stored yet.
+pub(super) fn waits(
+    view: &View<'_>,
+    scope: &Scope,
+    (delivery, post): (&Delivery, Option<&Post>),
+) -> Result<bool, Error> {
+    let kept_in = |post: &Post| match scope.is_held() {
+        true => post.approval.keeps_in(),
+        false => !post.may_go_out(),
+    };
+    Ok(begins(&delivery.flow)
+        && match post {
+            Some(post) => kept_in(post),
+            None => view.get::<Post>(scope, &delivery.post)?.is_some_and(|post| kept_in(&post)),
+        })
+}
+
+/// Whether something of a post has yet to begin.
+pub(super) fn begins_any(view: &View<'_>, scope: &Scope, post: &Post) -> Result<bool, Error> {
+    for id in post.targets.iter().filter_map(|target| target.delivery) {
+        if view.get::<Delivery>(scope, &id)?.is_some_and(|row| begins(&row.flow)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The words of an asset were changed, which readers of the posts that show it will read: what was let out
+/// is asked for again, unless somebody did it who lets out.
+pub(super) fn reworded<R: Right>(
+    tx: &mut Tx<'_>,
+    services: &Services,
+    access: &Access<R>,
+    (asset, now): (AssetId, Timestamp),
+) -> Result<(), Error> {
+    let scope = &access.scope;
+    let rule = rule(&tx.view(), scope)?;
+    if is_approver(&tx.view(), scope, (&access.actor, &rule))? {
+        return Ok(());
+    }
+    let newest = Span::last(limits::PAGE_MAX).under(&asset);
+    for ((_, id), _) in tx.view().scan::<AssetUse>(scope, &newest)? {
+        let Some(before) = tx.get::<Post>(scope, &id)? else { continue };
+        let given = matches!(before.approval, Approval::Given { .. });
+        if given && begins_any(&tx.view(), scope, &before)? {
+            let approval = Approval::Asked { since: now, why: "changed".to_owned() };
+            let after = Post { approval, revision: before.revision + 1, ..before.clone() };
+            tx.put(scope, &id, &after)?;
+            follow(tx, services, access, (Some(&before), &after))?;
+        }
+    }
+    Ok(())
+}
+
+/// A rule of suspicion asks for somebody's word on these posts: drafts, and those of which something has
+/// yet to begin. Whether there was any.
+pub(super) fn stop(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    (rule, posts): (&str, &BTreeSet<PostId>),
+    of: &Event,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let mut stopped = false;
+    for id in posts {
+        let Some(mut post) = tx.get::<Post>(scope, id)? else { continue };
+        // One that was approved is known to somebody.
+        if post.deleted_at.is_some() || post.approval != Approval::Unneeded {
+            continue;
+        }
+        if !post.draft && !begins_any(&tx.view(), scope, &post)? {
+            continue;
+        }
+        post.approval = Approval::Asked { since: now, why: rule.to_owned() };
+        post.revision += 1;
+        tx.put(scope, id, &post)?;
+        if !post.draft {
+            let event = Event {
+                at: now,
+                actor: Actor::System,
+                kind: "post.approval_asked".to_owned(),
+                subject: id.to_string(),
+                data: [("why".to_owned(), rule.to_owned())].into(),
+                correlation: of.correlation,
+            };
+            tx.append_event(scope, event)?;
+        }
+        stopped = true;
+    }
+    Ok(stopped)
+}
+
+/// How many posts that are due wait for somebody's word, of the first so many that are due.
+pub(super) fn overdue(view: &View<'_>, now: Timestamp) -> Result<u64, Error> {
+    let mut posts = BTreeSet::new();
+    for timer in view.timers(None, now, limits::PAGE_MAX)? {
+        let Some(row) = view.get::<Delivery>(&timer.scope, &timer.delivery())? else { continue };
+        let Some(post) = view.get::<Post>(&timer.scope, &row.post)? else { continue };
+        if matches!(post.approval, Approval::Asked { .. }) && begins(&row.flow) {
+            posts.insert(post.id);
+        }
+    }
+    Ok(u64::try_from(posts.len()).unwrap_or(u64::MAX))
+}
