@@ -44,6 +44,8 @@ fn needs(operation: &str) -> Needs {
         | "end_totp"
         | "renew_recovery_codes"
         | "transfer_workspace"
+        | "approve_post"
+        | "decline_post"
         | "delete_workspace"
         | "restore_workspace"
         | "list_apps"
@@ -55,11 +57,11 @@ fn needs(operation: &str) -> Needs {
         | "list_hooks"
         | "show_hook"
         | "test_app" => return Needs::Person,
-        "show_security" | "list_workspaces" | "show_workspace" | "list_channels"
-        | "show_channel" | "list_posts" | "show_post" | "list_deliveries" | "show_delivery"
-        | "list_assets" | "show_asset" | "read_asset" | "read_thumbnail" | "list_activity"
-        | "stream_events" | "show_plan" | "preview_plan" | "list_members" | "show_member"
-        | "leave_workspace" => Scope::Read,
+        "show_security" | "show_approvals" | "list_workspaces" | "show_workspace"
+        | "list_channels" | "show_channel" | "list_posts" | "show_post" | "list_deliveries"
+        | "show_delivery" | "list_assets" | "show_asset" | "read_asset" | "read_thumbnail"
+        | "list_activity" | "stream_events" | "show_plan" | "preview_plan" | "list_members"
+        | "show_member" | "leave_workspace" => Scope::Read,
         "cancel_post" | "resolve_delivery" | "acknowledge_delivery" => Scope::Publish,
         "create_post" | "change_post" | "delete_post" | "upload_asset" | "import_asset"
         | "create_upload" | "show_upload" | "write_upload" | "stop_upload" | "change_asset"
@@ -68,8 +70,8 @@ fn needs(operation: &str) -> Needs {
         | "show_connection" | "revoke_connection" | "create_channel" | "change_channel"
         | "remove_channel" | "test_channel" | "list_keys" | "create_key" | "revoke_key"
         | "list_invitations" | "create_invitation" | "revoke_invitation" | "change_security"
-        | "list_events" | "show_event" | "show_event_head" | "export_events" | "change_member"
-        | "remove_member" => Scope::Admin,
+        | "change_approvals" | "list_events" | "show_event" | "show_event_head"
+        | "export_events" | "change_member" | "remove_member" => Scope::Admin,
         other => panic!("say which scope {other} needs"),
     })
 }
@@ -212,7 +214,7 @@ async fn another_workspace_is_as_good_as_missing() {
         // Of very many in a minute only some would be written.
         house.clock.advance(Duration::from_mins(1));
     }
-    assert_eq!(seen, 59);
+    assert_eq!(seen, 63);
     // Every attempt at a workspace is on record in the workspace of the key, and in no other.
     let events = house.events().split_off(events_before);
     assert_eq!(events.len(), 2 * seen);

@@ -253,6 +253,9 @@ async fn what_was_declined_stays_in_until_it_is_changed() {
     ] {
         assert_eq!(staff.decline(admin, &post, note).await.said(), refused);
     }
+    let wrong = json!({ "why": "x" });
+    let other = ask(&house, admin, Method::POST, &path(&post, "/decline"), &wrong).await;
+    assert_eq!(other.said(), "422 invalid_field why");
     let declined = staff.decline(admin, &post, "  The price is wrong. ").await.json();
     assert_eq!(stands(&declined), format!("declined user:{}", staff.admin.id));
     assert_eq!(declined["approval"]["note"], "The price is wrong.");

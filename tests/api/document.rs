@@ -68,7 +68,7 @@ async fn every_operation_is_described_in_the_same_way() {
     assert_eq!(document["security"][0]["key"], serde_json::json!([]));
     assert_eq!(document["components"]["securitySchemes"]["key"]["scheme"], "bearer");
     let operations = operations(&document);
-    assert_eq!(operations.len(), 91);
+    assert_eq!(operations.len(), 95);
     let mut ids = BTreeSet::new();
     for (path, method, operation) in &operations {
         let told = format!("{method} {path}");
@@ -92,14 +92,15 @@ async fn every_operation_is_described_in_the_same_way() {
             || operation["tags"][0] == "apps"
             || operation["tags"][0] == "embedding"
             || path.starts_with("/api/v1/me")
-            || ["reset_password", "accept_invitation", "change_security"].contains(&id);
+            || ["reset_password", "accept_invitation"].contains(&id)
+            || ["change_security", "change_approvals"].contains(&id);
         let repeats = ["test_channel", "write_upload", "stop_upload", "preview_plan"].contains(&id)
             || ["refresh_channel", "refresh_channels"].contains(&id)
             || own;
         let looks = method == Method::GET || method == Method::HEAD;
         assert_eq!(header("Idempotency-Key"), !looks && !repeats, "{told}");
         let changes = method == Method::PATCH && id != "write_upload"
-            || matches!(id, "delete_post" | "cancel_post");
+            || matches!(id, "delete_post" | "cancel_post" | "approve_post" | "decline_post");
         assert_eq!(header("If-Match"), changes, "{told}");
     }
 }

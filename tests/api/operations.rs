@@ -250,6 +250,7 @@ async fn a_post_is_written_and_shown() {
             }],
             "attempts": [], "evidence": [], "correlation_id": post["correlation_id"],
         }],
+        "approval": null,
         "correlation_id": made.header("x-correlation-id"),
     });
     assert_eq!(post, expected);

@@ -90,3 +90,49 @@ fn a_revoked_key_opens_nothing() {
     server.json(&["key", "revoke", text(&made, "id"), "-w", "acme"]);
     assert_eq!(status(), 401);
 }
+
+/// What a key writes waits for a word from the terminal, and goes out, or not, by it.
+#[test]
+fn a_post_that_waits_goes_out_when_it_is_approved() {
+    let server = Server::start(&[]);
+    let workspace = server.json(&["workspace", "create", "Acme"]);
+    let feed =
+        server.json(&["channel", "add", "-w", "acme", "--network", "feed", "--name", "News"]);
+    let rule = server.json(&["workspace", "approvals", "-w", "acme", "--rule", "any-admin"]);
+    assert_eq!(text(&rule, "rule"), "any_admin");
+    assert_eq!(server.json(&["workspace", "approvals", "-w", "acme"]), rule);
+    let made = server.json(&["key", "create", "tool", "-w", "acme", "--scope", "publish"]);
+    let path = format!("/api/v1/workspaces/{}/posts", text(&workspace, "id"));
+    let bearer = format!("Bearer {}", text(&made, "key"));
+    let headers = [("authorization", &*bearer), ("content-type", "application/json")];
+    let write = |words: &str| -> Value {
+        let body = serde_json::json!({
+            "parts": [{ "text": words }], "channels": [feed["id"]], "schedule": { "now": true },
+        });
+        let (status, _, body) = ask("POST", &server.address, &path, &headers, &body.to_string());
+        assert_eq!(status, 201, "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let (good, bad) = (write("good"), write("bad"));
+    let delivery = |post: &Value| text(&post["deliveries"][0], "id").to_owned();
+    let own = post(&server, "acme", text(&feed, "id"), "an operator's");
+    server.until("acme", &own, "published");
+    let shown = server.json(&["delivery", "show", &delivery(&good), "-w", "acme"]);
+    assert_eq!((text(&shown, "state"), text(&shown, "reason")), ("scheduled", "approval"));
+    let list = server.json(&["post", "list", "-w", "acme", "--approval", "asked"]);
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
+    assert_eq!(server.json(&["status"])["waits_for_a_person"]["unapproved"], 2);
+    let (good, bad) = (text(&good, "id").to_owned(), bad);
+    let stale = ["post", "approve", &good, "-w", "acme", "--revision", "7"];
+    assert_eq!(server.fails(&stale).0, 5);
+    let approved = server.json(&["post", "approve", &good, "-w", "acme", "--revision", "1"]);
+    assert_eq!(text(&approved["approval"], "state"), "given");
+    server.until("acme", &delivery(&approved), "published");
+    let note = "not like this";
+    let declined =
+        server.json(&["post", "decline", text(&bad, "id"), "-w", "acme", "--note", note]);
+    assert_eq!(text(&declined["approval"], "note"), note);
+    assert_eq!(server.json(&["status"])["waits_for_a_person"]["unapproved"], 0);
+    let (code, said) = server.fails(&["post", "approve", text(&bad, "id"), "-w", "acme"]);
+    assert!(code == 5 && said.contains("nothing_to_approve"), "{said}");
+}

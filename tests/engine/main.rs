@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly and talk")]
 
+mod approvals;
 mod catch_up;
 mod clock;
 mod disk;

@@ -135,7 +135,9 @@ async fn target(path: &str, method: &Method, operation: &Value) -> Target {
         let person = Person::new(&house, ANN).await;
         house.verb(("user", "promote"), None, json!({ "email": ANN })).await;
         person.token
-    } else if ["/leave", "/transfer", "/restore"].iter().any(|end| path.ends_with(end))
+    } else if ["/leave", "/transfer", "/restore", "/approve", "/decline"]
+        .iter()
+        .any(|end| path.ends_with(end))
         || (*method == Method::DELETE && path.ends_with(&house.workspace))
     {
         let person = Person::new(&house, ANN).await;
