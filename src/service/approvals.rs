@@ -239,10 +239,8 @@ pub(super) fn waits(
     scope: &Scope,
     (delivery, post): (&Delivery, Option<&Post>),
 ) -> Result<bool, Error> {
-    let kept_in = |post: &Post| match scope.is_held() {
-        true => post.approval.keeps_in(),
-        false => !post.may_go_out(),
-    };
+    let held = scope.is_held();
+    let kept_in = |post: &Post| if held { post.approval.keeps_in() } else { !post.may_go_out() };
     Ok(begins(&delivery.flow)
         && match post {
             Some(post) => kept_in(post),

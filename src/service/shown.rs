@@ -132,9 +132,9 @@ pub struct DeliveryShown {
     pub state: String,
     /// A person saw that it failed, and it waits for nobody.
     pub acknowledged: bool,
-    /// Why it waits (due, turn, retry, `rate_limit`, circuit: calls to its server failed, paused, approval:
-    /// nobody has let its post out, lane: another of its channel is being sent or looked for, `disk_full`), what is being prepared
-    /// (`media_upload`, `media_processing` by the server, parent: the server does not show yet what it
+    /// Why it waits (due, turn, retry, `rate_limit`, circuit: calls to its server failed, paused, approval: nobody
+    /// has let its post out, lane: another of its channel is being sent or looked for, `disk_full`), what is being
+    /// prepared (`media_upload`, `media_processing` by the server, parent: the server does not show yet what it
     /// replies to), or why it is held.
     pub reason: Option<String>,
     /// What a `rate_limit` or circuit is about.
@@ -321,9 +321,8 @@ pub(super) fn post_with(
     glance: &Glance,
 ) -> Result<PostShown, Error> {
     let pauses = Pauses::read(view, scope)?;
-    let shown =
-        deliveries.iter().map(|row| delivery(view, scope, &pauses, (row, Some(post)), glance));
-    let deliveries = shown.collect::<Result<_, _>>()?;
+    let shown = |row| delivery(view, scope, &pauses, (row, Some(post)), glance);
+    let deliveries = deliveries.iter().map(shown).collect::<Result<_, _>>()?;
     let target = |t: &crate::domain::post::Target| TargetShown {
         id: t.id.to_string(),
         channel: t.channel.to_string(),
@@ -549,15 +548,14 @@ pub(super) fn channel(channel: &Channel) -> ChannelShown {
 }
 
 pub(super) fn limits(of: &crate::domain::capability::Capabilities) -> LimitsShown {
+    let later = of.later.map(|it| LaterShown { text_max: it.text_max, media_max: it.media_max });
     LimitsShown {
         text_max: of.text_max,
         text_bytes_max: of.text_bytes_max,
         parts_max: of.parts_max,
         media_max: of.media_max,
         media: media_limits(&of.media),
-        later: of
-            .later
-            .map(|later| LaterShown { text_max: later.text_max, media_max: later.media_max }),
+        later,
     }
 }
 

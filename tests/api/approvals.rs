@@ -3,6 +3,11 @@
 
 mod suspicion;
 
+use carillon::base::{Clock as _, DeliveryId};
+use carillon::domain::event::Actor;
+use carillon::domain::post::Post;
+use carillon::domain::publish::{Event, Moment, Next};
+use carillon::service::{Change, Refused, transition};
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -417,6 +422,49 @@ async fn a_repeated_word_is_one_word() {
     assert_eq!(again.header("idempotency-replayed"), "true");
     assert_eq!(first.json(), again.json());
     assert_eq!(house.actors_of("post.approved").len(), 1);
+}
+
+/// Whatever was looked at before, the transaction that arms looks again, at what the post says then.
+#[tokio::test]
+async fn nothing_is_armed_that_nobody_let_out_as_it_is() {
+    let house = House::new().await;
+    let staff = Staff::new(&house).await;
+    staff.rule("any_admin", &[]).await;
+    let mut body = staff.words("now");
+    body["schedule"] = json!({ "now": true });
+    let post = ask(&house, &house.key, Method::POST, "/posts", &body).await.json();
+    let id: DeliveryId = text(&post["deliveries"][0]["id"]).parse().unwrap();
+    let arm = async || {
+        let (scope, timing) = (house.scope(), house.services.timing.get());
+        let moment =
+            Moment { now: house.clock.now(), epoch: house.services.store.epoch(), dice: 1 };
+        let change = Change { event: Event::Ready, moment, actor: Actor::System, note: None };
+        let armed = house.services.store.write::<_, (), _>(move |tx| {
+            Ok(transition(tx, &scope, id, &timing, &change)?.map(|(_, next)| next))
+        });
+        armed.await.unwrap()
+    };
+    assert_eq!(arm().await, Err(Refused::Approval));
+    staff.decline(&staff.admin.token, &post, "no").await;
+    assert_eq!(arm().await, Err(Refused::Approval));
+    staff.patch(&house.key, &post, &json!({ "parts": [{ "text": "y" }] })).await;
+    assert_eq!(staff.approve(&staff.admin.token, &post).await.status, 200);
+    // A row that no use case writes: other words under the old approval.
+    let (scope, post_id) = (house.scope(), text(&post["id"]).parse().unwrap());
+    let reword = |words: &'static str| {
+        let put = house.services.store.write::<_, (), _>(move |tx| {
+            let mut row = tx.get::<Post>(&scope, &post_id)?.unwrap();
+            row.parts[0].text = words.to_owned();
+            Ok(tx.put(&scope, &post_id, &row)?)
+        });
+        async move { put.await.unwrap() }
+    };
+    reword("not seen").await;
+    assert_eq!(arm().await, Err(Refused::Approval));
+    let now = house.get(&path(&post, "")).await.json();
+    assert_eq!((&*stands(&now), &*waits(&now)), ("asked changed", "scheduled approval"));
+    reword("y").await;
+    assert_eq!(arm().await, Ok(Next::Commit { attempt: 1 }));
 }
 
 /// What a picture shows is read out to some, so it is part of what was approved.

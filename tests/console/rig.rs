@@ -262,6 +262,7 @@ fn overview() -> Overview {
         // What the header counts is set by hand, in `status`.
         backlog: Backlog::default(),
         overdue: 0,
+        unapproved: 0,
         events: vec![
             event(
                 1,

@@ -11,7 +11,7 @@ use carillon::practice::{Act, Matcher};
 use carillon::service::shown::PostShown;
 use carillon::service::{NewKey, NewPost, PostChange, Principal, When, Whence, Word};
 
-use crate::stage::{KEYED, Stage};
+use crate::stage::{KEYED, RECORDS, Stage};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -232,6 +232,24 @@ fn a_decline_while_a_part_is_prepared_keeps_it_in() {
     stage.sim.pass(10 * MINUTE);
     assert!(stage.copies().is_empty());
     let now = stage.deliveries().remove(0);
+    assert_eq!((now.reason.as_deref(), now.parts[0].attempts), (Some("approval"), 0), "{now:#?}");
+}
+
+/// And while a run that has looked already renews what it signs in with: it is looked at once more where it
+/// is armed.
+#[test]
+fn a_decline_while_a_credential_is_renewed_is_seen_when_it_is_armed() {
+    let Asking { mut stage, .. } = Asking::new(78);
+    let channel = stage.records;
+    let post = stage.post(&[channel], &["root"], 180 * MINUTE);
+    stage.sim.pass(179 * MINUTE + 59 * SECOND);
+    stage.fault(RECORDS, Matcher::Token, 1, Act::SlowStart { delay: 20 * SECOND });
+    stage.sim.pass(10 * SECOND);
+    assert!(stage.copies().is_empty(), "it is being renewed");
+    say(&mut stage, &post.id, Word::Decline).unwrap();
+    stage.sim.pass(10 * MINUTE);
+    assert!(stage.copies().is_empty(), "{:?}", stage.copies());
+    let now = stage.delivery(&post.deliveries[0].id);
     assert_eq!((now.reason.as_deref(), now.parts[0].attempts), (Some("approval"), 0), "{now:#?}");
 }
 

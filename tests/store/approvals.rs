@@ -3,6 +3,7 @@
 use carillon::domain::approval::{Approval, ApprovalRule};
 use carillon::domain::post::Post;
 use carillon::domain::user::{BurstAct, DoorRule};
+use data_encoding::HEXLOWER;
 
 use crate::goldens::{self, actors, at};
 use crate::records::Golden;
@@ -62,3 +63,12 @@ const _: fn(ApprovalRule) = |rule| match rule {
 const _: fn(BurstAct) = |act| match act {
     BurstAct::Tell | BurstAct::Pause | BurstAct::Approve => {}
 };
+
+/// What was approved before an upgrade is approved after it: the form that is hashed is no stored form.
+#[test]
+fn a_digest_stays_what_it_is() {
+    let posts = goldens::posts();
+    let digests = posts.iter().map(|post| HEXLOWER.encode(&post.digest()[..8])).take(3);
+    let digests: Vec<_> = digests.collect();
+    assert_eq!(digests, ["52d6d9580769dd30", "52d6d9580769dd30", "af5570f5a1810b7a"]);
+}

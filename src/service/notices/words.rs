@@ -182,16 +182,19 @@ fn suspicious(
         }
         _ => format!("{rule}: {}.", who()?),
     };
-    Ok(match event.data.get("act").map(String::as_str) {
-        Some("key_revoked") => format!("{what} The key was revoked."),
+    Ok(format!("{what}{}", done(event.data.get("act").map(String::as_str))))
+}
+
+/// What was done about it at once.
+fn done(act: Option<&str>) -> &'static str {
+    match act {
+        Some("key_revoked") => " The key was revoked.",
         Some("channels_paused") => {
-            format!("{what} The channels concerned are paused until somebody resumes them.")
+            " The channels concerned are paused until somebody resumes them."
         }
-        Some("posts_wait") => {
-            format!("{what} The posts concerned wait until somebody approves them.")
-        }
-        _ => what,
-    })
+        Some("posts_wait") => " The posts concerned wait until somebody approves them.",
+        _ => "",
+    }
 }
 
 /// Whoever an event names, as people know them.
