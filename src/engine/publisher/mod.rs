@@ -84,7 +84,7 @@ pub(super) async fn run(
     ticket: Ticket,
 ) -> Ended {
     let mut run = Run { services, stop, watch, ticket, out: None };
-    let (done, wake) = match run.drive().await {
+    let (done, wake) = match Box::pin(run.drive()).await {
         Ok(ended) => ended,
         Err(problem) => {
             let delivery = run.ticket.delivery();
