@@ -1,6 +1,7 @@
 //! What is around every request: its correlation id, its time limit, one access log line, and the
 //! writing of problems. Must not log addresses, queries, bodies or keys.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,13 +9,14 @@ use std::time::Duration;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use tracing::Instrument;
 
 use super::api::STRETCH;
 use super::problem::{self, Refusal};
-use super::{Face, Shared, foreign, leftover};
+use super::{Face, Shared, cors, foreign, leftover};
 use crate::base::{Code, CorrelationId, Problem, WorkspaceId};
 use crate::service::{Bearer, Principal};
 
@@ -55,7 +57,8 @@ pub(super) async fn around(
         if !ours {
             return Refusal(Problem::new(Code::Misdirected)).into_response();
         }
-        next.run(request).instrument(span).await
+        let answer = AssertUnwindSafe(cors::answer(&face, request, next)).catch_unwind();
+        answer.instrument(span).await.unwrap_or_else(problem::panicked)
     })
     .await;
     if let (404, Some(route)) = (response.status().as_u16(), &route) {

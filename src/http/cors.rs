@@ -3,7 +3,7 @@
 //! never lets cookies along.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
@@ -13,7 +13,7 @@ use http::header::{
 };
 use http::{HeaderValue, Method, StatusCode};
 
-use super::Shared;
+use super::Face;
 use super::extract::{bearer, only};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, PUT, DELETE");
@@ -29,7 +29,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// Answers what a browser asks before a request, and adds to answers what it must know.
-pub(super) async fn answer(State(face): State<Shared>, request: Request, next: Next) -> Response {
+pub(super) async fn answer(face: &Face, request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }

@@ -32,7 +32,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use http::HeaderName;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::base::{Net, limits as bounds};
 use crate::service::Services;
@@ -138,8 +137,7 @@ fn dressed(routes: Router<Shared>, face: &Shared) -> Router {
     routes
         .fallback(problem::no_such_address)
         .method_not_allowed_fallback(problem::wrong_method)
-        .layer(from_fn_with_state(Arc::clone(face), cors::answer))
-        .layer(CatchPanicLayer::custom(problem::panicked))
+        // One layer: each is cloned, with all below it, for every request.
         .layer(from_fn_with_state(Arc::clone(face), around::around))
         .with_state(Arc::clone(face))
 }

@@ -7,7 +7,7 @@ use super::closing::is_closed;
 use super::events::note;
 use super::shown::WorkspaceShown;
 use super::{Access, Change, Services, no, not_found, refused, shown, transition, trouble};
-use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, Wrong, limits};
+use crate::base::{CorrelationId, Problem, Timestamp, Wrong, limits};
 use crate::domain::access::Manage;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Delivery;
@@ -48,24 +48,17 @@ impl Pauses {
     }
 
     /// The highest level that holds a delivery of this channel back.
-    pub fn hold_back(
-        &self,
-        view: &View<'_>,
-        scope: &Scope,
-        channel: ChannelId,
-        network: &str,
-    ) -> Result<Option<Level>, Error> {
+    pub fn hold_back(&self, channel: Option<&Channel>, network: &str) -> Option<Level> {
         if self.everything {
-            return Ok(Some(Level::Everything));
+            return Some(Level::Everything);
         }
         if self.networks.contains(network) {
-            return Ok(Some(Level::Network));
+            return Some(Level::Network);
         }
         if self.workspace {
-            return Ok(Some(Level::Workspace));
+            return Some(Level::Workspace);
         }
-        let channel = view.get::<Channel>(scope, &channel)?;
-        Ok(channel.filter(|channel| channel.paused).map(|_| Level::Channel))
+        channel.filter(|channel| channel.paused).map(|_| Level::Channel)
     }
 }
 

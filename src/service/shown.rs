@@ -389,14 +389,14 @@ pub(super) fn delivery(
     (row, post): (&Delivery, Option<&Post>),
     glance: &Glance,
 ) -> Result<DeliveryShown, Error> {
-    let state = row.flow.state_in(glance.epoch);
-    let mut wait = None;
+    let (state, mut wait) = (row.flow.state_in(glance.epoch), None);
+    let channel = view.get::<Channel>(scope, &row.channel)?;
     let reason = match (&row.flow.hold, state, row.flow.current_part().map(|p| &p.phase)) {
         (Some(hold), State::Held, _) => Some(hold.reason.word()),
         (_, _, Some(phase @ (Phase::Waiting(_) | Phase::Preparing { .. })))
             if matches!(state, State::Scheduled | State::Preparing) =>
         {
-            let paused = pauses.hold_back(view, scope, row.channel, &row.network)?.is_some();
+            let paused = pauses.hold_back(channel.as_ref(), &row.network).is_some();
             let late = row.flow.wake.is_some_and(|wake| wake <= glance.now);
             let kept_in = approvals::waits(view, scope, (row, post))?;
             if late && !paused && !kept_in {
@@ -427,7 +427,7 @@ pub(super) fn delivery(
         post: row.post.to_string(),
         target: row.target.to_string(),
         channel: row.channel.to_string(),
-        channel_name: view.get::<Channel>(scope, &row.channel)?.map(|channel| channel.name),
+        channel_name: channel.map(|channel| channel.name),
         network: row.network.clone(),
         state: state.word().to_owned(),
         acknowledged: matches!(state, State::Failed | State::Partial)

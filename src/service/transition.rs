@@ -132,7 +132,7 @@ fn kept_back(
     policy: &Policy,
 ) -> Result<Option<Refused>, Error> {
     let pauses = Pauses::read(view, scope)?;
-    if pauses.hold_back(view, scope, channel.id, &channel.network)?.is_some() {
+    if pauses.hold_back(Some(channel), &channel.network).is_some() {
         return Ok(Some(Refused::Paused));
     }
     if channel.state != ChannelState::Connected {

@@ -65,7 +65,6 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
         let Some(network) = networks::named(&delivery.network) else { return Ok(None) };
         let policy = policy(view, &scope, (&found.channel, &delivery.flow), &timing)?;
         let pauses = Pauses::read(view, &scope)?;
-        let level = pauses.hold_back(view, &scope, delivery.channel, &delivery.network)?;
         let blocker = lane_blocker(view, &scope, &delivery, &policy)?;
         // Its timer, but soon enough to notice when a person moves it.
         let soon = now.plus(std::time::Duration::from_secs(1));
@@ -74,7 +73,7 @@ pub(super) async fn read(services: &Services, ticket: &Ticket) -> Result<Option<
         let spaced = spaced(view, &scope, &delivery, (now, timing.spacing))?;
         let blocked = blocked.max(spaced);
         let known = known(view, &scope, &delivery)?;
-        let paused = level.is_some();
+        let paused = pauses.hold_back(Some(&found.channel), &delivery.network).is_some();
         let media = media(view, &scope, &handle, (&delivery, &post))?;
         let noted = view.get::<Preparation>(&scope, &id)?;
         let limits = Limits::read(view, &scope, &found.channel)?;
