@@ -90,7 +90,7 @@ impl Post {
     }
 
     /// SHA-256 of what its readers will see: for each channel, in the order of their ids, the parts and
-    /// options that go there. Not of when that is. The form is this function's own, and must stay what it
+    /// options that go there, and the tags. Not of when that is. The form is this function's own, and must stay what it
     /// is: what was approved before an upgrade is approved after it.
     pub fn digest(&self) -> [u8; 32] {
         let mut all = Form(Sha256::new());
@@ -101,6 +101,9 @@ impl Post {
             all.parts(self.parts_for(channel));
             all.options(self.options_for(channel));
         }
+        // A feed shows them.
+        all.number(self.tags.len());
+        self.tags.iter().for_each(|tag| all.text(tag));
         all.0.finalize().into()
     }
 }

@@ -7,14 +7,15 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Access, Services, refused, trouble};
-use crate::base::{AssetId, Check, PostId, Problem, Timestamp, UserId, Wrong, limits};
-use crate::domain::access::{Manage, Member, Read, Right, Role};
+use super::{Access, Services, refused, suspicion, trouble};
+use crate::base::{AssetId, Check, Code, PostId, Problem, Timestamp, UserId, Wrong, limits};
+use crate::domain::access::{Manage, Member, Proof, Read, Right, Role};
 use crate::domain::approval::{Approval, ApprovalRule, begins};
 use crate::domain::delivery::Delivery;
 use crate::domain::event::{Actor, Event};
 use crate::domain::post::Post;
-use crate::domain::user::DoorRule;
+use crate::domain::publish::State;
+use crate::domain::user::{BurstAct, DoorRule};
 use crate::store::rows::{AssetUse, TimerKey};
 use crate::store::{Error, Scope, Span, Tx, View, WriteError};
 
@@ -64,6 +65,9 @@ impl Services {
             }
             let door = tx.get::<DoorRule>(&scope, &())?.unwrap_or_default();
             let shown = rule_shown(&after);
+            if door.approvals != ApprovalRule::Off {
+                by_a_person(&access).map_err(WriteError::Refused)?;
+            }
             if door.approvals != after {
                 let subject = scope.workspace().to_string();
                 let mut event = access.event(&services, "workspace.approvals_changed", &subject);
@@ -75,6 +79,15 @@ impl Services {
             Ok(shown)
         });
         written.await.map_err(refused)
+    }
+}
+
+/// Refuses whoever could let out by this what nobody has seen: a key, or somebody who has not proved a
+/// moment ago who they are.
+fn by_a_person<R: Right>(access: &Access<R>) -> Result<(), Problem> {
+    match access.actor {
+        Actor::Key(_) => Err(Problem::new(Code::PersonNeeded)),
+        _ => access.proved(Proof::Own),
     }
 }
 
@@ -140,6 +153,15 @@ pub(super) fn written<R: Right>(
     }
     let newly = before.is_none_or(|before| before.draft);
     let same = |before: &Post| !newly && before.digest() == after.digest();
+    let wide = !access.scope.is_held();
+    if let Some(before) = before
+        && wide
+        && !grows(before, after)
+        && is_out(view, &access.scope, before)?
+    {
+        // Nothing more comes of it that somebody could let out.
+        return Ok(was);
+    }
     match &was {
         // It was let out as it is, at whatever time.
         Approval::Given { digest, .. } if *digest == after.digest() => return Ok(was),
@@ -148,7 +170,16 @@ pub(super) fn written<R: Right>(
         }
         _ => {}
     }
-    let (scope, rule) = (&access.scope, rule(view, &access.scope)?);
+    let scope = &access.scope;
+    let door = view.get::<DoorRule>(scope, &())?.unwrap_or_default();
+    let rule = door.approvals;
+    if door.bursts == BurstAct::Approve
+        && !matches!(was, Approval::Asked { .. })
+        && let Some(why) = suspicion::is_bursting(view, scope, &access.actor, now)?
+    {
+        // Before it is judged it could be out: it may be due now.
+        return Ok(Approval::Asked { since: now, why });
+    }
     let lack = if scope.is_held() {
         view.lack(scope, &Post { approval: Approval::Unneeded, ..after.clone() })?
     } else {
@@ -171,6 +202,12 @@ pub(super) fn written<R: Right>(
         _ => "rule",
     };
     Ok(Approval::Asked { since: now, why: word.to_owned() })
+}
+
+/// Whether a post goes to a channel that it did not go to.
+fn grows(before: &Post, after: &Post) -> bool {
+    let had = |channel| before.targets.iter().any(|target| target.channel == channel);
+    after.targets.iter().any(|target| !had(target.channel))
 }
 
 /// What follows from a post's approval being another than it was: that somebody is asked is an event, and
@@ -258,31 +295,49 @@ pub(super) fn begins_any(view: &View<'_>, scope: &Scope, post: &Post) -> Result<
     Ok(false)
 }
 
+/// Whether all of a post is out: then nothing more comes of it.
+fn is_out(view: &View<'_>, scope: &Scope, post: &Post) -> Result<bool, Error> {
+    for target in &post.targets {
+        let row = target.delivery.map(|id| view.get::<Delivery>(scope, &id)).transpose()?;
+        if row.flatten().is_none_or(|row| row.flow.state() != State::Published) {
+            return Ok(false);
+        }
+    }
+    Ok(!post.targets.is_empty() && !post.draft)
+}
+
 /// The words of an asset were changed, which readers of the posts that show it will read: what was let out
-/// is asked for again, unless somebody did it who lets out.
+/// is asked for again, unless somebody did it who lets out all that the workspace has. They need not see the
+/// posts themselves.
 pub(super) fn reworded<R: Right>(
     tx: &mut Tx<'_>,
     services: &Services,
     access: &Access<R>,
     (asset, now): (AssetId, Timestamp),
 ) -> Result<(), Error> {
-    let scope = &access.scope;
-    let rule = rule(&tx.view(), scope)?;
-    if is_approver(&tx.view(), scope, (&access.actor, &rule))? {
+    let rule = rule(&tx.view(), &access.scope)?;
+    let trusted = is_approver(&tx.view(), &access.scope, (&access.actor, &rule))?;
+    if trusted && !access.scope.is_held() {
         return Ok(());
     }
-    let newest = Span::last(limits::PAGE_MAX).under(&asset);
-    for ((_, id), _) in tx.view().scan::<AssetUse>(scope, &newest)? {
-        let Some(before) = tx.get::<Post>(scope, &id)? else { continue };
-        let given = matches!(before.approval, Approval::Given { .. });
-        if given && begins_any(&tx.view(), scope, &before)? {
-            let approval = Approval::Asked { since: now, why: "changed".to_owned() };
-            let after = Post { approval, revision: before.revision + 1, ..before.clone() };
-            tx.put(scope, &id, &after)?;
-            follow(tx, services, access, (Some(&before), &after))?;
+    let Some(whole) = Scope::by_asset(&tx.view(), asset)? else { return Ok(()) };
+    let mut after: Option<(AssetId, PostId)> = None;
+    loop {
+        let span = Span::first(limits::PAGE_MAX).under(&asset).after(after.as_ref());
+        let page = tx.view().scan::<AssetUse>(&whole, &span)?;
+        let Some((key, _)) = page.last() else { return Ok(()) };
+        after = Some(*key);
+        for ((_, id), _) in page {
+            let Some(before) = tx.get::<Post>(&whole, &id)? else { continue };
+            let given = matches!(before.approval, Approval::Given { .. });
+            if given && !is_out(&tx.view(), &whole, &before)? {
+                let approval = Approval::Asked { since: now, why: "changed".to_owned() };
+                let after = Post { approval, revision: before.revision + 1, ..before.clone() };
+                tx.put(&whole, &id, &after)?;
+                follow(tx, services, access, (Some(&before), &after))?;
+            }
         }
     }
-    Ok(())
 }
 
 /// A rule of suspicion asks for somebody's word on these posts: drafts, and those of which something has
@@ -323,10 +378,13 @@ pub(super) fn stop(
     Ok(stopped)
 }
 
+/// Deliveries that are due, of which it is said how many wait for somebody's word.
+const LOOKED_AT: usize = 2_000;
+
 /// How many posts that are due wait for somebody's word, of the first so many that are due.
 pub(super) fn overdue(view: &View<'_>, now: Timestamp) -> Result<u64, Error> {
     let mut posts = BTreeSet::new();
-    for timer in view.timers(None, now, limits::PAGE_MAX)? {
+    for timer in view.timers(None, now, LOOKED_AT)? {
         let Some(row) = view.get::<Delivery>(&timer.scope, &timer.delivery())? else { continue };
         let Some(post) = view.get::<Post>(&timer.scope, &row.post)? else { continue };
         if matches!(post.approval, Approval::Asked { .. }) && begins(&row.flow) {

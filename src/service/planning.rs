@@ -10,7 +10,7 @@ use crate::base::{
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::Delivery;
 use crate::domain::media::Assets;
-use crate::domain::post::{PartDraft, Post, check_parts};
+use crate::domain::post::{OptionValue, PartDraft, Post, check_parts};
 use crate::domain::publish::Flow;
 use crate::domain::schedule::Schedule;
 use crate::networks;
@@ -87,8 +87,7 @@ fn shape(post: &Post, assets: &Assets, check: &mut Check) {
             check_media(&format!("{field}.parts"), parts, assets, check);
         }
     }
-    let variants = post.variants.values().filter_map(|v| v.parts.as_ref());
-    let actual = std::iter::once(&post.parts).chain(variants).flatten().map(|p| p.text.len()).sum();
+    let actual = bytes_of(post);
     let max = limits::POST_BYTES;
     check.that(actual <= max, "parts", Wrong::TooLong { max, actual, unit: "bytes in all" });
     check_media("parts", &post.parts, assets, check);
@@ -96,6 +95,20 @@ fn shape(post: &Post, assets: &Assets, check: &mut Check) {
         check.that(!post.targets.is_empty(), "channels", Wrong::Empty);
         check.that(post.schedule.is_some(), "schedule", Wrong::Missing);
     }
+}
+
+/// All of a post that people write. Its row has room for more, such as what is said of it when it is approved.
+fn bytes_of(post: &Post) -> usize {
+    let variants = post.variants.values().filter_map(|v| v.parts.as_ref());
+    let parts = std::iter::once(&post.parts).chain(variants).flatten();
+    let parts = parts.map(|p| p.text.len() + p.media.iter().map(String::len).sum::<usize>());
+    let options = post.variants.values().flat_map(|variant| &variant.options);
+    let options = options.map(|(name, value)| match value {
+        OptionValue::Flag(_) => name.len(),
+        OptionValue::Text(text) => name.len() + text.len(),
+    });
+    let tags = post.tags.iter().map(String::len);
+    parts.chain(options).chain(tags).sum()
 }
 
 /// Every asset must be there, and be named once in its part.

@@ -1,6 +1,7 @@
 //! The rules of suspicion, applied: events are read by cursor and counted, and what was reached is
 //! an event of its own, with what was done about it. Must not judge the same event twice.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::domain::suspicion::{
 };
 use crate::domain::tally::Tally;
 use crate::domain::user::{BurstAct, DoorRule};
+use crate::domain::workspace::Workspace;
 use crate::store::rows::{ChainedEvent, Judged};
 use crate::store::{Error, Scope, Span, Tx, View};
 
@@ -45,9 +47,9 @@ impl Services {
                     }
                     from = Some(to);
                 }
-                Looked::Counted { from: at } => {
+                Looked::Counted { from: at, lot } => {
                     let now = self.now();
-                    let judged = self.store.write(move |tx| Ok(step(tx, &scope, at, now)?));
+                    let judged = self.store.write(move |tx| Ok(step(tx, &scope, (at, &lot), now)?));
                     from = Some(judged.await.map_err(refused)?);
                 }
             }
@@ -68,8 +70,9 @@ impl Services {
 enum Looked {
     /// No rule counts any of these.
     Passed { to: u64, saved: u64, all: bool },
-    /// After this one there are some that count.
-    Counted { from: u64 },
+    /// Some of those after this one count. None of them changes any more, so the writer need not read
+    /// them again.
+    Counted { from: u64, lot: Vec<(u64, Event)> },
 }
 
 fn look(view: &View<'_>, scope: &Scope, from: Option<u64>) -> Result<Looked, Error> {
@@ -77,36 +80,65 @@ fn look(view: &View<'_>, scope: &Scope, from: Option<u64>) -> Result<Looked, Err
     let from = from.map_or(saved, |from| from.max(saved));
     let rows = view.scan::<ChainedEvent>(scope, &Span::first(STEP).after(Some(&from)))?;
     if rows.iter().any(|(_, row)| is_counted(&row.event)) {
-        return Ok(Looked::Counted { from });
+        let lot = rows.into_iter().map(|(sequence, row)| (sequence, row.event)).collect();
+        return Ok(Looked::Counted { from, lot });
     }
     let to = rows.last().map_or(from, |(sequence, _)| *sequence);
     Ok(Looked::Passed { to, saved, all: rows.len() < STEP })
 }
 
-/// Counts the next few events, and acts on what was reached; all in one transaction.
-fn step(tx: &mut Tx<'_>, scope: &Scope, from: u64, now: Timestamp) -> Result<u64, Error> {
-    let saved = tx.get::<Judged>(scope, &())?.map_or(0, |row| row.sequence);
-    let from = from.max(saved);
-    let rows = tx.view().scan::<ChainedEvent>(scope, &Span::first(STEP).after(Some(&from)))?;
-    let mut to = from;
-    let mut given = BTreeMap::new();
-    for (sequence, row) in rows {
-        to = sequence;
-        note_given(tx, scope, &row.event, &mut given)?;
-        for rule in RULES {
-            if let Some(who) = rule.begins(&row.event) {
-                let key = before(rule, &who);
-                let mut tally = tx.get::<Tally>(scope, &key)?.unwrap_or_default();
-                tally.add(row.event.at, times(&row.event));
-                tx.put(scope, &key, &tally)?;
+/// What a step reads once, and writes when it is through.
+struct Counts {
+    wanted: BurstAct,
+    tallies: BTreeMap<String, Tally>,
+}
+
+impl Counts {
+    fn tally(&mut self, tx: &Tx<'_>, scope: &Scope, key: String) -> Result<&mut Tally, Error> {
+        match self.tallies.entry(key) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => {
+                let tally = tx.get::<Tally>(scope, new.key())?.unwrap_or_default();
+                Ok(new.insert(tally))
             }
-            if let Some(who) = rule.counts(&row.event) {
-                count(tx, scope, (rule, &who), &row.event, now)?;
+        }
+    }
+}
+
+/// Counts these events, but for those that were counted before, and acts on what was reached; all in one
+/// transaction.
+fn step(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    (from, lot): (u64, &[(u64, Event)]),
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let saved = tx.get::<Judged>(scope, &())?.map_or(0, |row| row.sequence);
+    let mut to = from.max(saved);
+    // It may have been erased since somebody looked; the installation's own record never is.
+    if *scope != Scope::installation() && tx.get::<Workspace>(scope, &())?.is_none() {
+        return Ok(lot.last().map_or(to, |(sequence, _)| to.max(*sequence)));
+    }
+    let mut counts = Counts { wanted: wanted(tx, scope)?, tallies: BTreeMap::new() };
+    let mut given = BTreeMap::new();
+    for (sequence, event) in lot.iter().filter(|(sequence, _)| *sequence > from.max(saved)) {
+        to = *sequence;
+        note_given(tx, scope, event, &mut given)?;
+        for rule in RULES {
+            if let Some(who) = rule.begins(event) {
+                let tally = counts.tally(tx, scope, before(rule, &who))?;
+                tally.add(event.at, times(event));
+            }
+            if let Some(who) = rule.counts(event) {
+                count(tx, scope, &mut counts, (rule, &who), event, now)?;
             }
         }
     }
     for (channel, events) in given {
-        compare(tx, scope, channel, &events, now)?;
+        compare(tx, scope, counts.wanted, (channel, &events), now)?;
+    }
+    for (key, tally) in &counts.tallies {
+        tx.put(scope, key, tally)?;
     }
     tx.put(scope, &(), &Judged { sequence: to })?;
     Ok(to)
@@ -130,8 +162,8 @@ fn note_given(tx: &Tx<'_>, scope: &Scope, event: &Event, given: &mut Given) -> R
 fn compare(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    channel: ChannelId,
-    events: &[Event],
+    wanted: BurstAct,
+    (channel, events): (ChannelId, &[Event]),
     now: Timestamp,
 ) -> Result<(), Error> {
     let mut pace = tx.get::<Pace>(scope, &channel)?.unwrap_or_default();
@@ -139,7 +171,7 @@ fn compare(
     for event in events {
         let Some(burst) = pace.add(event.at, times(event)) else {
             if pace.is_burst() {
-                stop_more(tx, scope, &kind, event, now)?;
+                stop_more(tx, scope, (wanted, &kind), event, now)?;
             }
             continue;
         };
@@ -149,7 +181,7 @@ fn compare(
             ("most".to_owned(), burst.most.to_string()),
             ("by".to_owned(), event.actor.word()),
         ]);
-        let done = match wanted(tx, scope)? {
+        let done = match wanted {
             BurstAct::Tell => None,
             BurstAct::Pause => {
                 pause_channel(tx, scope, (channel, &kind), event, now)?.then_some("channels_paused")
@@ -176,23 +208,28 @@ fn before(rule: &Rule, who: &str) -> String {
 fn count(
     tx: &mut Tx<'_>,
     scope: &Scope,
+    counts: &mut Counts,
     (rule, who): (&Rule, &str),
     event: &Event,
     now: Timestamp,
 ) -> Result<(), Error> {
     if rule.after.is_some() {
-        let first = tx.get::<Tally>(scope, &before(rule, who))?.unwrap_or_default();
-        if first.within(event.at, rule.window) == 0 {
+        let key = before(rule, who);
+        let first = match counts.tallies.get(&key) {
+            Some(tally) => tally.within(event.at, rule.window),
+            None => tx.get::<Tally>(scope, &key)?.unwrap_or_default().within(event.at, rule.window),
+        };
+        if first == 0 {
             return Ok(());
         }
     }
-    let key = format!("{PREFIX}{}/{who}", rule.word);
-    let mut tally = tx.get::<Tally>(scope, &key)?.unwrap_or_default();
+    let wanted = counts.wanted;
+    let tally = counts.tally(tx, scope, format!("{PREFIX}{}/{who}", rule.word))?;
     tally.add(event.at, times(event));
     let count = tally.within(event.at, rule.window);
     let said = tally.raised_at.is_some_and(|at| event.at.since(at) < rule.window);
     if count >= rule.count && said && acts_on_posts(rule, event) {
-        stop_more(tx, scope, &rule.kind(), event, now)?;
+        stop_more(tx, scope, (wanted, &rule.kind()), event, now)?;
     }
     if count >= rule.count && !said {
         tally.raised_at = Some(event.at);
@@ -201,7 +238,7 @@ fn count(
             ("minutes".to_owned(), (rule.window.as_secs() / 60).to_string()),
         ]);
         // Or what was done when the event was written.
-        let done = act(tx, scope, rule, event, now)?.map(str::to_owned);
+        let done = act(tx, scope, (wanted, rule), event, now)?.map(str::to_owned);
         if let Some(done) = done.or_else(|| event.data.get("act").cloned()) {
             data.insert("act".to_owned(), done);
         }
@@ -210,25 +247,26 @@ fn count(
         let raised = Event { at: now, actor: Actor::System, kind, subject, data, correlation };
         tx.append_event(scope, raised)?;
     }
-    tx.put(scope, &key, &tally)
+    Ok(())
 }
 
 /// What was done, if anything.
 fn act(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    rule: &Rule,
+    (wanted, rule): (BurstAct, &Rule),
     event: &Event,
     now: Timestamp,
 ) -> Result<Option<&'static str>, Error> {
     match (rule.act, &event.actor) {
         (Act::RevokeKey, Actor::Key(id)) => revoke(tx, scope, (rule, *id), event, now),
         (Act::PauseChannels, Actor::Key(_)) => {
-            stop(tx, scope, (rule, &written_lately(tx, scope, rule, event)?), event, now)
+            let posts = written_lately(tx, scope, rule, event)?;
+            stop(tx, scope, wanted, (rule, &posts), event, now)
         }
         (Act::PausePost, _) => {
             let posts = event.subject.parse().into_iter().collect();
-            stop(tx, scope, (rule, &posts), event, now)
+            stop(tx, scope, wanted, (rule, &posts), event, now)
         }
         (Act::Tell | Act::RevokeKey | Act::PauseChannels, _) => Ok(None),
     }
@@ -248,15 +286,30 @@ fn acts_on_posts(rule: &Rule, event: &Event) -> bool {
 fn stop_more(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    kind: &str,
+    (wanted, kind): (BurstAct, &str),
     event: &Event,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if wanted(tx, scope)? == BurstAct::Approve {
+    if wanted == BurstAct::Approve {
         let posts = event.subject.parse().into_iter().collect();
         approvals::stop(tx, scope, (kind, &posts), event, now)?;
     }
     Ok(())
+}
+
+/// The rule by which a key writes too much at this moment, if it was said that it does.
+pub(super) fn is_bursting(
+    view: &View<'_>,
+    scope: &Scope,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Option<String>, Error> {
+    let rule = RULES.iter().find(|rule| rule.act == Act::PauseChannels);
+    let (Some(rule), Actor::Key(_)) = (rule, actor) else { return Ok(None) };
+    let tally = view.get::<Tally>(scope, &format!("{PREFIX}{}/{}", rule.word, actor.word()))?;
+    let said =
+        tally.and_then(|tally| tally.raised_at).is_some_and(|at| now.since(at) < rule.window);
+    Ok(said.then(|| rule.kind()))
 }
 
 /// The posts that were made for a channel within an hour.
@@ -327,11 +380,12 @@ fn written_lately(
 fn stop(
     tx: &mut Tx<'_>,
     scope: &Scope,
+    wanted: BurstAct,
     (rule, posts): (&Rule, &BTreeSet<PostId>),
     event: &Event,
     now: Timestamp,
 ) -> Result<Option<&'static str>, Error> {
-    match wanted(tx, scope)? {
+    match wanted {
         BurstAct::Tell => return Ok(None),
         BurstAct::Approve => {
             let stopped = approvals::stop(tx, scope, (&rule.kind(), posts), event, now)?;

@@ -40,7 +40,7 @@ impl<'h> Staff<'h> {
 
     async fn rule(&self, rule: &str, reviewers: &[&str]) {
         let body = json!({ "rule": rule, "reviewers": reviewers });
-        let call = self.house.call(Method::PUT, "/approvals").json(&body);
+        let call = self.house.call(Method::PUT, "/approvals").key(&self.owner.token).json(&body);
         let answer = call.send().await;
         assert_eq!((answer.status, &answer.json()), (200, &body), "{}", answer.text());
     }
@@ -207,10 +207,9 @@ async fn an_approval_is_of_what_was_seen() {
     let said = house.events().into_iter().find(|event| event.kind == "post.approved").unwrap();
     assert_eq!((said.data["note"].as_str(), &*said.subject), ("fine", &*text(&post["id"])));
     assert_eq!(staff.approve(&admin.token, &post).await.said(), "409 nothing_to_approve");
-    // Moved, or sorted, it is what it was.
+    // Moved, it is what it was.
     for change in [
         json!({ "schedule": { "at": "2026-12-02T09:00", "zone": "UTC" } }),
-        json!({ "tags": ["news"] }),
         json!({ "draft": true }),
         json!({ "draft": false }),
     ] {
@@ -222,6 +221,7 @@ async fn an_approval_is_of_what_was_seen() {
     let other = house.new_feed().await;
     let feed = staff.feed.as_str();
     for change in [
+        json!({ "tags": ["news"] }),
         json!({ "parts": [{ "text": "Buy now!" }] }),
         json!({ "parts": [{ "text": "Buy now!" }, { "text": "and here" }] }),
         json!({ "variants": { feed: { "parts": [{ "text": "only here" }] } } }),
@@ -240,7 +240,7 @@ async fn an_approval_is_of_what_was_seen() {
         assert_eq!(stands(&answer.json()), given, "{change}");
     }
     let asked = kinds(&house, &post).into_iter().filter(|kind| kind == "post.approval_asked");
-    assert_eq!(asked.count(), 6, "once when it was written, and once for each change");
+    assert_eq!(asked.count(), 7, "once when it was written, and once for each change");
 }
 
 #[tokio::test]
@@ -359,6 +359,8 @@ async fn admins_change_the_rule_and_what_waits_goes_on_to() {
     assert_eq!(put(&staff.editor.token, any.clone()).await, "403 forbidden");
     assert_eq!(put(&staff.admin.token, any.clone()).await, "200");
     assert_eq!(put(&staff.admin.token, any).await, "200");
+    // Who could let out by this what nobody has seen must be a person.
+    assert_eq!(put(&house.key, json!({ "rule": "off" })).await, "403 person_needed");
     let (admin, viewer) = (&staff.admin.id, &staff.viewer.id);
     let stranger = Person::new(&house, "stranger@example.org").await.id;
     for (body, refused) in [
@@ -490,6 +492,17 @@ async fn other_words_of_a_picture_ask_again() {
     assert_eq!(reword(&staff.admin.token, "The tower").await, given);
     assert_eq!(reword(&staff.editor.token, "Buy now").await, "asked changed");
     assert_eq!(staff.approve(&staff.owner.token, &post).await.status, 200);
+    // Nor does it help to take the post back to a draft meanwhile.
+    staff.patch(&staff.editor.token, &post, &json!({ "draft": true })).await;
+    assert_eq!(reword(&staff.editor.token, "Buy two").await, "");
+    let back = staff.patch(&staff.editor.token, &post, &json!({ "draft": false })).await.json();
+    assert_eq!(stands(&back), "asked changed");
+    assert_eq!(staff.approve(&staff.owner.token, &post).await.status, 200);
+    // Nor to be somebody who does not see the post.
+    let other = house.new_feed().await;
+    let args = json!({ "user": staff.editor.id, "channel": [format!("{other}:publish")] });
+    house.verb(("member", "limit"), Some(&house.workspace), args).await;
+    assert_eq!(reword(&staff.editor.token, "Buy three").await, "asked changed");
 }
 
 /// What is due and waits is an alert, and is over when somebody has decided.

@@ -110,7 +110,8 @@ impl Run<'_> {
             let Some(rows) = rows::read(self.services, &self.ticket).await? else {
                 return Ok((Done::Rest, None));
             };
-            if rows.waits.approval {
+            let removed = matches!(rows.found.channel.state, ChannelState::Removed { .. });
+            if rows.waits.approval && !removed {
                 // Whoever lets it out puts its timer again. Until then it is nobody's turn, and not late.
                 return Ok((Done::Rest, None));
             }

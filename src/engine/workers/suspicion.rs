@@ -56,16 +56,14 @@ type Reached = BTreeMap<WorkspaceId, u64>;
 
 /// Whether all went well.
 async fn everywhere(services: &Services, reached: &mut Reached) -> bool {
-    let mut after = None;
+    let (mut after, mut all) = (None, true);
     loop {
         match services.workspaces_in_turn(after, limits::PAGE_MAX).await {
-            Ok(page) if page.is_empty() => return true,
+            Ok(page) if page.is_empty() => return all,
             Ok(page) => {
                 after = page.last().map(|(slug, _)| slug.clone());
                 let scopes = page.into_iter().map(|(_, scope)| scope).collect();
-                if !some(services, reached, scopes).await {
-                    return false;
-                }
+                all &= some(services, reached, scopes).await;
             }
             Err(problem) => {
                 tracing::error!(%problem, "what happened could not be judged");
@@ -76,17 +74,19 @@ async fn everywhere(services: &Services, reached: &mut Reached) -> bool {
 }
 
 async fn some(services: &Services, reached: &mut Reached, scopes: BTreeSet<Scope>) -> bool {
+    let mut all = true;
     for scope in scopes {
         let from = reached.get(&scope.workspace()).copied();
         match services.judge(scope, from).await {
             Ok(to) => drop(reached.insert(scope.workspace(), to)),
             Err(problem) => {
+                // What is wrong with one workspace must not leave the others unjudged.
                 tracing::error!(%problem, "what happened could not be judged");
-                return false;
+                all = false;
             }
         }
     }
-    true
+    all
 }
 
 /// The workspaces of the next commit with events; `None` when it is not known which they are.

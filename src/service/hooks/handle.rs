@@ -16,8 +16,20 @@ use crate::store::{Error, Scope, Span, Tx};
 
 /// Handled and written together, and removed together.
 const LOT: usize = 50;
+/// What was not answered is asked again after so long, however much else comes meanwhile.
+const AGAIN: Duration = Duration::from_mins(4);
 /// So long a network is asked whether a grant counts.
 const PATIENCE: Duration = Duration::from_hours(24);
+
+/// What a network says of a grant.
+enum Said {
+    Gone,
+    Counts,
+    /// Neither, of this one.
+    Nothing,
+    /// It does not answer at all.
+    Unreachable,
+}
 
 impl Services {
     /// Handles those that wait; how many are done. The others wait for a network that does not answer.
@@ -39,7 +51,13 @@ impl Services {
             let mut outcomes = Vec::new();
             for (id, hook) in page {
                 let outcome = match hook {
-                    Some(hook) => self.outcome(&hook, &mut silent).await?,
+                    Some(_) if self.hooks.rests(id, self.now()) => None,
+                    Some(hook) => {
+                        let outcome = self.outcome(&hook, &mut silent).await?;
+                        let again = outcome.is_none().then(|| self.now().plus(AGAIN));
+                        self.hooks.note_asked(id, again);
+                        outcome
+                    }
                     None => Some(Outcome::Kept),
                 };
                 outcomes.extend(outcome.map(|outcome| (id, outcome)));
@@ -85,16 +103,17 @@ impl Services {
         }
         let (mut outcome, mut unanswered) = (Outcome::NoChannel, false);
         for (scope, channel) in self.channels_of(&hook.network, accounts).await? {
-            let is_dead = match channel.state {
-                ChannelState::ReconnectNeeded { .. } => Ok(Some(true)),
-                _ if silent.contains(&hook.network) => Ok(None),
-                _ => self.grant_is_dead(scope, channel.id).await,
+            let said = match channel.state {
+                ChannelState::ReconnectNeeded { .. } => Ok(Said::Gone),
+                _ if silent.contains(&hook.network) => Ok(Said::Nothing),
+                _ => self.ask_of_grant(scope, channel.id).await,
             };
-            match is_dead {
-                Ok(Some(true)) => outcome = Outcome::ReconnectNeeded,
-                Ok(Some(false)) if outcome == Outcome::NoChannel => outcome = Outcome::Granted,
-                Ok(Some(false)) => {}
-                Ok(None) => {
+            match said {
+                Ok(Said::Gone) => outcome = Outcome::ReconnectNeeded,
+                Ok(Said::Counts) if outcome == Outcome::NoChannel => outcome = Outcome::Granted,
+                Ok(Said::Counts) => {}
+                Ok(Said::Nothing) => unanswered = true,
+                Ok(Said::Unreachable) => {
                     silent.insert(hook.network.clone());
                     unanswered = true;
                 }
@@ -148,25 +167,25 @@ impl Services {
         found.await.map_err(trouble)
     }
 
-    /// Whether the network says that the grant of a channel is gone, which then needs a person; `None`
-    /// when it does not say.
-    async fn grant_is_dead(&self, scope: Scope, id: ChannelId) -> Result<Option<bool>, Problem> {
+    /// Asks the network whether the grant of a channel counts; one that is gone needs a person.
+    async fn ask_of_grant(&self, scope: Scope, id: ChannelId) -> Result<Said, Problem> {
         let found = self.store.read(move |view| Found::read(view, &scope, id)).await;
-        let Some(found) = found.map_err(trouble)? else { return Ok(Some(false)) };
+        let Some(found) = found.map_err(trouble)? else { return Ok(Said::Counts) };
         if self.no_reads_before(&scope, &found.channel).await?.is_some() {
-            return Ok(None);
+            return Ok(Said::Nothing);
         }
         let correlation = CorrelationId::new(self.rng.as_ref());
         match self.ask_whom(&scope, found, correlation).await? {
-            (_, Ok(_)) => Ok(Some(false)),
+            (_, Ok(_)) => Ok(Said::Counts),
             (_, Err(CallError::Unauthorized(failure))) => {
                 self.needs_reconnect(scope, id, &failure, correlation).await?;
-                Ok(Some(true))
+                Ok(Said::Gone)
             }
             (_, Err(error)) => {
+                let silent = matches!(error, CallError::Unreachable(_));
                 let code = error.into_failure().code;
                 tracing::warn!(channel = %id, code, "whether a grant is gone was not answered");
-                Ok(None)
+                Ok(if silent { Said::Unreachable } else { Said::Nothing })
             }
         }
     }

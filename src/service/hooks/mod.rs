@@ -5,6 +5,7 @@ mod handle;
 mod refused;
 mod shown;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 
 use super::{Services, not_found, refused, trouble};
-use crate::base::{Code, HookId, Problem};
+use crate::base::{Code, HookId, Problem, Timestamp};
 use crate::domain::hook::Hook;
 use crate::networks::{self, Inbound};
 use crate::store::rows::{HookMark, WaitingHook};
@@ -29,6 +30,8 @@ pub struct Hooks {
     retention: Duration,
     /// Refused since that was last written down.
     refused: Mutex<Counts>,
+    /// What a network did not answer about these, it is not asked again before; for as many as wait.
+    asked: Mutex<BTreeMap<HookId, Timestamp>>,
     /// There is something to do.
     came: Notify,
 }
@@ -42,12 +45,27 @@ impl Default for Hooks {
 impl Hooks {
     /// Those that are handled are kept for so long.
     pub fn new(retention: Duration) -> Self {
-        Self { retention, refused: Mutex::default(), came: Notify::new() }
+        let (refused, asked) = (Mutex::default(), Mutex::default());
+        Self { retention, refused, asked, came: Notify::new() }
     }
 
     /// Until one came, or was refused.
     pub async fn came(&self) {
         self.came.notified().await;
+    }
+
+    fn rests(&self, id: HookId, now: Timestamp) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.get(&id).is_some_and(|again| now < *again)
+    }
+
+    /// Whether it is to be asked about again, and when.
+    fn note_asked(&self, id: HookId, again: Option<Timestamp>) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        match again {
+            Some(at) => drop(asked.insert(id, at)),
+            None => drop(asked.remove(&id)),
+        }
     }
 
     fn counts<T>(&self, with: impl FnOnce(&mut Counts) -> T) -> T {

@@ -77,7 +77,7 @@ impl Services {
                 Ok(warnings) => warnings,
                 Err(problem) => return Ok(Err(problem)),
             };
-            post.approval = approvals::written(view, access, (None, &post), glance.now)?;
+            post.approval = approvals::written(view, access, (None, &post), post.created_at)?;
             let planned = match self.planned(post, &channels) {
                 Ok(planned) => planned,
                 Err(problem) => return Ok(Err(problem)),
@@ -119,9 +119,18 @@ impl Services {
                 if let Some(id) = recall(tx, &access, now)? {
                     return replay(tx, &access, &id, &glance).map(Some);
                 }
-                insert(tx, &services, &access, &planned)?;
-                remember(tx, &access, now, &planned.post.id.to_string())?;
-                Ok(None)
+                // The rule may be another by now, and so may the right of whoever approves by writing.
+                let approval = approvals::written(&tx.view(), &access, (None, &planned.post), now)?;
+                let stays = approval == planned.post.approval;
+                let post = (!stays).then(|| Post { approval, ..planned.post.clone() });
+                let post = post.as_ref().unwrap_or(&planned.post);
+                insert(tx, &services, &access, (post, &planned.deliveries))?;
+                remember(tx, &access, now, &post.id.to_string())?;
+                if stays {
+                    return Ok(None);
+                }
+                let value = shown::post(&tx.view(), &access.scope, post, &glance)?;
+                Ok(Some(Done { value, replayed: false }))
             })
             .await
             .map_err(refused)?;
@@ -159,7 +168,7 @@ fn insert(
     tx: &mut Tx<'_>,
     services: &Services,
     access: &Access<Write>,
-    Planned { post, deliveries }: &Planned,
+    (post, deliveries): (&Post, &[Delivery]),
 ) -> Result<(), WriteError<Problem>> {
     if let Some(first) = deliveries.first() {
         usage::take(tx, &access.scope, &services.plans.get(), first.due)?;

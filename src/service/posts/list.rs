@@ -74,8 +74,13 @@ fn collect(
             }
             let post = shown::post(view, scope, &post, glance)?;
             let approval = post.approval.as_ref().map(|approval| approval.state);
+            // What was cancelled waits for nobody.
+            let waits = |post: &PostShown| post.deliveries.iter().any(|one| is_open(&one.state));
             if filter.state.as_deref().is_none_or(|state| post.has_state(state))
-                && filter.approval.as_deref().is_none_or(|word| approval == Some(word))
+                && filter
+                    .approval
+                    .as_deref()
+                    .is_none_or(|word| approval == Some(word) && (word == "given" || waits(&post)))
             {
                 items.push(post);
             }
@@ -87,6 +92,11 @@ fn collect(
             return Ok(Page { items, next: None });
         }
     }
+}
+
+/// Whether something may still come of a delivery.
+fn is_open(state: &str) -> bool {
+    matches!(state, "scheduled" | "preparing" | "held")
 }
 
 /// The next few posts of the list, each with its place.

@@ -13,6 +13,8 @@ use crate::store::{Error, Scope, View, WriteError};
 pub struct SecurityChange {
     pub totp_required: Option<bool>,
     pub bursts: Option<BurstAct>,
+    /// `bursts` counts only where this is what is done now.
+    pub instead_of: Option<BurstAct>,
 }
 
 /// Whether a person may go in, as far as this is concerned.
@@ -50,9 +52,10 @@ impl Services {
             if before.totp_required && change.totp_required == Some(false) {
                 access.proved(Proof::Own).map_err(WriteError::Refused)?;
             }
+            let meant = change.instead_of.is_none_or(|old| old == before.bursts);
             let after = DoorRule {
                 totp_required: change.totp_required.unwrap_or(before.totp_required),
-                bursts: change.bursts.unwrap_or(before.bursts),
+                bursts: change.bursts.filter(|_| meant).unwrap_or(before.bursts),
                 approvals: before.approvals.clone(),
             };
             if before != after {

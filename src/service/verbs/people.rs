@@ -115,6 +115,7 @@ impl Caller<'_> {
         let change = SecurityChange {
             totp_required: either(words, "totp", ["required", "optional"])?,
             bursts: words.maybe("bursts")?.map(|word| words::bursts("bursts", word)).transpose()?,
+            instead_of: None,
         };
         let access = self.enter::<Manage>(workspace).await?;
         shown(self.services.change_security(access, change).await?)

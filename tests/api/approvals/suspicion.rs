@@ -60,8 +60,9 @@ async fn a_burst_of_a_key_waits_for_somebody() {
     assert_eq!(stands(&now(&house, &out).await), "");
     let channel = house.get(&format!("/channels/{}", staff.feed)).await.json();
     assert_eq!(channel["paused"], false);
-    // More of it waits, too, though it was said once.
-    let more = staff.write(&house.key).await;
+    // More of it waits from the first moment on, though it was said once: it could be due now.
+    let more = ask(&house, &house.key, Method::POST, "/posts", &body).await.json();
+    assert_eq!((&*stands(&more), &*waits(&more)), ("asked suspicious.burst", "scheduled approval"));
     house.services.judge(house.scope(), None).await.unwrap();
     assert_eq!(stands(&now(&house, &more).await), "asked suspicious.burst");
     assert_eq!(raised(&house, BURSTS).len(), 1);
@@ -150,6 +151,8 @@ async fn what_is_done_is_one_of_three_words_and_the_old_two_still_count() {
     for (given, word) in [
         (json!({ "bursts": "approve" }), "approve"),
         (json!({}), "approve"),
+        // Of one who knows two words: it takes back what it could have asked for, and no more.
+        (json!({ "pause_bursts": false }), "approve"),
         (json!({ "pause_bursts": true }), "pause"),
         (json!({ "pause_bursts": false }), "tell"),
         (json!({ "bursts": "pause" }), "pause"),

@@ -102,6 +102,10 @@ async fn a_network_that_does_not_answer_is_asked_again_for_a_day() {
     house.clock.advance(Duration::from_hours(23));
     assert_eq!(handle(&house).await, 0);
     house.world.lock().unwrap().clear_faults();
+    // Whatever else comes meanwhile, it is asked once in some minutes: that may cost something.
+    let asked = house.asked().len();
+    assert_eq!((handle(&house).await, house.asked().len()), (0, asked));
+    house.clock.advance(Duration::from_mins(5));
     assert_eq!(handle(&house).await, 1);
     assert_eq!(state(&house, &acme).await, "reconnect_needed");
     let bakery = connected(&house, "bakery").await;

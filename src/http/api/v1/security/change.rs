@@ -49,6 +49,8 @@ pub async fn change_security(
     Json(new): Json<NewSecurity>,
 ) -> Result<Answer, Refusal> {
     let paused = |paused| if paused { BurstAct::Pause } else { BurstAct::Tell };
+    // Whoever knows two words of three takes back only what they know.
+    let instead_of = (new.pause_bursts == Some(false)).then_some(BurstAct::Pause);
     let bursts = match (&new.bursts, new.pause_bursts) {
         (Some(_), Some(_)) => {
             return Err(Problem::field("pause_bursts", Wrong::Excludes { other: "bursts" }).into());
@@ -56,6 +58,6 @@ pub async fn change_security(
         (Some(word), None) => Some(words::bursts("bursts", word)?),
         (None, old) => old.map(paused),
     };
-    let change = SecurityChange { totp_required: Some(new.totp_required), bursts };
+    let change = SecurityChange { totp_required: Some(new.totp_required), bursts, instead_of };
     Ok(Answer::json(&face.services.change_security(caller.access, change).await?))
 }
