@@ -528,3 +528,38 @@ async fn what_is_due_and_unapproved_is_told() {
     assert_eq!(staff.decline(&again.token, &post, "no").await.status, 200);
     assert_eq!(open().await, None);
 }
+
+/// Nothing is asked about what is out or was cancelled; and what waits is found behind any number of others.
+#[tokio::test]
+async fn only_what_can_still_go_out_is_asked_about() {
+    let house = House::new().await;
+    let staff = Staff::new(&house).await;
+    let mut at_once = staff.words("Out!");
+    at_once["schedule"] = json!({ "now": true });
+    let out = ask(&house, &house.key, Method::POST, "/posts", &at_once).await.json();
+    house.publish(&text(&out["deliveries"][0]["id"])).await;
+    staff.rule("any_admin", &[]).await;
+    let sorted = staff.patch(&staff.editor.token, &out, &json!({ "tags": ["news"] })).await;
+    assert_eq!((sorted.status, &*stands(&sorted.json())), (200, ""), "{}", sorted.text());
+    assert!(!kinds(&house, &out).contains(&"post.approval_asked".to_owned()));
+    let asked = async || house.get("/posts?approval=asked").await.json()["items"].clone();
+    let dropped = staff.write(&house.key).await;
+    assert_eq!(asked().await[0]["id"], dropped["id"]);
+    house.post(&path(&dropped, "/cancel"), &json!({})).await;
+    assert_eq!(asked().await, json!([]));
+
+    let png = support::media::png(4, 3);
+    let asset = text(&house.upload("a.png", "image/png", &png, "A tower").await.json()["id"]);
+    let mut body = staff.words("See!");
+    body["parts"][0]["media"] = json!([asset]);
+    let given = ask(&house, &staff.admin.token, Method::POST, "/posts", &body).await.json();
+    body["draft"] = json!(true);
+    for _ in 0..201 {
+        let draft = ask(&house, &house.key, Method::POST, "/posts", &body).await;
+        assert_eq!(draft.status, 201, "{}", draft.text());
+    }
+    let alt = json!({ "alt": "Buy now" });
+    ask(&house, &staff.editor.token, Method::PATCH, &format!("/media/{asset}"), &alt).await;
+    let now = house.get(&path(&given, "")).await.json();
+    assert_eq!(stands(&now), "asked changed");
+}

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use carillon::base::{ChannelId, CorrelationId, DeliveryId, PostId, WorkspaceId};
-use carillon::domain::access::{Approve, Grants, HandOut, Manage, Read, Scope as KeyScope, Write};
+use carillon::domain::access::{
+    Approve, Entrust, Grants, HandOut, Manage, Read, Scope as KeyScope, Write,
+};
 use carillon::domain::approval::ApprovalRule;
 use carillon::domain::post::PartDraft;
 use carillon::practice::{Act, Matcher};
@@ -281,4 +283,22 @@ fn a_crash_forgets_neither_the_question_nor_the_answer() {
     asking.stage.sim.pass(2 * SECOND);
     assert_eq!(asking.seen(&post).0, "published");
     asking.stage.assert_journal_rule(&["kept"]);
+}
+
+/// What waits for a word does not wait for ever when its channel is gone, however long ago its time was.
+#[test]
+fn what_waits_for_a_channel_that_was_removed_is_cancelled() {
+    let mut asking = Asking::new(79);
+    let channel = asking.stage.keyed;
+    let post = asking.post(&[channel], &["too late"], MINUTE);
+    asking.stage.sim.pass(26 * 60 * MINUTE);
+    assert_eq!(asking.seen(&post), waits());
+    let access = asking.stage.sim.access::<Entrust>(asking.stage.workspace).unwrap();
+    let services = asking.stage.sim.services.clone();
+    let removed =
+        asking.stage.sim.run(async move { services.remove_channel(access, channel).await });
+    removed.unwrap().unwrap();
+    asking.stage.sim.crash().unwrap();
+    asking.stage.sim.pass(MINUTE);
+    assert_eq!(asking.seen(&post).0, "cancelled");
 }

@@ -110,8 +110,10 @@ impl Run<'_> {
             let Some(rows) = rows::read(self.services, &self.ticket).await? else {
                 return Ok((Done::Rest, None));
             };
-            let removed = matches!(rows.found.channel.state, ChannelState::Removed { .. });
-            if rows.waits.approval && !removed {
+            if rows.waits.approval {
+                if matches!(rows.found.channel.state, ChannelState::Removed { .. }) {
+                    self.persist(&rows.delivery, Event::Cancel, None).await;
+                }
                 // Whoever lets it out puts its timer again. Until then it is nobody's turn, and not late.
                 return Ok((Done::Rest, None));
             }

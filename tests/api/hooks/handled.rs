@@ -153,3 +153,23 @@ async fn what_is_handled_goes_after_its_time_and_what_waits_does_not() {
     assert!(kept(&house).await.is_empty());
     assert_eq!(house.bare(Method::GET, "/hooks/x").send().await.status, 400);
 }
+
+#[tokio::test]
+async fn what_a_network_will_not_say_of_one_account_holds_up_no_other() {
+    let house = House::new().await;
+    set_up(&house).await;
+    let (acme, bakery) = (connected(&house, "acme").await, connected(&house, "bakery").await);
+    let (scope, id) = (house.scope(), bakery.parse().unwrap());
+    let row = house.services.store.read_now(|view| view.get::<Channel>(&scope, &id));
+    let id = row.unwrap().unwrap().account.unwrap().remote_id.parse().unwrap();
+    house.world.lock().unwrap().x(TWIN).unwrap().authority.withdraw(id);
+    // The first of the two gets a refusal that says nothing of its grant.
+    let act = Act::ErrorBefore { status: 400 };
+    house.world.lock().unwrap().add_fault(Fault { on: Matcher::Verify, host: None, times: 1, act });
+    from_x(&house, revoked(ACME, 1).as_bytes()).await;
+    house.clock.advance(Duration::from_secs(1));
+    from_x(&house, revoked(id, 2).as_bytes()).await;
+    assert_eq!(handle(&house).await, 1);
+    assert_eq!(state(&house, &acme).await, "connected");
+    assert_eq!(state(&house, &bakery).await, "reconnect_needed");
+}
