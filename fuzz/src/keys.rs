@@ -37,7 +37,7 @@ fn laws<K: Key + Ord + Debug>(one: &[u8], two: &[u8]) {
     let keys = [one, two].map(K::from_bytes);
     for (key, bytes) in keys.iter().zip([one, two]) {
         let Some(key) = key else { continue };
-        assert_eq!(key.to_bytes(), bytes);
+        assert_eq!(&*key.to_bytes(), bytes);
     }
     if let [Some(a), Some(b)] = &keys {
         assert_eq!(a.cmp(b), one.cmp(two), "{a:?} {b:?}");
@@ -48,6 +48,6 @@ fn laws<K: Key + Ord + Debug>(one: &[u8], two: &[u8]) {
     let mut left = both.as_slice();
     if let Some(key) = K::decode(&mut left) {
         let used = both.len() - left.len();
-        assert_eq!(key.to_bytes(), both[..used]);
+        assert_eq!(&*key.to_bytes(), &both[..used]);
     }
 }

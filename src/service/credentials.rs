@@ -81,8 +81,7 @@ impl Renewals {
 fn key_path(scope: &Scope, channel: ChannelId) -> Vec<u8> {
     let mut path = SealedCredential::TABLE.row().name.as_bytes().to_vec();
     path.push(0);
-    scope.workspace().encode(&mut path);
-    channel.encode(&mut path);
+    path.extend((scope.workspace(), channel).to_bytes());
     path
 }
 

@@ -1,16 +1,21 @@
 //! The key codec: fixed-width big-endian parts, strings last, so that the order of bytes is the
 //! order of values. Must not grow a variable-width part anywhere but at the end.
 
+use smallvec::SmallVec;
+
 use crate::base::{Id, Kind, Timestamp};
+
+/// An encoded key. Most have room in it: a post takes some thirty of them.
+pub type KeyBytes = SmallVec<[u8; 64]>;
 
 /// A key, or the beginning of one. Laws (tests/store): decode(encode(k)) = k; bytes sort as values.
 pub trait Key: Sized {
-    fn encode(&self, out: &mut Vec<u8>);
+    fn encode(&self, out: &mut KeyBytes);
     /// Takes this key off the front of `bytes`; `None` when they are not one.
     fn decode(bytes: &mut &[u8]) -> Option<Self>;
 
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(48);
+    fn to_bytes(&self) -> KeyBytes {
+        let mut out = KeyBytes::new();
         self.encode(&mut out);
         out
     }
@@ -32,7 +37,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 impl Key for () {
-    fn encode(&self, _: &mut Vec<u8>) {}
+    fn encode(&self, _: &mut KeyBytes) {}
 
     fn decode(_: &mut &[u8]) -> Option<Self> {
         Some(())
@@ -40,7 +45,7 @@ impl Key for () {
 }
 
 impl Key for u8 {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         out.push(*self);
     }
 
@@ -50,7 +55,7 @@ impl Key for u8 {
 }
 
 impl Key for u64 {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         out.extend_from_slice(&self.to_be_bytes());
     }
 
@@ -60,7 +65,7 @@ impl Key for u64 {
 }
 
 impl Key for Timestamp {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         self.as_millis().encode(out);
     }
 
@@ -70,7 +75,7 @@ impl Key for Timestamp {
 }
 
 impl<K: Kind> Key for Id<K> {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         out.extend_from_slice(self.as_bytes());
     }
 
@@ -81,7 +86,7 @@ impl<K: Kind> Key for Id<K> {
 
 /// Anonymous 16 bytes, for timers, whose ids are of several kinds.
 impl Key for [u8; 16] {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         out.extend_from_slice(self);
     }
 
@@ -92,7 +97,7 @@ impl Key for [u8; 16] {
 
 /// A SHA-256 digest.
 impl Key for [u8; 32] {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         out.extend_from_slice(self);
     }
 
@@ -103,7 +108,7 @@ impl Key for [u8; 32] {
 
 /// Takes all that is left: only ever the last part.
 impl Key for String {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         out.extend_from_slice(self.as_bytes());
     }
 
@@ -123,7 +128,7 @@ impl Fixed for [u8; 32] {}
 impl<A: Fixed, B: Fixed> Fixed for (A, B) {}
 
 impl<A: Fixed, B: Key> Key for (A, B) {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         self.0.encode(out);
         self.1.encode(out);
     }
@@ -134,7 +139,7 @@ impl<A: Fixed, B: Key> Key for (A, B) {
 }
 
 impl<A: Fixed, B: Fixed, C: Key> Key for (A, B, C) {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         self.0.encode(out);
         self.1.encode(out);
         self.2.encode(out);
@@ -146,7 +151,7 @@ impl<A: Fixed, B: Fixed, C: Key> Key for (A, B, C) {
 }
 
 impl<A: Fixed, B: Fixed, C: Fixed, D: Key> Key for (A, B, C, D) {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         self.0.encode(out);
         self.1.encode(out);
         self.2.encode(out);
@@ -159,8 +164,8 @@ impl<A: Fixed, B: Fixed, C: Fixed, D: Key> Key for (A, B, C, D) {
 }
 
 /// The first key after every key that begins with `prefix`; `None` when there is none.
-pub(super) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
-    let mut end = prefix.to_vec();
+pub(super) fn after_prefix(prefix: &[u8]) -> Option<KeyBytes> {
+    let mut end = KeyBytes::from_slice(prefix);
     while let Some(last) = end.pop() {
         if last < u8::MAX {
             end.push(last + 1);

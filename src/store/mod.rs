@@ -2,18 +2,19 @@
 //! Must not know what the data means. Nothing else names redb or postcard.
 
 mod chains;
+mod changed;
 mod disk;
 mod dump;
 mod fault;
 mod key;
 mod layout;
 mod peek;
-mod puts;
 mod record;
 pub mod rows;
 mod run;
 mod schema;
 mod scope;
+mod sieve;
 mod slots;
 mod source;
 mod stage;
@@ -36,7 +37,7 @@ pub use chains::{Chains, Verdicts, verify_database};
 pub use disk::{Disk, Look};
 pub use dump::{Rebuild, put_in_place};
 pub use fault::{FaultDisk, FaultKind, Replay};
-pub use key::{Fixed, Key};
+pub use key::{Fixed, Key, KeyBytes};
 pub use layout::{Layout, RawRow, Step};
 pub use record::{DecodeError, Global, Row, Scoped, decode, encode};
 pub use schema::{CATALOGUE, Class, Table, TableRow};

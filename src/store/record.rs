@@ -58,10 +58,24 @@ pub trait Global: Row {}
 
 /// The stored form of `row`.
 pub fn encode<R: Row>(row: &R) -> Result<Vec<u8>, DecodeError> {
-    // Most rows are shorter: to grow a row byte by byte costs more than to read it.
-    let mut start = Vec::with_capacity(192);
-    start.push(R::VERSION);
-    postcard::to_extend(row, start).map_err(|_| DecodeError::Malformed)
+    let mut bytes = Vec::new();
+    encode_onto(row, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Adds the stored form of `row` to `bytes`; after an error, a part of it.
+pub(super) fn encode_onto<R: Row>(row: &R, bytes: &mut Vec<u8>) -> Result<(), DecodeError> {
+    bytes.push(R::VERSION);
+    postcard::to_extend(row, End(bytes)).map(drop).map_err(|_| DecodeError::Malformed)
+}
+
+/// Where a row is written: behind others, without bytes of its own.
+struct End<'a>(&'a mut Vec<u8>);
+
+impl Extend<u8> for End<'_> {
+    fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
+        self.0.extend(bytes);
+    }
 }
 
 pub fn decode<R: Row>(bytes: &[u8]) -> Result<R, DecodeError> {

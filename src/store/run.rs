@@ -1,10 +1,11 @@
-//! A run: changes in the order of tables and keys, packed and never changed. Must not take bytes
-//! from the disk without checking them.
+//! A run: changes in the order of tables and keys, packed. Must not take bytes from the disk without
+//! checking them.
 
 use std::cmp::Ordering;
 
-use super::puts::Change;
+use super::changed::Change;
 use super::schema::Table;
+use super::sieve::Sieve;
 use super::tx::Range;
 
 /// A value of this length is none: the row is deleted.
@@ -17,14 +18,26 @@ const HEAD: usize = 7;
 pub(super) struct Run {
     bytes: Vec<u8>,
     starts: Vec<u32>,
+    /// Of a run that stays as it is.
+    sieve: Sieve,
 }
 
 impl Run {
+    /// The changes of `other`, one after the other also as bytes.
+    pub fn packed(other: &Self) -> Self {
+        let mut run = Self {
+            bytes: Vec::with_capacity(other.bytes.len()),
+            starts: Vec::with_capacity(other.len()),
+            sieve: Sieve::default(),
+        };
+        other.iter().for_each(|(table, change)| run.push(table, change));
+        run.sieved()
+    }
+
     /// The run that these bytes are; `None` when they are not one.
     pub fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
-        let mut run = Self { bytes: Vec::new(), starts: Vec::new() };
+        let mut run = Self { bytes, ..Self::default() };
         let (mut start, mut starts, mut last) = (0, Vec::new(), None);
-        run.bytes = bytes;
         while start < run.bytes.len() {
             let (table, (key, value)) = run.change_at(start)?;
             if last.is_some_and(|last| last >= (table, key)) {
@@ -35,23 +48,99 @@ impl Run {
             start += HEAD + key.len() + value.map_or(0, <[u8]>::len);
         }
         run.starts = starts;
-        Some(run)
+        Some(run.sieved())
+    }
+
+    /// With a sieve of all that is in it.
+    fn sieved(self) -> Self {
+        let sieve = Sieve::of(self.len(), self.iter().map(|(table, (key, _))| (table, key)));
+        Self { sieve, ..self }
     }
 
     pub fn len(&self) -> usize {
         self.starts.len()
     }
 
+    /// Forgets all of it, and keeps the room.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.starts.clear();
+    }
+
+    /// In the order of tables and keys.
+    pub fn iter(&self) -> impl Iterator<Item = (Table, Change<'_>)> {
+        (0..self.len()).filter_map(|n| self.get(n))
+    }
+
     /// Adds what comes after all that is in it. Keys and values are within the store's bounds.
     pub fn push(&mut self, table: Table, (key, value): Change<'_>) {
-        let short = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-        let long = |n: usize| u32::try_from(n).unwrap_or(DELETED);
-        self.starts.push(long(self.bytes.len()));
-        self.bytes.push(table.number());
-        self.bytes.extend(short(key.len()).to_be_bytes());
-        self.bytes.extend(value.map_or(DELETED, |value| long(value.len())).to_be_bytes());
-        self.bytes.extend(key);
-        self.bytes.extend(value.unwrap_or_default());
+        let start = self.begin(table, key);
+        self.fill(start, value);
+        self.starts.push(long(start));
+    }
+
+    /// Puts a change in its place, and forgets what was to become of the row before. Its bytes come
+    /// last all the same: only [`Run::packed`] of it may be written.
+    pub fn insert(&mut self, table: Table, (key, value): Change<'_>) {
+        let start = self.begin(table, key);
+        self.fill(start, value);
+        self.index(start, table, key);
+    }
+
+    /// Like [`Run::insert`], of a value that `write` adds to the bytes; how long it is. After an
+    /// error nothing is changed.
+    pub fn insert_with<E>(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = self.begin(table, key);
+        let from = self.bytes.len();
+        if let Err(error) = write(&mut self.bytes) {
+            self.bytes.truncate(start);
+            return Err(error);
+        }
+        self.tell(start, long(self.bytes.len() - from));
+        self.index(start, table, key);
+        Ok(())
+    }
+
+    /// Adds all of a change but its value, which is told of as deleted; where it starts.
+    fn begin(&mut self, table: Table, key: &[u8]) -> usize {
+        // It does not know this one.
+        self.sieve = Sieve::default();
+        let start = self.bytes.len();
+        let [k0, k1] = u16::try_from(key.len()).unwrap_or(u16::MAX).to_be_bytes();
+        let [v0, v1, v2, v3] = DELETED.to_be_bytes();
+        self.bytes.extend_from_slice(&[table.number(), k0, k1, v0, v1, v2, v3]);
+        self.bytes.extend_from_slice(key);
+        start
+    }
+
+    /// Adds the value of the change at `start`, which is the last one.
+    fn fill(&mut self, start: usize, value: Option<&[u8]>) {
+        if let Some(value) = value {
+            self.tell(start, long(value.len()));
+            self.bytes.extend_from_slice(value);
+        }
+    }
+
+    /// How long the value of the change at `start` is.
+    fn tell(&mut self, start: usize, length: u32) {
+        if let Some(place) = self.bytes.get_mut(start + 3..start + HEAD) {
+            place.copy_from_slice(&length.to_be_bytes());
+        }
+    }
+
+    /// Names the change at `start` in its place.
+    fn index(&mut self, start: usize, table: Table, key: &[u8]) {
+        let n = self.partition(0, |t, k| (t, k) < (table, key));
+        let same = self.get(n).is_some_and(|(t, (k, _))| (t, k) == (table, key));
+        match self.starts.get_mut(n).filter(|_| same) {
+            Some(place) => *place = long(start),
+            None => self.starts.insert(n, long(start)),
+        }
     }
 
     /// Change number `n`.
@@ -82,6 +171,11 @@ impl Run {
             }
         }
         low
+    }
+
+    /// Whether it may do something with a row whose key has this mark.
+    pub fn may_have(&self, mark: u64) -> bool {
+        self.sieve.lets_through(mark)
     }
 
     /// What it does with this row, if it does anything; changes before number `from` do not count.
@@ -119,12 +213,13 @@ impl Run {
         let mut merged = Self {
             bytes: Vec::with_capacity(older.bytes.len() + newer.bytes.len()),
             starts: Vec::with_capacity(older.len() + newer.len()),
+            sieve: Sieve::default(),
         };
         let (mut from_older, mut from_newer) = (0, 0);
         loop {
             let (old, new) = (older.get(from_older), newer.get(from_newer));
             let order = match (old, new) {
-                (None, None) => return merged,
+                (None, None) => return merged.sieved(),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some((left, (old, _))), Some((right, (new, _)))) => {
@@ -153,51 +248,50 @@ impl Run {
     }
 }
 
+/// A place in a run, which a batch keeps far shorter than that.
+fn long(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(DELETED)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::{Rng as _, SeededRng};
-    use crate::store::puts::Puts;
-
-    fn packed(puts: &Puts) -> Run {
-        let mut run = Run::default();
-        puts.iter().for_each(|(table, change)| run.push(table, change));
-        run
-    }
 
     #[test]
     fn merging_is_making_the_changes_one_after_the_other() {
         let rng = SeededRng::new(1);
         let dice = |sides: u64| usize::try_from(rng.next_u64() % sides).unwrap();
         for _ in 0..200 {
-            let (mut both, mut runs) = (Puts::default(), Vec::new());
+            let (mut both, mut runs) = (Run::default(), Vec::new());
             for _ in 0..2 {
-                let mut puts = Puts::default();
+                let mut puts = Run::default();
                 for _ in 0..dice(20) {
                     let table = [Table::Timers, Table::Calendar][dice(2)];
                     let key = vec![7; dice(6)];
                     let value = (dice(3) > 0).then(|| vec![3; dice(5)]);
-                    both.insert(table, key.clone(), value.clone());
-                    puts.insert(table, key, value);
+                    both.insert(table, (&key, value.as_deref()));
+                    puts.insert(table, (&key, value.as_deref()));
                 }
-                runs.push(packed(&puts));
+                runs.push(Run::packed(&puts));
             }
             let merged = Run::merge(&runs[0], &runs[1]);
-            assert_eq!(merged, packed(&both));
+            assert_eq!(merged, Run::packed(&both));
             assert_eq!(Run::from_bytes(merged.bytes.clone()), Some(merged.clone()));
             let pieces: Vec<Run> =
                 merged.pieces(16).map(|piece| Run::from_bytes(piece.to_vec()).unwrap()).collect();
-            let again = pieces.iter().fold(Run::default(), |all, piece| Run::merge(&all, piece));
+            let none = Run::packed(&Run::default());
+            let again = pieces.iter().fold(none, |all, piece| Run::merge(&all, piece));
             assert_eq!(again, merged);
         }
     }
 
     #[test]
     fn bytes_that_are_no_run_are_told() {
-        let mut puts = Puts::default();
-        puts.insert(Table::Timers, vec![1, 2], Some(vec![3]));
-        puts.insert(Table::Timers, vec![4], None);
-        let bytes = packed(&puts).bytes;
+        let mut puts = Run::default();
+        puts.insert(Table::Timers, (&[4], None));
+        puts.insert(Table::Timers, (&[1, 2], Some(&[3])));
+        let bytes = Run::packed(&puts).bytes;
         assert_eq!(
             bytes,
             [[1, 0, 2, 0, 0, 0, 1].as_slice(), &[1, 2, 3], &[1, 0, 1], &[255; 4], &[4]].concat()

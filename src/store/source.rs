@@ -2,7 +2,6 @@
 //! Must not decide anything; it only carries errors outward.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use redb::{
@@ -11,7 +10,7 @@ use redb::{
 
 use super::Error;
 use super::schema::{CATALOGUE, Table};
-use super::tx::{Range, Source, Visit};
+use super::tx::{Range, Read, Source, Visit};
 
 pub(super) fn io(error: impl std::fmt::Display) -> Error {
     Error::Io(error.to_string())
@@ -54,8 +53,8 @@ impl Tables {
 }
 
 impl Source for Tables {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.with(table, |table| get(table, key))
+    fn get(&self, table: Table, key: &[u8], read: Read<'_>) -> Result<(), Error> {
+        self.with(table, |table| get(table, key, read))
     }
 
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
@@ -68,12 +67,13 @@ type OpenTable<'txn> = redb::Table<'txn, &'static [u8], &'static [u8]>;
 /// The tables of one write transaction, opened when they are first needed.
 pub(super) struct OpenTables<'txn> {
     txn: &'txn WriteTransaction,
-    open: RefCell<BTreeMap<Table, OpenTable<'txn>>>,
+    /// By number.
+    open: RefCell<Vec<Option<OpenTable<'txn>>>>,
 }
 
 impl<'txn> OpenTables<'txn> {
     pub(super) fn of(txn: &'txn WriteTransaction) -> Self {
-        Self { txn, open: RefCell::new(BTreeMap::new()) }
+        Self { txn, open: RefCell::new(CATALOGUE.iter().map(|_| None).collect()) }
     }
 
     fn with<T>(
@@ -81,14 +81,14 @@ impl<'txn> OpenTables<'txn> {
         table: Table,
         f: impl FnOnce(&mut OpenTable<'txn>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let no = || Error::Io(format!("there is no table {table:?}"));
         let mut open = self.open.borrow_mut();
-        match open.entry(table) {
-            std::collections::btree_map::Entry::Occupied(mut entry) => f(entry.get_mut()),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                let opened = self.txn.open_table(table.definition()).map_err(io)?;
-                f(entry.insert(opened))
-            }
-        }
+        let place = open.get_mut(usize::from(table.number())).ok_or_else(no)?;
+        let opened = match place {
+            Some(opened) => opened,
+            None => place.insert(self.txn.open_table(table.definition()).map_err(io)?),
+        };
+        f(opened)
     }
 
     pub(super) fn touch(&self, table: Table) -> Result<(), Error> {
@@ -108,8 +108,8 @@ impl<'txn> OpenTables<'txn> {
 }
 
 impl Source for OpenTables<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.with(table, |table| get(table, key))
+    fn get(&self, table: Table, key: &[u8], read: Read<'_>) -> Result<(), Error> {
+        self.with(table, |table| get(table, key, read))
     }
 
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
@@ -119,8 +119,11 @@ impl Source for OpenTables<'_> {
 
 type Bytes = &'static [u8];
 
-fn get(table: &impl ReadableTable<Bytes, Bytes>, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-    Ok(table.get(key).map_err(io)?.map(|guard| guard.value().to_vec()))
+fn get(table: &impl ReadableTable<Bytes, Bytes>, key: &[u8], read: Read<'_>) -> Result<(), Error> {
+    if let Some(value) = table.get(key).map_err(io)? {
+        read(value.value());
+    }
+    Ok(())
 }
 
 fn scan(

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use crate::base::limits;
 
 use super::Error;
+use super::changed::{Change, scan_over};
 use super::key::Key as _;
-use super::puts::{Change, Puts, scan_over};
 use super::record::{self, DecodeError, Row as _};
 use super::rows::Staged;
 use super::run::Run;
 use super::schema::Table;
+use super::sieve::mark;
 use super::source::OpenTables;
-use super::tx::{Range, Source, Span, View, Visit};
+use super::tx::{Range, Read, Source, Span, View, Visit};
 
 /// A log row is cut off about here, so that a long batch stays within the bound on values.
 const LOG_ROW_BYTES: usize = 12 * 1024;
@@ -104,12 +105,17 @@ pub(super) struct Over<'a> {
 }
 
 impl Source for Over<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let mut runs = self.waiting.runs().rev().filter(|_| table.row().scattered);
-        match runs.find_map(|(run, from)| run.find(from, table, key)) {
-            Some((_, put)) => Ok(put.map(<[u8]>::to_vec)),
-            None => self.base.get(table, key),
+    fn get(&self, table: Table, key: &[u8], read: Read<'_>) -> Result<(), Error> {
+        if !table.row().scattered {
+            return self.base.get(table, key, read);
         }
+        let mark = mark(table, key);
+        let mut runs = self.waiting.runs().rev().filter(|(run, _)| run.may_have(mark));
+        match runs.find_map(|(run, from)| run.find(from, table, key)) {
+            Some((_, put)) => put.into_iter().for_each(read),
+            None => self.base.get(table, key, read)?,
+        }
+        Ok(())
     }
 
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
@@ -159,13 +165,10 @@ impl Stage {
     pub(super) fn advance(
         &mut self,
         tables: &OpenTables<'_>,
-        (batch, changes): (u64, &Puts),
+        (batch, changes): (u64, &Run),
         keep: usize,
     ) -> Result<(), Error> {
-        let mut run = Run::default();
-        for (table, change) in changes.iter() {
-            run.push(table, change);
-        }
+        let run = Run::packed(changes);
         for (part, piece) in (0_u64..).zip(run.pieces(LOG_ROW_BYTES)) {
             let corrupt = |cause| Error::Corrupt { table: Staged::TABLE, cause };
             let value = record::encode(&Staged { run: piece.to_vec() }).map_err(corrupt)?;

@@ -9,19 +9,23 @@ use crate::base::{Timestamp, limits};
 use crate::domain::access::{self, Lack, Member, Reach};
 use crate::domain::event::Event;
 
-use super::key::{Key, after_prefix};
-use super::puts::{Changed, Puts};
+use super::changed::Changed;
+use super::key::{Key, KeyBytes, after_prefix};
 use super::record::{self, DecodeError, Global, Row, Scoped};
 use super::rows::{ChainedEvent, Orphan, OrphanKey, Timer, TimerKey, chain_start};
+use super::run::Run;
 use super::schema::{Class, Table};
 use super::scope::Holder;
 use super::{Error, Scope, WriteError};
 
 pub(super) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+/// Takes a value where it is: to copy what is only decoded costs more than to find it.
+pub(super) type Read<'r> = &'r mut dyn FnMut(&[u8]);
 
 /// Ordered bytes, at one moment. What a distributed engine would have to offer.
 pub(super) trait Source {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+    /// Calls `read` with the value, if there is one.
+    fn get(&self, table: Table, key: &[u8], read: Read<'_>) -> Result<(), Error>;
     /// Visits `range` in order, or backwards.
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error>;
 }
@@ -29,8 +33,8 @@ pub(super) trait Source {
 /// A stretch of keys of one table.
 #[derive(Clone)]
 pub(super) struct Range {
-    pub from: Bound<Vec<u8>>,
-    pub to: Bound<Vec<u8>>,
+    pub from: Bound<KeyBytes>,
+    pub to: Bound<KeyBytes>,
     pub backwards: bool,
 }
 
@@ -41,7 +45,7 @@ impl Range {
     }
 
     pub fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
-        (self.from.as_ref().map(Vec::as_slice), self.to.as_ref().map(Vec::as_slice))
+        (self.from.as_ref().map(|key| &**key), self.to.as_ref().map(|key| &**key))
     }
 
     /// Whether it ends before it begins, which neither redb nor an ordered map would take.
@@ -59,11 +63,11 @@ impl Range {
 /// Which rows of a table, in which order, and how many of them.
 #[derive(Clone)]
 pub struct Span {
-    prefix: Vec<u8>,
-    from: Option<Vec<u8>>,
+    prefix: KeyBytes,
+    from: Option<KeyBytes>,
     /// Exclusive.
-    to: Option<Vec<u8>>,
-    after: Option<Vec<u8>>,
+    to: Option<KeyBytes>,
+    after: Option<KeyBytes>,
     backwards: bool,
     limit: usize,
 }
@@ -71,7 +75,7 @@ pub struct Span {
 impl Span {
     /// The first `limit` rows.
     pub fn first(limit: usize) -> Self {
-        let prefix = Vec::new();
+        let prefix = KeyBytes::new();
         Self { prefix, from: None, to: None, after: None, backwards: false, limit }
     }
 
@@ -110,7 +114,11 @@ impl Span {
 
     /// All bounds hold together: a cursor from elsewhere does not lead out of the others.
     pub(super) fn range(&self, root: &[u8]) -> Range {
-        let whole = |bytes: &Vec<u8>| [root, bytes].concat();
+        let whole = |bytes: &KeyBytes| {
+            let mut key = KeyBytes::from_slice(root);
+            key.extend_from_slice(bytes);
+            key
+        };
         let base = whole(&self.prefix);
         let after = self.after.as_ref().map(whole);
         let (past, before) = if self.backwards { (None, after) } else { (after, None) };
@@ -237,10 +245,9 @@ impl<'a> View<'a> {
     }
 
     fn fetch<R: Row>(&self, key: &[u8]) -> Result<Option<R>, Error> {
-        let Some(bytes) = self.source.get(R::TABLE, key)? else {
-            return Ok(None);
-        };
-        record::decode(&bytes).map(Some).map_err(|cause| Error::Corrupt { table: R::TABLE, cause })
+        let mut found = None;
+        self.source.get(R::TABLE, key, &mut |bytes| found = Some(record::decode(bytes)))?;
+        found.transpose().map_err(|cause| Error::Corrupt { table: R::TABLE, cause })
     }
 
     fn collect<R: Row, T>(
@@ -272,7 +279,7 @@ impl<'a> View<'a> {
     }
 }
 
-fn scoped_key<R: Scoped>(scope: &Scope, key: &R::Key) -> Vec<u8> {
+fn scoped_key<R: Scoped>(scope: &Scope, key: &R::Key) -> KeyBytes {
     let mut bytes = scope.workspace().to_bytes();
     key.encode(&mut bytes);
     bytes
@@ -281,17 +288,22 @@ fn scoped_key<R: Scoped>(scope: &Scope, key: &R::Key) -> Vec<u8> {
 /// A view that also sees what this transaction changed, and the changes themselves.
 pub struct Tx<'a> {
     base: &'a dyn Source,
-    puts: Puts,
+    puts: Run,
     keep: Option<usize>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(base: &'a dyn Source) -> Self {
-        Self { base, puts: Puts::default(), keep: None }
+        Self::with(base, Run::default())
+    }
+
+    /// With changes already made: none, but the room for some.
+    pub(super) fn with(base: &'a dyn Source, puts: Run) -> Self {
+        Self { base, puts, keep: None }
     }
 
     /// What it changed, and how many rows may stay staged if it said so.
-    pub(super) fn into_parts(self) -> (Puts, Option<usize>) {
+    pub(super) fn into_parts(self) -> (Run, Option<usize>) {
         (self.puts, self.keep)
     }
 
@@ -322,7 +334,7 @@ impl<'a> Tx<'a> {
                 return Err(Error::OutOfReach(lack));
             }
         }
-        self.write::<R>(place, row)
+        self.write::<R>(&place, row)
     }
 
     /// Refuses when the holder of the scope may not write this row, for what stands beside it.
@@ -334,7 +346,7 @@ impl<'a> Tx<'a> {
     }
 
     pub fn delete<R: Scoped>(&mut self, scope: &Scope, key: &R::Key) {
-        self.puts.insert(R::TABLE, scoped_key::<R>(scope, key), None);
+        self.puts.insert(R::TABLE, (&scoped_key::<R>(scope, key), None));
     }
 
     /// Removes rows of a table of the workspace as they stand, at most `limit`; how many went. What
@@ -354,17 +366,17 @@ impl<'a> Tx<'a> {
         })?;
         let gone = keys.len();
         for key in keys {
-            self.puts.insert(table, key, None);
+            self.puts.insert(table, (&key, None));
         }
         Ok(gone)
     }
 
     pub fn put_global<R: Global>(&mut self, key: &R::Key, row: &R) -> Result<(), Error> {
-        self.write::<R>(key.to_bytes(), row)
+        self.write::<R>(&key.to_bytes(), row)
     }
 
     pub fn delete_global<R: Global>(&mut self, key: &R::Key) {
-        self.puts.insert(R::TABLE, key.to_bytes(), None);
+        self.puts.insert(R::TABLE, (&key.to_bytes(), None));
     }
 
     pub fn put_timer(&mut self, timer: &TimerKey) -> Result<(), Error> {
@@ -396,22 +408,24 @@ impl<'a> Tx<'a> {
         self.put(scope, &(sequence + 1), &ChainedEvent { previous, event })
     }
 
-    fn write<R: Row>(&mut self, key: Vec<u8>, row: &R) -> Result<(), Error> {
-        let value =
-            record::encode(row).map_err(|cause| Error::Corrupt { table: R::TABLE, cause })?;
-        for (bytes, most) in [(key.len(), limits::KEY_BYTES), (value.len(), limits::VALUE_BYTES)] {
-            if bytes > most {
-                return Err(Error::TooLarge { table: R::TABLE, bytes });
-            }
-        }
-        self.puts.insert(R::TABLE, key, Some(value));
-        Ok(())
+    fn write<R: Row>(&mut self, key: &[u8], row: &R) -> Result<(), Error> {
+        let table = R::TABLE;
+        let fits = |bytes, most| match bytes {
+            bytes if bytes > most => Err(Error::TooLarge { table, bytes }),
+            _ => Ok(()),
+        };
+        fits(key.len(), limits::KEY_BYTES)?;
+        self.puts.insert_with(table, key, |bytes| {
+            let from = bytes.len();
+            record::encode_onto(row, bytes).map_err(|cause| Error::Corrupt { table, cause })?;
+            fits(bytes.len() - from, limits::VALUE_BYTES)
+        })
     }
 }
 
 impl Source for Tx<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.changed().get(table, key)
+    fn get(&self, table: Table, key: &[u8], read: Read<'_>) -> Result<(), Error> {
+        self.changed().get(table, key, read)
     }
 
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {

@@ -10,17 +10,18 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::base::{WorkspaceId, limits};
 
+use super::changed::Changed;
 use super::key::Key;
 use super::layout::Layout;
-use super::puts::{Changed, Puts};
 use super::record::DecodeError;
 use super::rows::timers::StoredTimer;
 use super::rows::{Meta, TimerKey};
+use super::run::Run;
 use super::schema::{CATALOGUE, Table};
 use super::slots::Slots;
 use super::source::{OpenTables, Tables, io};
 use super::stage::{Over, Stage, Waiting};
-use super::tx::{Range, Source, Tx, View, Visit};
+use super::tx::{Range, Read, Source, Tx, View, Visit};
 use super::upgrade::{schema_of, upgrade};
 use super::{Changes, Disk, Error, Options, Scope, WriteError};
 
@@ -107,8 +108,8 @@ pub(super) struct Snapshot {
 }
 
 impl Source for Snapshot {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Over { base: &self.tables, waiting: &self.waiting }.get(table, key)
+    fn get(&self, table: Table, key: &[u8], read: Read<'_>) -> Result<(), Error> {
+        Over { base: &self.tables, waiting: &self.waiting }.get(table, key, read)
     }
 
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
@@ -389,7 +390,7 @@ fn run(shared: &std::sync::Weak<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>)
 struct Batch {
     stage: Stage,
     /// Changes of this batch that are to be staged.
-    staged: Puts,
+    staged: Run,
     changes: Changes,
     wrote: u64,
     bytes: usize,
@@ -401,7 +402,7 @@ impl Default for Batch {
     fn default() -> Self {
         Self {
             stage: Stage::default(),
-            staged: Puts::default(),
+            staged: Run::default(),
             changes: Changes::default(),
             wrote: 0,
             bytes: 0,
@@ -418,10 +419,12 @@ impl Batch {
         jobs: &mut [Box<dyn Job>],
         count: usize,
     ) -> Result<usize, Error> {
+        // What a job changes is laid out where the last one's changes were.
+        let mut room = Run::default();
         for (i, job) in jobs.iter_mut().take(count).enumerate() {
             let over = Over { base: tables, waiting: &self.stage.waiting };
             let changed = Changed { base: &over, puts: &self.staged };
-            let mut tx = Tx::new(&changed);
+            let mut tx = Tx::with(&changed, std::mem::take(&mut room));
             // A fault in one closure must not take the writer away from all. It has not touched the
             // transaction, whose changes come after it.
             let ran = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx))).unwrap_or_else(|_| {
@@ -431,7 +434,9 @@ impl Batch {
             if ran? {
                 let (puts, keep) = tx.into_parts();
                 self.keep = self.keep.min(keep.unwrap_or(usize::MAX));
-                self.add(tables, puts)?;
+                self.add(tables, &puts)?;
+                room = puts;
+                room.clear();
             }
             if self.bytes >= limits::BATCH_BYTES {
                 return Ok(i + 1);
@@ -440,28 +445,26 @@ impl Batch {
         Ok(count)
     }
 
-    fn add(&mut self, tables: &OpenTables<'_>, puts: Puts) -> Result<(), Error> {
-        self.wrote += u64::from(!puts.is_empty());
-        for (table, rows) in puts.into_tables() {
+    fn add(&mut self, tables: &OpenTables<'_>, puts: &Run) -> Result<(), Error> {
+        self.wrote += u64::from(puts.len() > 0);
+        for (table, (key, put)) in puts.iter() {
             self.changes.tables.insert(table);
-            for (key, put) in rows {
-                self.bytes += key.len() + put.as_ref().map_or(0, Vec::len);
-                if table == Table::Timers
-                    && let Some(timer) = StoredTimer::from_bytes(&key).map(TimerKey::of_stored)
-                {
-                    self.changes.timers.push((timer, put.is_some()));
-                }
-                if table == Table::Events
-                    && let Some(eventful) = &mut self.changes.eventful
-                    && let Some((workspace, _)) = key.split_first_chunk::<16>()
-                {
-                    eventful.insert(Scope::of(WorkspaceId::from_bytes(*workspace)));
-                }
-                if table.row().scattered {
-                    self.staged.insert(table, key, put);
-                } else {
-                    tables.put(table, &key, put.as_deref())?;
-                }
+            self.bytes += key.len() + put.map_or(0, <[u8]>::len);
+            if table == Table::Timers
+                && let Some(timer) = StoredTimer::from_bytes(key).map(TimerKey::of_stored)
+            {
+                self.changes.timers.push((timer, put.is_some()));
+            }
+            if table == Table::Events
+                && let Some(eventful) = &mut self.changes.eventful
+                && let Some((workspace, _)) = key.split_first_chunk::<16>()
+            {
+                eventful.insert(Scope::of(WorkspaceId::from_bytes(*workspace)));
+            }
+            if table.row().scattered {
+                self.staged.insert(table, (key, put));
+            } else {
+                tables.put(table, key, put)?;
             }
         }
         Ok(())

@@ -33,7 +33,7 @@ fn scopes(view: &View<'_>) -> Result<Vec<Scope>, Error> {
 
 fn of_scope<R: Scoped>(out: &mut Dump, view: &View<'_>, scope: &Scope) -> Result<(), Error> {
     for (key, row) in view.scan::<R>(scope, &Span::first(ALL))? {
-        key.encode(out);
+        out.extend(key.to_bytes());
         out.extend(encode(&row).unwrap());
     }
     // Between tables, so that a row cannot pass for one of the next.
@@ -43,7 +43,7 @@ fn of_scope<R: Scoped>(out: &mut Dump, view: &View<'_>, scope: &Scope) -> Result
 
 fn of_all<R: Global>(out: &mut Dump, view: &View<'_>) -> Result<(), Error> {
     for (key, row) in view.scan_global::<R>(None, ALL)? {
-        key.encode(out);
+        out.extend(key.to_bytes());
         out.extend(encode(&row).unwrap());
     }
     out.extend([0xff; 8]);
@@ -61,10 +61,10 @@ pub fn dump(store: &Store) -> Dump {
         of_all::<AssetHome>(&mut out, view)?;
         of_all::<ServerLimits>(&mut out, view)?;
         for timer in view.timers(None, Timestamp::MAX, ALL)? {
-            (timer.due, timer.kind, timer.scope.workspace(), timer.id).encode(&mut out);
+            out.extend((timer.due, timer.kind, timer.scope.workspace(), timer.id).to_bytes());
         }
         for orphan in view.orphans(Timestamp::MAX, ALL)? {
-            (orphan.due, orphan.scope.workspace(), orphan.object).encode(&mut out);
+            out.extend((orphan.due, orphan.scope.workspace(), orphan.object).to_bytes());
         }
         for scope in scopes(view)? {
             of_scope::<Workspace>(&mut out, view, &scope)?;

@@ -119,7 +119,7 @@ impl Chains {
 
     fn key(&self, workspace: usize, sequence: usize) -> Vec<u8> {
         let sequence = u64::try_from(sequence).unwrap();
-        (self.scopes[workspace].workspace(), sequence).to_bytes()
+        (self.scopes[workspace].workspace(), sequence).to_bytes().into_vec()
     }
 
     /// Changes the raw rows, then opens the store again.

@@ -42,7 +42,7 @@ fn laws<K: Key + Ord + Debug + Clone>(width: Width, keys: impl Strategy<Value = 
 fn is_exact<K: Key>() {
     run(CASES, &vec(any::<u8>(), 0..80), |bytes| {
         if let Some(key) = K::from_bytes(&bytes) {
-            assert_eq!(key.to_bytes(), bytes);
+            assert_eq!(key.to_bytes().into_vec(), bytes);
         }
     });
 }

@@ -11,7 +11,9 @@ use carillon::store::rows::{
     Attention, CalendarEntry, ChainedEvent, Inflight, Pause, PublishedEntry, Remembered, TimerKey,
     WrappedKey,
 };
-use carillon::store::{Error, FaultDisk, Key, Scope, Scoped, Span, Table, Tx, View, WriteError};
+use carillon::store::{
+    Error, FaultDisk, Key, KeyBytes, Scope, Scoped, Span, Table, Tx, View, WriteError,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -26,8 +28,8 @@ const CASES: u32 = 128;
 struct Beginning(Vec<u8>);
 
 impl Key for Beginning {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.extend(&self.0);
+    fn encode(&self, out: &mut KeyBytes) {
+        out.extend_from_slice(&self.0);
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
@@ -204,7 +206,7 @@ fn neighbours() -> impl Strategy<Value = (WorkspaceId, WorkspaceId)> {
 
 fn beginning<K: Key + Debug>(keys: impl Strategy<Value = K>) -> impl Strategy<Value = Beginning> {
     (keys, 0..=80_usize).prop_map(|(key, length)| {
-        let mut bytes = key.to_bytes();
+        let mut bytes = key.to_bytes().into_vec();
         bytes.truncate(length);
         Beginning(bytes)
     })

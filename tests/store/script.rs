@@ -90,7 +90,7 @@ impl Script {
             table::<SealedCredential>(&mut out, view, scope)?;
         }
         for timer in view.timers(None, Timestamp::MAX, ALL)? {
-            (timer.due, timer.kind, timer.scope.workspace(), timer.id).encode(&mut out);
+            out.extend((timer.due, timer.kind, timer.scope.workspace(), timer.id).to_bytes());
         }
         Ok(out)
     }
@@ -142,7 +142,7 @@ impl Expected {
 
 fn table<R: Scoped>(out: &mut Vec<u8>, view: &View<'_>, scope: &Scope) -> Result<(), Error> {
     for (key, row) in view.scan::<R>(scope, &Span::first(ALL))? {
-        key.encode(out);
+        out.extend(key.to_bytes());
         out.extend(encode(&row).unwrap());
     }
     Ok(())

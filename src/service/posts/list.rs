@@ -6,7 +6,7 @@ use crate::base::{PostId, Problem, Timestamp, limits};
 use crate::domain::access::Read;
 use crate::domain::post::Post;
 use crate::store::rows::CalendarEntry;
-use crate::store::{Error, Key, Scope, Span, View};
+use crate::store::{Error, Key, KeyBytes, Scope, Span, View};
 
 /// Which posts.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +67,7 @@ fn collect(
         let last_step = step.len() < filter.limit;
         for (place, id) in step {
             seen += 1;
-            cursor = Some(place);
+            cursor = Some(place.into_vec());
             let Some(post) = view.get::<Post>(scope, &id)? else { continue };
             if post.deleted_at.is_some() {
                 continue;
@@ -105,7 +105,7 @@ fn candidates(
     scope: &Scope,
     filter: &PostFilter,
     cursor: Option<&[u8]>,
-) -> Result<Vec<(Vec<u8>, PostId)>, Error> {
+) -> Result<Vec<(KeyBytes, PostId)>, Error> {
     if filter.from.is_none() && filter.to.is_none() {
         let after = cursor.and_then(<PostId as Key>::from_bytes);
         let span = Span::last(filter.limit).after(after.as_ref());

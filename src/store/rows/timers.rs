@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{DeliveryId, Timestamp, WorkspaceId};
-use crate::store::key::{Fixed, Key};
+use crate::store::key::{Fixed, Key, KeyBytes};
 use crate::store::record::{Global, Row};
 use crate::store::schema::Table;
 use crate::store::{Error, Scope, View};
@@ -15,7 +15,7 @@ pub enum TimerKind {
 }
 
 impl Key for TimerKind {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut KeyBytes) {
         match self {
             Self::Delivery => out.push(1),
         }

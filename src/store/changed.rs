@@ -1,67 +1,39 @@
 //! Changes by table and key, laid over the rows that they change. Must not copy what it passes on.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::Error;
+use super::run::Run;
 use super::schema::Table;
-use super::tx::{Range, Source, Visit};
+use super::tx::{Range, Read, Source, Visit};
 
 /// A changed row: `None` where it is deleted.
 pub(super) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
 
-/// Changes waiting to be written: `None` deletes.
-#[derive(Default)]
-pub(super) struct Puts(BTreeMap<Table, BTreeMap<Vec<u8>, Option<Vec<u8>>>>);
-
-impl Puts {
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub fn insert(&mut self, table: Table, key: Vec<u8>, put: Option<Vec<u8>>) {
-        self.0.entry(table).or_default().insert(key, put);
-    }
-
-    /// In the order of tables and keys.
-    pub fn iter(&self) -> impl Iterator<Item = (Table, Change<'_>)> {
-        self.0.iter().flat_map(|(table, rows)| {
-            rows.iter().map(|(key, put)| (*table, (key.as_slice(), put.as_deref())))
-        })
-    }
-
-    /// The tables, each with its changes in the order of keys.
-    pub fn into_tables(self) -> impl Iterator<Item = (Table, BTreeMap<Vec<u8>, Option<Vec<u8>>>)> {
-        self.0.into_iter()
-    }
-
-    /// What it does with this row, if it does anything.
-    fn get(&self, table: Table, key: &[u8]) -> Option<&Option<Vec<u8>>> {
-        self.0.get(&table)?.get(key)
-    }
-}
-
 /// Rows as changes leave them.
 pub(super) struct Changed<'a> {
     pub base: &'a dyn Source,
-    pub puts: &'a Puts,
+    pub puts: &'a Run,
 }
 
 impl Source for Changed<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        match self.puts.get(table, key) {
-            Some(put) => Ok(put.clone()),
-            None => self.base.get(table, key),
+    fn get(&self, table: Table, key: &[u8], read: Read<'_>) -> Result<(), Error> {
+        match self.puts.find(0, table, key) {
+            Some((_, put)) => put.into_iter().for_each(read),
+            None => self.base.get(table, key, read)?,
         }
+        Ok(())
     }
 
     fn scan(&self, table: Table, range: &Range, visit: Visit<'_>) -> Result<(), Error> {
-        let rows = self.puts.0.get(&table).filter(|_| !range.is_empty());
-        let Some(rows) = rows else {
+        if range.is_empty() {
             return self.base.scan(table, range, visit);
-        };
-        let rows = rows.range::<[u8], _>(range.bounds());
-        let rows = rows.map(|(key, put)| (key.as_slice(), put.as_deref()));
+        }
+        let rows = self.puts.within(0, table, range);
+        if rows.is_empty() {
+            return self.base.scan(table, range, visit);
+        }
+        let rows = rows.filter_map(|n| self.puts.get(n)).map(|(_, change)| change);
         if range.backwards {
             scan_over(self.base, table, range, rows.rev(), visit)
         } else {
