@@ -14,8 +14,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// What most answers fit in, so that their buffer need not grow.
 const ANSWER_BYTES: usize = 2 * 1024;
 
-/// What most answers have of them, for the same reason.
-const HEADERS: usize = 8;
+/// What most answers have of them, for the same reason: as many as fit in the next smaller table.
+const HEADERS: usize = 6;
 
 /// The tag of a thing's revision.
 pub(super) fn tag(revision: u64) -> String {

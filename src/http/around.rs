@@ -14,7 +14,7 @@ use futures_util::future::{Either, select};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use tracing::Instrument;
 
-use super::api::STRETCH;
+use super::api::{Parameters, STRETCH, refuse_unknown_parameters};
 use super::problem::{self, Refusal};
 use super::{Face, Shared, cors, foreign, leftover};
 use crate::base::{Code, CorrelationId, Problem, WorkspaceId};
@@ -33,7 +33,7 @@ pub(super) struct Asked {
 }
 
 pub(super) async fn around(
-    State(face): State<Shared>,
+    State((face, parameters)): State<(Shared, Arc<Parameters>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -41,7 +41,7 @@ pub(super) async fn around(
     let began = clock.monotonic();
     let correlation = CorrelationId::new(face.services.rng.as_ref());
     let asked = Asked { correlation, bearer: Arc::default(), entered: Arc::default() };
-    let path = request.uri().path().to_owned();
+    let address = request.uri().clone();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(asked.clone());
@@ -57,12 +57,16 @@ pub(super) async fn around(
         if !ours {
             return Refusal(Problem::new(Code::Misdirected)).into_response();
         }
-        let answer = AssertUnwindSafe(cors::answer(&face, request, next)).catch_unwind();
+        let known = async |request| match refuse_unknown_parameters(&parameters, &request) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => Refusal(problem).into_response(),
+        };
+        let answer = AssertUnwindSafe(cors::answer(&face, request, known)).catch_unwind();
         answer.instrument(span).await.unwrap_or_else(problem::panicked)
     })
     .await;
     if let (404, Some(route)) = (response.status().as_u16(), &route) {
-        foreign::look(&face, route.as_str(), &path, &asked).await;
+        foreign::look(&face, route.as_str(), address.path(), &asked).await;
     }
     foreign::note(&face, response.extensions().get(), &asked).await;
     problem::write(&mut response, correlation);

@@ -4,7 +4,6 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -29,13 +28,17 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// Answers what a browser asks before a request, and adds to answers what it must know.
-pub(super) async fn answer(face: &Face, request: Request, next: Next) -> Response {
+pub(super) async fn answer(
+    face: &Face,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     if !request.uri().path().starts_with("/api/") {
-        return next.run(request).await;
+        return next(request).await;
     }
     let headers = request.headers();
-    let Ok(Some(origin)) = only(headers, &ORIGIN) else { return next.run(request).await };
-    let Ok(allowed) = HeaderValue::from_str(origin) else { return next.run(request).await };
+    let Ok(Some(origin)) = only(headers, &ORIGIN) else { return next(request).await };
+    let Ok(allowed) = HeaderValue::from_str(origin) else { return next(request).await };
     let asks =
         request.method() == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     if asks && face.services.is_host_origin(origin).unwrap_or(false) {
@@ -43,7 +46,7 @@ pub(super) async fn answer(face: &Face, request: Request, next: Next) -> Respons
     }
     let reads =
         bearer(headers).is_some_and(|token| face.services.may_read(origin, token).unwrap_or(false));
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("origin"));
     if reads {

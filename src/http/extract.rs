@@ -4,6 +4,7 @@
 use axum::body::Body as RawBody;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, ORIGIN,
@@ -382,9 +383,13 @@ pub(super) async fn collect(
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     loop {
-        let frame = match select(body.frame(), clock.sleep(pause)).await {
-            Either::Left((frame, _)) => frame,
-            Either::Right(_) => return Err(Problem::new(Code::TooSlow)),
+        // What is there already needs no alarm.
+        let frame = match body.frame().now_or_never() {
+            Some(frame) => frame,
+            None => match select(body.frame(), clock.sleep(pause)).await {
+                Either::Left((frame, _)) => frame,
+                Either::Right(_) => return Err(Problem::new(Code::TooSlow)),
+            },
         };
         let data = match frame {
             None if whole.is_empty() => return Ok(first),

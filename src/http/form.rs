@@ -1,7 +1,7 @@
 //! Forms with a file, read piece by piece as they come. Must not hold a file in memory.
 
 use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{FromRequest as _, Multipart, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request};
 use futures_util::future::{Either, select};
 
 use super::Face;
@@ -12,7 +12,9 @@ fn not_a_form(expected: &str) -> Problem {
     Problem::field("", Wrong::BadFormat { expected: expected.to_owned() })
 }
 
-pub(super) async fn open(request: Request, expected: &str) -> Result<Multipart, Problem> {
+pub(super) async fn open(mut request: Request, expected: &str) -> Result<Multipart, Problem> {
+    // Whoever takes the file knows how long it may be; axum's own limit would cut it.
+    DefaultBodyLimit::disable().apply(&mut request);
     Multipart::from_request(request, &()).await.map_err(|_| not_a_form(expected))
 }
 

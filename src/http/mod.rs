@@ -36,6 +36,8 @@ use http::HeaderName;
 use crate::base::{Net, limits as bounds};
 use crate::service::Services;
 
+use api::Parameters;
+
 pub use admin::{Consoles, Line, PROTOCOL, ask_admin, fetch_admin, open_console, send_admin};
 pub use limits::Limits;
 pub use names::Names;
@@ -124,20 +126,22 @@ pub enum Readiness {
 
 /// What is served on TCP: the API, pages, feeds, webhooks, health and metrics.
 pub fn public_router(face: &Shared) -> Router {
-    let routes = api::router().merge(web::pages()).merge(public::pages()).merge(hooks::hooks());
-    dressed(routes.merge(public::probes()), face)
+    let (routes, parameters) = api::router();
+    let routes = routes.merge(web::pages()).merge(public::pages()).merge(hooks::hooks());
+    dressed(routes.merge(public::probes()), face, parameters)
 }
 
 /// What is served on the admin socket.
 pub fn admin_router(face: &Shared) -> Router {
-    dressed(admin::router().merge(public::probes()), face)
+    dressed(admin::router().merge(public::probes()), face, Parameters::new())
 }
 
-fn dressed(routes: Router<Shared>, face: &Shared) -> Router {
+fn dressed(routes: Router<Shared>, face: &Shared, parameters: Parameters) -> Router {
+    let known = (Arc::clone(face), Arc::new(parameters));
     routes
         .fallback(problem::no_such_address)
         .method_not_allowed_fallback(problem::wrong_method)
         // One layer: each is cloned, with all below it, for every request.
-        .layer(from_fn_with_state(Arc::clone(face), around::around))
+        .layer(from_fn_with_state(known, around::around))
         .with_state(Arc::clone(face))
 }

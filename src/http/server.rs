@@ -180,20 +180,21 @@ impl Guest {
             .serve_connection(TokioIo::new(io), answer)
             .with_upgrades();
         let mut connection = pin!(connection);
-        let mut leaving = false;
+        // Nobody is cut off before they were asked to leave.
+        let mut ending = Some(&self.stop);
         loop {
             tokio::select! {
+                biased;
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         tracing::debug!(%error, "a connection ended early");
                     }
                     return;
                 }
-                () = self.stop.cancelled(), if !leaving => {
-                    leaving = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = self.cut.cancelled() => return,
+                () = ending.unwrap_or(&self.cut).cancelled() => match ending.take() {
+                    Some(_) => connection.as_mut().graceful_shutdown(),
+                    None => return,
+                },
             }
         }
     }

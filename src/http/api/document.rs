@@ -2,11 +2,8 @@
 //! it does not describe.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::{MatchedPath, Request};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::server::Server;
@@ -14,9 +11,9 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ComponentsBuilder, Info, OpenApi, OpenApiBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::super::problem::{ProblemShown, Refusal};
+use super::super::problem::ProblemShown;
 use super::problems;
-use crate::base::{Check, Wrong};
+use crate::base::{Check, Problem, Wrong};
 
 const ABOUT: &str = "\
 Schedules posts to social networks, and says what became of them.\n\n\
@@ -75,7 +72,7 @@ pub(super) fn empty() -> OpenApi {
 }
 
 /// The names of the query parameters of each operation, by method and address template.
-pub(super) type Parameters = BTreeMap<String, BTreeSet<String>>;
+pub(in crate::http) type Parameters = BTreeMap<String, BTreeSet<String>>;
 
 pub(super) fn query_parameters(document: &OpenApi) -> Parameters {
     let mut found = Parameters::new();
@@ -105,21 +102,22 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation
 }
 
 /// A misspelt filter must not quietly give the whole list.
-pub(super) async fn refuse_unknown_parameters(
-    State(known): State<Arc<Parameters>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Refusal> {
-    if let (Some(query), Some(route)) =
+pub(in crate::http) fn refuse_unknown_parameters(
+    known: &Parameters,
+    request: &Request,
+) -> Result<(), Problem> {
+    let (Some(query), Some(route)) =
         (request.uri().query(), request.extensions().get::<MatchedPath>())
-        && let Some(names) = known.get(&format!("{} {}", request.method(), route.as_str()))
-    {
-        let mut check = Check::default();
-        for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
-            let told = name.chars().take(100).collect::<String>();
-            check.that(names.contains(name.as_ref()), told, Wrong::Unknown);
-        }
-        check.finish()?;
+    else {
+        return Ok(());
+    };
+    let Some(names) = known.get(&format!("{} {}", request.method(), route.as_str())) else {
+        return Ok(());
+    };
+    let mut check = Check::default();
+    for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
+        let told = name.chars().take(100).collect::<String>();
+        check.that(names.contains(name.as_ref()), told, Wrong::Unknown);
     }
-    Ok(next.run(request).await)
+    check.finish()
 }

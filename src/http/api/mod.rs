@@ -5,11 +5,8 @@ mod document;
 mod problems;
 mod v1;
 
-use std::sync::Arc;
-
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::{get, options};
 use bytes::Bytes;
@@ -18,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
+pub(super) use document::{Parameters, refuse_unknown_parameters};
 pub(super) use v1::media::uploads::write::STRETCH;
 
 /// Every operation, by its address.
@@ -163,9 +161,10 @@ fn uploads() -> OpenApiRouter<Shared> {
         .layer(map_response(v1::media::uploads::say))
 }
 
-pub(super) fn router() -> Router<Shared> {
+/// The routes, and the parameters that each of them knows.
+pub(super) fn router() -> (Router<Shared>, Parameters) {
     let (router, document) = operations().split_for_parts();
-    let parameters = Arc::new(document::query_parameters(&document));
+    let parameters = document::query_parameters(&document);
     // What the derives made can always be written.
     let text = Bytes::from(document.to_pretty_json().unwrap_or_default());
     let document =
@@ -174,9 +173,5 @@ pub(super) fn router() -> Router<Shared> {
     let router = v1::media::uploads::ADDRESSES
         .iter()
         .fold(router, |router, address| router.route(address, asked()));
-    router
-        // The readers of bodies have limits of their own; axum's would cut uploads.
-        .layer(DefaultBodyLimit::disable())
-        .route_layer(from_fn_with_state(parameters, document::refuse_unknown_parameters))
-        .route("/api/openapi.json", get(document))
+    (router.route("/api/openapi.json", get(document)), parameters)
 }
