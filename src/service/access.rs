@@ -121,8 +121,12 @@ impl<R: Right> Access<R> {
     }
 
     pub(crate) fn event(&self, services: &Services, kind: &str, subject: &str) -> Event {
+        self.event_at(services.now(), kind, subject)
+    }
+
+    pub(crate) fn event_at(&self, at: Timestamp, kind: &str, subject: &str) -> Event {
         Event {
-            at: services.now(),
+            at,
             actor: self.actor.clone(),
             kind: kind.to_owned(),
             subject: subject.to_owned(),

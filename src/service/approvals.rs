@@ -214,15 +214,15 @@ fn grows(before: &Post, after: &Post) -> bool {
 /// what may go out by now is looked at.
 pub(super) fn follow<R: Right>(
     tx: &mut Tx<'_>,
-    services: &Services,
     access: &Access<R>,
     (before, after): (Option<&Post>, &Post),
+    now: Timestamp,
 ) -> Result<(), Error> {
     if let Approval::Asked { why, .. } = &after.approval
         && !after.draft
         && before.is_none_or(|before| before.draft || before.approval != after.approval)
     {
-        let mut event = access.event(services, "post.approval_asked", &after.id.to_string());
+        let mut event = access.event_at(now, "post.approval_asked", &after.id.to_string());
         event.data.insert("why".to_owned(), why.clone());
         tx.append_event(&access.scope, event)?;
     }
@@ -311,7 +311,6 @@ fn is_out(view: &View<'_>, scope: &Scope, post: &Post) -> Result<bool, Error> {
 /// posts themselves.
 pub(super) fn reworded<R: Right>(
     tx: &mut Tx<'_>,
-    services: &Services,
     access: &Access<R>,
     (asset, now): (AssetId, Timestamp),
 ) -> Result<(), Error> {
@@ -334,7 +333,7 @@ pub(super) fn reworded<R: Right>(
                 let approval = Approval::Asked { since: now, why: "changed".to_owned() };
                 let after = Post { approval, revision: before.revision + 1, ..before.clone() };
                 tx.put(&whole, &id, &after)?;
-                follow(tx, services, access, (Some(&before), &after))?;
+                follow(tx, access, (Some(&before), &after), now)?;
             }
         }
     }

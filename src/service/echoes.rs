@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::shown::PostShown;
 use super::{Services, refused};
-use crate::base::{CorrelationId, PostId, Problem, WorkspaceId};
+use crate::base::{CorrelationId, PostId, Problem};
 use crate::domain::event::{Actor, Event};
 use crate::store::{Scope, WriteError};
 
@@ -22,9 +22,9 @@ const SHORTEST: usize = 20;
 /// Texts that are remembered; with more, those go that only one workspace has.
 const TEXTS: usize = 4_096;
 
-/// Texts that were scheduled lately, and where.
+/// Texts that were scheduled lately, and where: each workspace once.
 #[derive(Default)]
-pub struct Echoes(Mutex<BTreeMap<[u8; 16], BTreeMap<WorkspaceId, Echo>>>);
+pub struct Echoes(Mutex<BTreeMap<[u8; 16], Vec<Echo>>>);
 
 #[derive(Clone, Copy)]
 struct Echo {
@@ -40,19 +40,22 @@ impl Echoes {
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = |one: &Echo| echo.at.saturating_sub(one.at) < LATELY;
         if texts.len() >= TEXTS && !texts.contains_key(&text) {
-            texts.retain(|_, of| of.len() > 1 && of.values().any(recent));
+            texts.retain(|_, of| of.len() > 1 && of.iter().any(recent));
             if texts.len() >= TEXTS / 2 {
                 texts.clear();
             }
         }
         let of = texts.entry(text).or_default();
-        of.retain(|_, one| recent(one));
-        let told = of.get(&echo.scope.workspace()).is_some_and(|before| before.told);
-        of.insert(echo.scope.workspace(), Echo { told, ..echo });
+        of.retain(recent);
+        let workspace = echo.scope.workspace();
+        match of.iter_mut().find(|one| one.scope.workspace() == workspace) {
+            Some(before) => *before = Echo { told: before.told, ..echo },
+            None => of.push(echo),
+        }
         if of.len() < MANY {
             return Vec::new();
         }
-        let untold = of.values_mut().filter(|one| !one.told);
+        let untold = of.iter_mut().filter(|one| !one.told);
         untold.map(|one| std::mem::replace(one, Echo { told: true, ..*one })).collect()
     }
 }
@@ -61,10 +64,19 @@ impl Echoes {
 fn print(text: &str) -> Option<[u8; 16]> {
     let mut plain = String::with_capacity(text.len() + 1);
     for word in text.split_whitespace() {
-        plain.extend(word.chars().flat_map(char::to_lowercase));
+        let from = plain.len();
+        if word.is_ascii() {
+            plain.push_str(word);
+            if let Some(word) = plain.get_mut(from..) {
+                word.make_ascii_lowercase();
+            }
+        } else {
+            plain.extend(word.chars().flat_map(char::to_lowercase));
+        }
         plain.push('\0');
     }
-    if plain.chars().count() <= SHORTEST {
+    // No text has more characters than bytes.
+    if plain.len() <= SHORTEST || plain.chars().count() <= SHORTEST {
         return None;
     }
     let hash: [u8; 32] = Sha256::digest(plain).into();
@@ -107,7 +119,7 @@ impl Services {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{SeededRng, Timestamp};
+    use crate::base::{SeededRng, Timestamp, WorkspaceId};
 
     const MINUTE: Duration = Duration::from_mins(1);
 

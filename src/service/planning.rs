@@ -17,7 +17,8 @@ use crate::networks;
 use crate::store::{Error, Scope, View};
 
 /// The channels of a post, as they are now.
-pub(super) type Channels = BTreeMap<ChannelId, Channel>;
+/// Boxed: a map has room for eleven at once, and most posts have one.
+pub(super) type Channels = BTreeMap<ChannelId, Box<Channel>>;
 
 /// Reads the channels that `post` names; one that is not there is simply missing.
 pub(super) fn channels_of(
@@ -30,7 +31,7 @@ pub(super) fn channels_of(
         if let Some(channel) = view.get::<Channel>(scope, &id)?
             && !matches!(channel.state, ChannelState::Removed { .. })
         {
-            found.insert(id, channel);
+            found.insert(id, Box::new(channel));
         }
     }
     Ok(found)

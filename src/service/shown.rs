@@ -8,18 +8,19 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::grants::GrantShown;
+pub use super::channels::shape::{ChannelShown, LaterShown, LimitsShown, MediaLimitsShown};
+pub(super) use super::channels::shape::{channel, limits};
 pub use super::members::KeyShown;
 use super::members::{addresses, grants};
 pub use super::networks::{HostAt, NetworkShown, OptionShown};
 use super::pauses::Pauses;
-use super::waits::{self, RateLimitShown, WaitShown};
+use super::planning::Channels;
+use super::waits::{self, WaitShown};
 use super::{OpenCircuit, approvals};
 use crate::base::{FieldProblem, Problem, Timestamp, Wrong};
 use crate::domain::access::Key;
-use crate::domain::channel::{Channel, ChannelState};
+use crate::domain::channel::Channel;
 use crate::domain::delivery::{Delivery, Note, NoteKind};
-use crate::domain::media::MediaRules;
 use crate::domain::post::{OptionValue, PartDraft, Post, Variant};
 use crate::domain::publish::{Doubt, Failure, Flow, HoldReason, Part, Phase, Source, State};
 use crate::domain::schedule::Schedule;
@@ -193,76 +194,6 @@ pub struct NoteShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ChannelShown {
-    #[schema(format = "uuid")]
-    pub id: String,
-    pub revision: u64,
-    pub network: String,
-    pub name: String,
-    /// connected, connecting or `reconnect_needed`.
-    pub state: String,
-    /// Why a person is needed.
-    pub reason: Option<String>,
-    pub paused: bool,
-    pub instance: Option<String>,
-    pub handle: Option<String>,
-    pub url: Option<String>,
-    /// Open this address to get the code that completes the connection.
-    pub authorize_url: Option<String>,
-    pub grace_minutes: Option<u64>,
-    pub limits: LimitsShown,
-    /// What its network takes no more of for now; only where one channel is shown.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rate_limits: Vec<RateLimitShown>,
-    /// What the account has granted; only where one channel is shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub grant: Option<GrantShown>,
-    pub created_at: String,
-    /// The signing secret that was made with the channel: shown then, and never again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct LimitsShown {
-    pub text_max: usize,
-    /// A second limit, in bytes of UTF-8; null where there is none.
-    pub text_bytes_max: Option<usize>,
-    pub parts_max: usize,
-    /// Assets of one part; what each may be is under `media`.
-    pub media_max: usize,
-    pub media: MediaLimitsShown,
-    /// What the parts after the first are held to, where those are comments under it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub later: Option<LaterShown>,
-}
-
-/// The limits of a comment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct LaterShown {
-    pub text_max: usize,
-    pub media_max: usize,
-}
-
-/// What one asset may be. Bounds that are null are not known to exist.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct MediaLimitsShown {
-    /// Such as `image/jpeg`; empty when none are taken.
-    pub types: Vec<String>,
-    pub image_bytes: Option<u64>,
-    pub image_pixels: Option<u64>,
-    pub video_bytes: Option<u64>,
-    pub video_pixels: Option<u64>,
-    pub video_seconds: Option<u64>,
-    pub document_bytes: Option<u64>,
-    pub alt_chars: Option<usize>,
-    /// A video stands alone, without images or a second one.
-    pub video_alone: bool,
-    /// So does a document.
-    pub document_alone: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkspaceShown {
     #[schema(format = "uuid")]
     pub id: String,
@@ -310,19 +241,26 @@ pub(super) fn post(
     for id in post.targets.iter().filter_map(|t| t.delivery) {
         rows.extend(view.get::<Delivery>(scope, &id)?);
     }
-    post_with(view, scope, (post, &rows), glance)
+    post_with(view, scope, (post, &rows, &Channels::new()), glance)
 }
 
-/// A post with these deliveries, which need not be stored yet.
+/// A post with these deliveries, which need not be stored yet; some channels may be at hand.
 pub(super) fn post_with(
     view: &View<'_>,
     scope: &Scope,
-    (post, deliveries): (&Post, &[Delivery]),
+    (post, deliveries, channels): (&Post, &[Delivery], &Channels),
     glance: &Glance,
 ) -> Result<PostShown, Error> {
     let pauses = Pauses::read(view, scope)?;
-    let shown = |row| delivery(view, scope, &pauses, (row, Some(post)), glance);
-    let deliveries = deliveries.iter().map(shown).collect::<Result<_, _>>()?;
+    let mut told = Vec::with_capacity(deliveries.len());
+    for row in deliveries {
+        told.push(match channels.get(&row.channel) {
+            Some(channel) => {
+                on_channel(view, scope, &pauses, (row, Some(post), Some(channel)), glance)
+            }
+            None => delivery(view, scope, &pauses, (row, Some(post)), glance),
+        }?);
+    }
     let target = |t: &crate::domain::post::Target| TargetShown {
         id: t.id.to_string(),
         channel: t.channel.to_string(),
@@ -340,7 +278,7 @@ pub(super) fn post_with(
         tags: post.tags.iter().cloned().collect(),
         schedule: post.schedule.as_ref().map(schedule),
         targets: post.targets.iter().map(target).collect(),
-        deliveries,
+        deliveries: told,
         approval: approvals::shown(scope, post),
         warnings: Vec::new(),
         correlation_id: post.correlation.to_string(),
@@ -389,14 +327,24 @@ pub(super) fn delivery(
     (row, post): (&Delivery, Option<&Post>),
     glance: &Glance,
 ) -> Result<DeliveryShown, Error> {
-    let (state, mut wait) = (row.flow.state_in(glance.epoch), None);
     let channel = view.get::<Channel>(scope, &row.channel)?;
+    on_channel(view, scope, pauses, (row, post, channel.as_ref()), glance)
+}
+
+fn on_channel(
+    view: &View<'_>,
+    scope: &Scope,
+    pauses: &Pauses,
+    (row, post, channel): (&Delivery, Option<&Post>, Option<&Channel>),
+    glance: &Glance,
+) -> Result<DeliveryShown, Error> {
+    let (state, mut wait) = (row.flow.state_in(glance.epoch), None);
     let reason = match (&row.flow.hold, state, row.flow.current_part().map(|p| &p.phase)) {
         (Some(hold), State::Held, _) => Some(hold.reason.word()),
         (_, _, Some(phase @ (Phase::Waiting(_) | Phase::Preparing { .. })))
             if matches!(state, State::Scheduled | State::Preparing) =>
         {
-            let paused = pauses.hold_back(channel.as_ref(), &row.network).is_some();
+            let paused = pauses.hold_back(channel, &row.network).is_some();
             let late = row.flow.wake.is_some_and(|wake| wake <= glance.now);
             let kept_in = approvals::waits(view, scope, (row, post))?;
             if late && !paused && !kept_in {
@@ -427,7 +375,7 @@ pub(super) fn delivery(
         post: row.post.to_string(),
         target: row.target.to_string(),
         channel: row.channel.to_string(),
-        channel_name: channel.map(|channel| channel.name),
+        channel_name: channel.map(|channel| channel.name.clone()),
         network: row.network.clone(),
         state: state.word().to_owned(),
         acknowledged: matches!(state, State::Failed | State::Partial)
@@ -508,69 +456,6 @@ fn note(note: &Note) -> NoteShown {
         code: some(&note.code),
         detail: some(&note.detail),
         status: note.status,
-    }
-}
-
-pub(super) fn channel(channel: &Channel) -> ChannelShown {
-    let limits = crate::networks::named(&channel.network)
-        .map(|network| limits(&network.capabilities(&channel.facts)));
-    let (reason, authorize_url) = match &channel.state {
-        ChannelState::ReconnectNeeded { code, .. } => (Some(code.clone()), None),
-        ChannelState::Connecting { authorize_url } => (None, Some(authorize_url.clone())),
-        ChannelState::Connected | ChannelState::Removed { .. } => (None, None),
-    };
-    ChannelShown {
-        id: channel.id.to_string(),
-        revision: channel.revision,
-        network: channel.network.clone(),
-        name: channel.name.clone(),
-        state: channel.state.word().to_owned(),
-        reason,
-        paused: channel.paused,
-        instance: channel.instance.clone(),
-        handle: channel.account.as_ref().map(|a| a.handle.clone()).filter(|h| !h.is_empty()),
-        url: channel.account.as_ref().and_then(|a| a.url.clone()),
-        authorize_url,
-        grace_minutes: channel.grace.map(|grace| grace.as_secs() / 60),
-        limits: limits.unwrap_or(LimitsShown {
-            text_max: 0,
-            text_bytes_max: None,
-            parts_max: 0,
-            media_max: 0,
-            media: MediaLimitsShown::default(),
-            later: None,
-        }),
-        rate_limits: Vec::new(),
-        grant: None,
-        created_at: channel.created_at.to_string(),
-        secret: None,
-    }
-}
-
-pub(super) fn limits(of: &crate::domain::capability::Capabilities) -> LimitsShown {
-    let later = of.later.map(|it| LaterShown { text_max: it.text_max, media_max: it.media_max });
-    LimitsShown {
-        text_max: of.text_max,
-        text_bytes_max: of.text_bytes_max,
-        parts_max: of.parts_max,
-        media_max: of.media_max,
-        media: media_limits(&of.media),
-        later,
-    }
-}
-
-fn media_limits(of: &MediaRules) -> MediaLimitsShown {
-    MediaLimitsShown {
-        types: of.kinds.iter().map(|kind| kind.mime().to_owned()).collect(),
-        image_bytes: of.image_bytes,
-        image_pixels: of.image_pixels,
-        video_bytes: of.video_bytes,
-        video_pixels: of.video_pixels,
-        video_seconds: of.video_seconds,
-        document_bytes: of.document_bytes,
-        alt_chars: of.alt_chars,
-        video_alone: of.video_alone,
-        document_alone: of.document_alone,
     }
 }
 

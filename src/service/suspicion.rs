@@ -145,14 +145,19 @@ fn step(
 }
 
 /// Posts that were made, by the channels that they are for.
-type Given = BTreeMap<ChannelId, Vec<Event>>;
+type Given<'e> = BTreeMap<ChannelId, Vec<&'e Event>>;
 
 /// Notes the channels of a post that was made, unless it is a draft.
-fn note_given(tx: &Tx<'_>, scope: &Scope, event: &Event, given: &mut Given) -> Result<(), Error> {
+fn note_given<'e>(
+    tx: &Tx<'_>,
+    scope: &Scope,
+    event: &'e Event,
+    given: &mut Given<'e>,
+) -> Result<(), Error> {
     let post = if is_post(event) { event.subject.parse().ok() } else { None };
     let post = post.map(|id| tx.get::<Post>(scope, &id)).transpose()?.flatten();
     for target in post.filter(|post| !post.draft).into_iter().flat_map(|post| post.targets) {
-        given.entry(target.channel).or_default().push(event.clone());
+        given.entry(target.channel).or_default().push(event);
     }
     Ok(())
 }
@@ -163,7 +168,7 @@ fn compare(
     tx: &mut Tx<'_>,
     scope: &Scope,
     wanted: BurstAct,
-    (channel, events): (ChannelId, &[Event]),
+    (channel, events): (ChannelId, &[&Event]),
     now: Timestamp,
 ) -> Result<(), Error> {
     let mut pace = tx.get::<Pace>(scope, &channel)?.unwrap_or_default();

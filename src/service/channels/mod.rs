@@ -3,6 +3,7 @@
 mod change;
 mod connect;
 mod remove;
+pub(super) mod shape;
 mod withdraw;
 
 use url::Url;

@@ -77,7 +77,7 @@ impl Services {
                 tx.put(&access.scope, &id, &asset)?;
                 let event = access.event(&services, "asset.changed", &id.to_string());
                 tx.append_event(&access.scope, event)?;
-                approvals::reworded(tx, &services, &access, (id, now))?;
+                approvals::reworded(tx, &access, (id, now))?;
             }
             remember(tx, &access, now, &id.to_string())?;
             Ok(Done { value: shown::asset(&asset), replayed })

@@ -59,7 +59,7 @@ impl Services {
                 event.data.insert("note".to_owned(), note.clone());
             }
             tx.append_event(&access.scope, event)?;
-            approvals::follow(tx, &services, &access, (Some(&before), &after))?;
+            approvals::follow(tx, &access, (Some(&before), &after), now)?;
             remember(tx, &access, now, &id.to_string())?;
             let value = shown::post(&tx.view(), &access.scope, &after, &glance)?;
             Ok(Done { value, replayed: false })

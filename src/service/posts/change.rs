@@ -71,7 +71,7 @@ impl Services {
                     event.data = was(&before);
                 }
                 tx.append_event(&access.scope, event)?;
-                approvals::follow(tx, &services, &access, (Some(&before), &after))?;
+                approvals::follow(tx, &access, (Some(&before), &after), now)?;
                 let value = shown::post(&tx.view(), &access.scope, &after, &glance)?;
                 Ok(Done { value: with_warnings(value, &warnings), replayed: false })
             })

@@ -13,12 +13,13 @@ use crate::base::{FieldProblem, PostId, Problem, TargetId};
 use crate::domain::access::{Right, Write};
 use crate::domain::approval::Approval;
 use crate::domain::delivery::Delivery;
+use crate::domain::plan::Plans;
 use crate::domain::post::{Post, Target};
 use crate::domain::schedule::Schedule;
 use crate::store::{Tx, WriteError};
 
 /// All that a post causes, made before the transaction: the one writer has the least time, and may
-/// run it twice.
+/// run it twice. It goes there and back, so it is boxed: what is moved is small.
 struct Planned {
     post: Post,
     deliveries: Vec<Delivery>,
@@ -64,7 +65,7 @@ impl Services {
         access: &Access<Write>,
         new: NewPost,
         glance: &Glance,
-    ) -> Result<(Planned, PostShown), Problem> {
+    ) -> Result<(Box<Planned>, PostShown), Problem> {
         check_channels(&new.channels)?;
         planning::check_tags(&new.tags)?;
         let mut post = self.compose(access, new)?;
@@ -82,15 +83,15 @@ impl Services {
                 Ok(planned) => planned,
                 Err(problem) => return Ok(Err(problem)),
             };
-            let rows = (&planned.post, planned.deliveries.as_slice());
+            let rows = (&planned.post, planned.deliveries.as_slice(), &channels);
             let shown = shown::post_with(view, &scope, rows, glance)?;
-            Ok(Ok((planned, with_warnings(shown, &warnings))))
+            Ok(Ok((Box::new(planned), with_warnings(shown, &warnings))))
         });
         planned.map_err(trouble)?
     }
 
     fn planned(&self, mut post: Post, channels: &Channels) -> Result<Planned, Problem> {
-        let mut deliveries = Vec::new();
+        let mut deliveries = Vec::with_capacity(post.targets.len());
         let due = post.schedule.as_ref().filter(|_| !post.draft).map(Schedule::due);
         let Some(due) = due else { return Ok(Planned { post, deliveries }) };
         for (i, target) in post.targets.iter().enumerate() {
@@ -107,11 +108,11 @@ impl Services {
     async fn insert_post(
         &self,
         access: Access<Write>,
-        planned: Planned,
+        planned: Box<Planned>,
         shown: PostShown,
         glance: Glance,
     ) -> Result<Done<PostShown>, Problem> {
-        let (services, scope) = (self.clone(), access.scope);
+        let (plans, scope) = (self.plans.clone(), access.scope);
         let earlier = self
             .store
             .write(move |tx| {
@@ -124,7 +125,7 @@ impl Services {
                 let stays = approval == planned.post.approval;
                 let post = (!stays).then(|| Post { approval, ..planned.post.clone() });
                 let post = post.as_ref().unwrap_or(&planned.post);
-                insert(tx, &services, &access, (post, &planned.deliveries))?;
+                insert(tx, &plans.get(), &access, (post, &planned.deliveries))?;
                 remember(tx, &access, now, &post.id.to_string())?;
                 if stays {
                     return Ok(None);
@@ -166,21 +167,21 @@ impl Services {
 
 fn insert(
     tx: &mut Tx<'_>,
-    services: &Services,
+    plans: &Plans,
     access: &Access<Write>,
     (post, deliveries): (&Post, &[Delivery]),
 ) -> Result<(), WriteError<Problem>> {
     if let Some(first) = deliveries.first() {
-        usage::take(tx, &access.scope, &services.plans.get(), first.due)?;
+        usage::take(tx, &access.scope, plans, first.due)?;
     }
     for delivery in deliveries {
         transition::save(tx, &access.scope, None, delivery)?;
     }
     save(tx, access, None, post)?;
-    let mut event = access.event(services, "post.created", &post.id.to_string());
+    let mut event = access.event_at(post.created_at, "post.created", &post.id.to_string());
     event.data.insert("deliveries".to_owned(), deliveries.len().to_string());
     tx.append_event(&access.scope, event)?;
-    Ok(approvals::follow(tx, services, access, (None, post))?)
+    Ok(approvals::follow(tx, access, (None, post), post.created_at)?)
 }
 
 pub(super) fn replay<R: Right>(

@@ -129,7 +129,7 @@ fn channel_of(
     channels: &Channels,
     id: ChannelId,
 ) -> Result<&crate::domain::channel::Channel, WriteError<Problem>> {
-    channels.get(&id).ok_or_else(|| WriteError::Refused(not_found()))
+    channels.get(&id).map(|channel| &**channel).ok_or_else(|| WriteError::Refused(not_found()))
 }
 
 impl Services {
