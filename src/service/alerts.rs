@@ -170,6 +170,8 @@ pub fn alerts(facts: Facts<'_>) -> Vec<Alert> {
     add("hook-challenge", soon, *asked, format!("{} for a signature of what no network asks for: {of}", many(*asked, "request", "requests")), "event installation");
     add("backup-stale", soon, u64::from(health.backup_is_stale), format!("the last backup is of {}", health.last_backup.as_deref().unwrap_or_default()), "backup list");
     add("backup", note, u64::from(health.last_backup.is_none()), "there is no backup".to_owned(), "backup list");
+    let untold = health.nobody_is_told.as_deref();
+    add("untold", note, u64::from(untold.is_some()), format!("nobody is told when something stops: {}", untold.unwrap_or_default()), "config explain mail");
     all
 }
 

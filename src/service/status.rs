@@ -50,6 +50,8 @@ pub struct Health {
     /// Webhooks that were refused within an hour, and in whose name they came.
     pub hook_signatures: (u64, String),
     pub hook_challenges: (u64, String),
+    /// Why nobody hears of alerts who does not come and look.
+    pub nobody_is_told: Option<String>,
     pub public_url: String,
 }
 
@@ -99,6 +101,7 @@ impl Health {
             broken_chains: words("broken_chains", None),
             hook_signatures: refused("signatures"),
             hook_challenges: refused("challenges"),
+            nobody_is_told: answer["nobody_is_told"].as_str().map(str::to_owned),
             public_url: word("public_url").to_owned(),
         }
     }
@@ -186,6 +189,7 @@ impl Services {
             "clock": incidents.clock.map(|(jumps, last)| json!({ "jumps": jumps, "last": last })),
             "broken_chains": incidents.chains,
             "hooks_refused": refused(incidents.signatures, incidents.challenges),
+            "nobody_is_told": self.nobody_is_told().await?,
             "public_url": self.public_url.as_ref(),
         }))
     }

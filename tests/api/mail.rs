@@ -218,6 +218,25 @@ async fn a_letter_of_trial_says_what_the_server_said() {
 
 const ANYBODY: &str = "anybody@example.org";
 
+#[tokio::test(flavor = "multi_thread")]
+async fn that_nobody_is_told_of_alerts_is_an_alert() {
+    let untold = async |house: &House| {
+        let all = house.verb(("alert", "list"), None, json!({})).await;
+        let one = all["items"].as_array().unwrap().iter().find(|alert| alert["id"] == "untold");
+        one.map(|alert| alert["what"].as_str().unwrap().to_owned())
+    };
+    let said = |why: &str| Some(format!("nobody is told when something stops: {why}"));
+    assert_eq!(untold(&House::new().await).await, said("no mail server is set"));
+    let post = Post::office().await;
+    let house = &post.house;
+    assert_eq!(untold(house).await, said("nobody is an administrator"));
+    account(house, BOSS).await;
+    house.verb(("user", "promote"), None, json!({ "email": BOSS })).await;
+    assert_eq!(untold(house).await, None);
+    house.verb(("user", "disable"), None, json!({ "email": BOSS })).await;
+    assert_eq!(untold(house).await, said("nobody is an administrator"));
+}
+
 /// Who runs the installation is told once of what is wrong, unless somebody has seen it.
 #[tokio::test(flavor = "multi_thread")]
 async fn administrators_are_told_of_an_alert_once_while_it_lasts() {

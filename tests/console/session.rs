@@ -355,23 +355,27 @@ async fn an_application_is_set_there_and_its_secret_is_nowhere() {
     terminal.keys("o").await;
     terminal.wait_for("its secret sealed").await;
     assert!(!terminal.text().contains("my-client"), "{}", terminal.text());
+    // On every screen until somebody has seen it: nobody is written to when something stops.
+    terminal.wait_for("carillon  ! nobody is told  due 0").await;
     // An alert is seen by one, and durably so for everybody.
+    house.verb(("alert", "acknowledge"), None, json!({ "id": "untold" })).await;
     terminal.keys("6").await;
     terminal.wait_for("there is no backup").await;
+    terminal.wait_for("carillon  ● healthy  due 0").await;
     terminal.keys("a").await;
     terminal.wait_for("done: seen: there is no backup  u undoes it").await;
-    terminal.wait_for("0 open, 1 seen").await;
+    terminal.wait_for("0 open, 2 seen").await;
     let listed = async || house.verb(("alert", "list"), None, json!({})).await["items"].clone();
     assert_eq!(listed().await[0]["state"], "acknowledged");
     assert_eq!(listed().await[0]["by"], "operator:1000");
     assert_eq!(house.services.follow_alerts().await.unwrap().lapsed, 0, "it is still so");
     terminal.keys("uy").await;
-    terminal.wait_for("1 open, 0 seen").await;
+    terminal.wait_for("1 open, 1 seen").await;
     terminal.keys("csoon there is\r").await;
     terminal.wait_for("done: commented on: there is no backup").await;
     terminal.wait_for("operator:1000: soon there is").await;
     assert_eq!(listed().await[0]["comments"][0]["text"], "soon there is");
-    terminal.wait_for("1 open, 0 seen").await;
+    terminal.wait_for("1 open, 1 seen").await;
     assert_eq!(listed().await[0]["state"], "open");
     terminal.keys("Tann@example.org\r").await;
     terminal.wait_for("no mail server").await;

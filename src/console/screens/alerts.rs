@@ -67,6 +67,7 @@ fn remedy(id: &str) -> (&'static str, &'static str) {
         "chains" => ("Go there: v checks it again. Compare with a backup or an export; restore if need be.", "events"),
         "hook-signatures" => ("If the network sends them, set its secret anew (`app webhook-secret`); if not, nothing gets in.", "networks"),
         "hook-challenge" => ("Nothing was signed. See in the log of your proxy who asks, and shut them out.", "logs"),
+        "untold" => ("Set mail (`carillon config explain mail`), `:user promote`; T tries it. Or a: somebody looks.", "alerts"),
         "backup-stale" => ("Enter says how to make one; 8 and 9 say why none was made.", "backups"),
         "backup" => ("Enter says how to make one.", "backups"),
         _ => ("", "alerts"),

@@ -32,6 +32,8 @@ struct Account {
     password: Form,
     /// What people know the identity provider by, if there is one.
     provider: Option<String>,
+    /// Why nobody hears of what stops, until somebody does.
+    untold: Option<&'static str>,
     done: Option<&'static str>,
     problem: Option<String>,
 }
@@ -98,6 +100,7 @@ async fn account(face: &Shared, who: &SignedIn, visitor: &Visitor) -> Result<Acc
         Some(Pending { width, path, secret: grouped(made.secret.reveal()) })
     });
     let fresh = services.ask_fresh(who).is_ok();
+    let untold = services.nobody_is_told().await?;
     let mut again = vec![password_field("password", "Password", false)];
     if let Some(field) = again.first_mut() {
         field.id = "prove-password";
@@ -117,6 +120,7 @@ async fn account(face: &Shared, who: &SignedIn, visitor: &Visitor) -> Result<Acc
     };
     Ok(Account {
         style: STYLE,
+        untold,
         user,
         workspaces,
         sessions,

@@ -75,7 +75,16 @@ impl Services {
         Ok(count)
     }
 
-    /// One letter about these to each administrator. That nobody is one is no trouble.
+    /// Why nobody is written to about what is wrong, if it is so.
+    pub async fn nobody_is_told(&self) -> Result<Option<&'static str>, Problem> {
+        if self.mail.is_none() {
+            return Ok(Some("no mail server is set"));
+        }
+        let people = self.store.read(administrators).await.map_err(trouble)?;
+        Ok(people.is_empty().then_some("nobody is an administrator"))
+    }
+
+    /// One letter about these to each administrator. That nobody is one is told by an alert.
     async fn alarm(&self, new: &[&AlertShown]) -> Result<(), Problem> {
         let Some(mailer) = &self.mail else { return Ok(()) };
         let people = self.store.read(administrators).await.map_err(trouble)?;

@@ -145,6 +145,8 @@ async fn signing_in_and_out_by_forms() {
     );
     assert!(cookies[0].starts_with("__Host-carillon_session=cs_"), "{cookies:?}");
     let account = browser.get("/account").await;
+    let untold = "Nobody is told when something stops: no mail server is set.";
+    assert!(account.text().contains(untold));
     check(&account);
     let html = account.text();
     assert!(html.contains(ANN) && html.contains("Browser/1.0 &#60;b&#62;"), "{html}");
