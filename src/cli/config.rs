@@ -72,12 +72,18 @@ fn check(given: &ArgMatches) -> ExitCode {
         show::complain(&error);
         return ExitCode::from(USAGE);
     }
+    let refused = daemon::secrets_fit(&loaded.config);
+    if !refused.is_empty() {
+        refused.iter().for_each(|error| show::complain(error));
+        return ExitCode::from(USAGE);
+    }
     checked(&loaded, given);
     ExitCode::SUCCESS
 }
 
 fn checked(loaded: &Loaded, given: &ArgMatches) {
-    let advice = loaded.config.advice();
+    let mut advice = loaded.config.advice();
+    advice.extend(daemon::exposed_secrets(&loaded.config));
     if given.get_flag("json") {
         show::line(&json!({ "ok": true, "advice": advice }).to_string());
         return;

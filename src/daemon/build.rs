@@ -199,9 +199,8 @@ pub(super) fn shelf(config: &Config, bucket: &str) -> Result<Shelf, Error> {
 }
 
 /// The key of the bucket: the file that is set, the credential of systemd, or the environment.
-fn bucket_key(config: &Config) -> Result<BucketKey, Error> {
-    let credential = config.credentials.as_ref().map(|folder| folder.join("s3"));
-    let file = config.s3.key_file.clone().or_else(|| credential.filter(|file| file.is_file()));
+pub(super) fn bucket_key(config: &Config) -> Result<BucketKey, Error> {
+    let file = bucket_key_place(config);
     let lines = match &file {
         Some(path) => {
             let cannot = |source| Error::Named { key: "s3.key_file", path: path.clone(), source };
@@ -214,6 +213,11 @@ fn bucket_key(config: &Config) -> Result<BucketKey, Error> {
     };
     let place = file.map_or_else(|| "the environment".into(), |path| path.display().to_string());
     BucketKey::parse(&lines).ok_or(Error::BucketKey { place })
+}
+
+pub(super) fn bucket_key_place(config: &Config) -> Option<PathBuf> {
+    let credential = config.credentials.as_ref().map(|folder| folder.join("s3"));
+    config.s3.key_file.clone().or_else(|| credential.filter(|file| file.is_file()))
 }
 
 /// The server of mail, if one is set.
@@ -285,22 +289,23 @@ pub(super) fn oidc_secret_place(config: &Config) -> Option<PathBuf> {
 }
 
 /// Whether settings that are each good are so together and to those whom they name, as far as that shows without
-/// a server and without a secret.
+/// a server. Whether a secret is missing shows only within the unit, which may have it as a credential.
 pub fn settings_fit(config: &Config) -> Result<(), Error> {
     let guard = Guard::new(config.outbound.allow.iter().map(String::as_str))?;
     hosts(config, &guard)?;
     Recipients::parse(&config.backup.recipients)?;
-    whole_mail(config, false)?;
-    whole_oidc(config, false)
+    let within = config.credentials.is_some();
+    whole_mail(config, within)?;
+    whole_oidc(config, within)
 }
 
-fn mail_password_place(config: &Config) -> Option<PathBuf> {
+pub(super) fn mail_password_place(config: &Config) -> Option<PathBuf> {
     let credential = config.credentials.as_ref().map(|folder| folder.join("mail"));
     config.mail.password_file.clone().or_else(|| credential.filter(|file| file.is_file()))
 }
 
 /// The first line of a file that holds one secret.
-fn first_line(key: &'static str, path: &Path) -> Result<Secret<String>, Error> {
+pub(super) fn first_line(key: &'static str, path: &Path) -> Result<Secret<String>, Error> {
     let cannot = |source| Error::Named { key, path: path.to_owned(), source };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(cannot)?;
@@ -308,7 +313,9 @@ fn first_line(key: &'static str, path: &Path) -> Result<Secret<String>, Error> {
     let text = Secret::new(text);
     let line = text.reveal().lines().next().unwrap_or_default();
     if line.is_empty() {
-        return Err(cannot(io::Error::other("its first line is empty")));
+        return Err(cannot(io::Error::other(
+            "its first line is empty, and the secret belongs there",
+        )));
     }
     Ok(Secret::new(line.to_owned()))
 }

@@ -9,6 +9,7 @@ mod listen;
 mod notify;
 mod reload;
 mod restore;
+mod secrets;
 mod serve;
 mod signals;
 mod upgrade;
@@ -29,6 +30,7 @@ pub use demo::DemoOptions;
 pub use doctor::{Finding, Level, doctor};
 pub use reload::Source;
 pub use restore::{RestoreOptions, RestoreReport, fetch_backup, restore, verify, verify_events};
+pub use secrets::{exposed_secrets, secrets_fit};
 pub use upgrade::upgrade_check;
 
 /// Why the program cannot start, or ended badly.
@@ -36,7 +38,7 @@ pub use upgrade::upgrade_check;
 pub enum Error {
     #[error("{} cannot be used: {source}", path.display())]
     Folder { path: PathBuf, source: io::Error },
-    #[error("{} of {key} cannot be used: {source}", path.display())]
+    #[error("{} of {key} cannot be used: {source}{}", path.display(), file_hint(source))]
     Named { key: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot listen on {what}: {source}{}", hint(source))]
     Listen { what: String, source: io::Error },
@@ -64,7 +66,7 @@ pub enum Error {
     Media(#[from] media::Error),
     #[error(
         "{place} does not have the lines AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=..., \
-         which the bucket of s3.bucket needs"
+         which s3.bucket and backup.bucket need; see `carillon config explain s3.key_file`"
     )]
     BucketKey { place: String },
     #[error(transparent)]
@@ -116,6 +118,16 @@ fn hint(source: &io::Error) -> &'static str {
             ". Ports below 1024 and other users' folders need rights"
         }
         io::ErrorKind::AddrNotAvailable => ". This machine does not have that address",
+        _ => "",
+    }
+}
+
+fn file_hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => ". Put it there, or name where it is",
+        io::ErrorKind::PermissionDenied => {
+            ". Give it to the user that runs the server, or look as that user"
+        }
         _ => "",
     }
 }

@@ -17,7 +17,7 @@ use super::listen::{allow_files, bind, bind_admin};
 use super::notify::Notify;
 use super::reload::{self, Reloader, Source};
 use super::signals::{Asked, Signals};
-use super::{Error, build};
+use super::{Error, build, exposed_secrets};
 use crate::base::{Clock, Live, Spawner, tokio_spawner};
 use crate::config::{Config, Loaded, LogFormat, Rotate};
 use crate::console::Console;
@@ -59,7 +59,7 @@ pub(super) async fn serve(
     let stream = if seated { log::Stream::None } else { log::Stream::Stdout };
     let log = log::start(&log_settings(config, stream), clock)?;
     let reloader = Arc::new(Reloader::new(loaded, again, log.levels()));
-    for advice in config.advice() {
+    for advice in config.advice().into_iter().chain(exposed_secrets(config)) {
         tracing::warn!(advice, "unwise settings");
     }
     allow_files(config.http.connections);
