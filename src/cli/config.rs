@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value, json};
 
 use super::{USAGE, change, show, source, unusable, verbs, with_flags};
-use crate::config::{Change, Loaded, Setting, example, settings};
+use crate::config::{Change, Loaded, Setting, Shown, example, settings};
 use crate::daemon;
 
 /// There is no setting of that name.
@@ -47,7 +47,7 @@ pub(super) fn run(given: &ArgMatches) -> ExitCode {
 }
 
 fn rows(loaded: &Loaded) -> Vec<Value> {
-    let row = |shown: &crate::config::Shown| {
+    let row = |shown: &Shown| {
         let by = shown.place.as_ref().map_or_else(|| "default".to_owned(), ToString::to_string);
         json!({ "key": shown.key, "value": shown.value, "source": by })
     };
@@ -70,6 +70,11 @@ fn check(given: &ArgMatches) -> ExitCode {
     };
     if let Err(error) = daemon::settings_fit(&loaded.config) {
         show::complain(&error);
+        // An empty text takes back what was said before, and is easily left behind.
+        let empty = |shown: &&Shown| error.lacks() == Some(shown.key.as_str()) && shown.place.is_some();
+        if let Some(Shown { key, place: Some(place), .. }) = loaded.shown.iter().find(empty) {
+            show::complain(&format!("{place}: {key} is empty there, which is as good as not set"));
+        }
         return ExitCode::from(USAGE);
     }
     let refused = daemon::secrets_fit(&loaded.config);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::rule::{any, domains, issuer, words};
+use super::rule::{any, client_id, domains, issuer, words};
 use super::section::section;
 
 section! {
@@ -13,7 +13,7 @@ section! {
         /// password only.
         issuer: Option<String> = None, issuer(), Restart;
         /// What this installation is called there; needed beside an issuer.
-        client_id: Option<String> = None, any(), Restart;
+        client_id: Option<String> = None, client_id(), Restart;
         /// A file with the client's secret in its first line. Without it, the systemd credential `oidc` if there
         /// is one.
         client_secret_file: Option<PathBuf> = None, any(), Restart;

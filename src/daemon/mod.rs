@@ -96,6 +96,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The setting that others need beside them, and that is not set.
+    pub fn lacks(&self) -> Option<&'static str> {
+        match self {
+            Self::Lacks { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+
     /// Whether a setting is wrong, which starting again does not change.
     pub fn is_of_settings(&self) -> bool {
         matches!(

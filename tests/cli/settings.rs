@@ -585,3 +585,24 @@ fn within_the_unit_credentials_are_opened_and_missed() {
     let (code, told) = check(true);
     assert!(code == Some(0) && !told.contains(SECRET), "{told}");
 }
+
+#[test]
+fn a_client_without_a_name_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.toml");
+    for (id, says) in [
+        ("''", "oidc.client_id is empty"),
+        ("\" \"", "without blanks"),
+        ("\" c\"", "without blanks"),
+        ("\"a\\nb\"", "without blanks"),
+    ] {
+        let text = format!("[oidc]\nissuer = \"https://id.example.com\"\nclient_id = {id}\n");
+        std::fs::write(&file, text).unwrap();
+        let output = carillon().args(["config", "check", "--config"]).arg(&file).output().unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{id}: {said}");
+        for part in ["c.toml:3:", "oidc.client_id", says] {
+            assert!(said.contains(part), "no {part} in {said}");
+        }
+    }
+}
