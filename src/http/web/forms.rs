@@ -118,7 +118,11 @@ impl FormPage {
     }
 
     pub fn show(&self) -> Response {
-        page(StatusCode::OK, self)
+        self.show_as(StatusCode::OK)
+    }
+
+    pub fn show_as(&self, status: StatusCode) -> Response {
+        page(status, self)
     }
 
     /// The page again, with what was wrong.

@@ -14,6 +14,8 @@ use crate::service::{OidcAnswer, OidcAsks, OidcFor, OidcGiven, OidcStep, Visitor
 
 pub(super) const BEGIN: &str = "/sign-in/oidc";
 const FINISH: &str = "/sign-in/oidc/finish";
+/// Sent by the button of those who were refused as whom they came.
+const CHOOSE: &str = "choose";
 
 /// A button of its own, below a form.
 pub(super) struct Button {
@@ -52,6 +54,9 @@ pub(super) async fn begin(
     guest: Guest,
     given: Given,
 ) -> Result<Response, Failure> {
+    if !given.text(CHOOSE).is_empty() {
+        return go(&face, OidcFor::Another(guest.provider.as_deref()), &guest.visitor).await;
+    }
     let next = next(Some(&given.text("next")));
     go(&face, OidcFor::SignIn { next: &next, invitation: None }, &guest.visitor).await
 }
@@ -158,21 +163,29 @@ fn refused(face: &Shared, problem: &Problem) -> Response {
                 _ => format!(
                     "You are {shown} there, and nobody here has that e-mail. If you were invited, open the \
                      link that you were given; else ask an admin of your workspace for an invitation. If \
-                     you are somebody else, sign out at {name} first."
+                     you have another account at {name}, choose that."
                 ),
             }
         }
         (Code::OtherEmail, _) => {
             let shown = problem.params.get("known_there_as").map_or("", String::as_str);
             format!(
-                "You are {shown} there. Sign out at {name}, and open the link of the invitation again as \
-                 whom it is for; or ask for one to this address."
+                "You are {shown} there. Choose the account that the invitation is for, or ask for one to \
+                 this address."
             )
         }
         _ => words(problem),
     };
     let title = problem.row().title;
     let links = [("Sign in", "/sign-in"), ("Your account", ACCOUNT)];
+    // Without being asked, the provider brings the same person back: what the browser kept leads on as another.
+    if is_of_whom(problem) {
+        let mut page = FormPage::new(title, Form::default());
+        let hidden = vec![(CHOOSE, "1".to_owned())];
+        page.buttons = button(face, "Choose another account at", (BEGIN, hidden));
+        (page.about, page.links) = (vec![about], links.to_vec());
+        return page.show_as(status_of(problem));
+    }
     let response = message(status_of(problem), title, &[&about], &links);
     let response = with_wait(response, problem);
     // A stray answer does not end what was begun, perhaps in another tab.
@@ -180,6 +193,13 @@ fn refused(face: &Shared, problem: &Problem) -> Response {
         return response;
     }
     with_cookies(response, back_from_provider(face))
+}
+
+/// Whether somebody else may come in where this person may not.
+fn is_of_whom(problem: &Problem) -> bool {
+    let reason = problem.params.get("reason").map(String::as_str);
+    matches!(problem.code, Code::OidcNoAccount | Code::OtherEmail)
+        || matches!(reason, Some("another_identity" | "shut_out"))
 }
 
 fn told(reason: &str) -> &'static str {

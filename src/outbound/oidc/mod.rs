@@ -22,6 +22,7 @@ pub use token::{Asked, SLACK};
 
 /// For each call to a provider; somebody waits for it with a browser.
 pub const DEADLINE: Duration = Duration::from_secs(10);
+const SELECT: &str = "select_account";
 /// What an issuer is called, added to it.
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
@@ -35,6 +36,8 @@ pub struct Provider {
     pub proves: Proves,
     keys: Url,
     userinfo: Option<Url>,
+    /// What has it ask people which of their accounts it is to be (Core 1.0, section 3.1.2.1).
+    pub choose: &'static str,
     /// Every answer says who gives it (RFC 9207).
     pub names_itself: bool,
 }
@@ -156,6 +159,10 @@ impl Provider {
             (false, true) => Proves::InBody,
             _ => Proves::ByBasic,
         };
+        // One that tells which it knows may refuse others; it asks for a sign-in at least, where one can be another.
+        let prompts = said["prompt_values_supported"].as_array();
+        let is_unknown = prompts.is_some_and(|all| all.iter().all(|one| one != SELECT));
+        let choose = if is_unknown { "login" } else { SELECT };
         let names_itself = said["authorization_response_iss_parameter_supported"] == true;
         Ok(Self {
             issuer: issuer.to_owned(),
@@ -164,6 +171,7 @@ impl Provider {
             proves,
             keys: endpoint("jwks_uri")?,
             userinfo: endpoint("userinfo_endpoint").ok(),
+            choose,
             names_itself,
         })
     }

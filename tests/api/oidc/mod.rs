@@ -1,6 +1,7 @@
 //! Signing in at an identity provider (`OpenID` Connect), by the pages: who is let in, who gets an
 //! account, what is asked for besides, and each answer of a provider that is not taken.
 
+mod another;
 mod refusals;
 mod steps;
 
@@ -205,7 +206,7 @@ async fn an_invitation_is_taken_by_whom_it_is_for() {
         by(&mut eva, &house, (&link, "with=provider"), &somebody("4", "fred@example.org")).await;
     let html = other.text();
     assert!(
-        other.status == 403 && html.contains("open the link of the invitation again"),
+        other.status == 403 && html.contains("Choose the account that the invitation is for"),
         "{html}"
     );
     let back =

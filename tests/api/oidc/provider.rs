@@ -45,6 +45,10 @@ pub struct Provider {
     /// E-mail and name are told by userinfo only, as most providers do.
     pub by_userinfo: bool,
     pub down: bool,
+    /// What it can be asked to show, if it tells.
+    pub prompts: Option<Value>,
+    /// What it was asked to show last.
+    pub prompted: Option<String>,
     /// What it calls itself.
     pub issuer: &'static str,
     /// How often somebody asked for its keys.
@@ -78,6 +82,8 @@ impl Provider {
             by_secret: false,
             by_userinfo: false,
             down: false,
+            prompts: None,
+            prompted: None,
             issuer: ISSUER,
             keys_asked: 0,
             count: 0,
@@ -104,11 +110,12 @@ impl Provider {
         assert!(said("scope").split(' ').any(|scope| scope == "openid"));
         assert_eq!(said("code_challenge_method"), "S256");
         assert_eq!((said("state").len(), said("nonce").len()), (43, 43), "256 bits each");
+        self.prompted = asked.get("prompt").cloned();
         self.count += 1;
         let code = format!("code-{}", self.count);
         let mut claims = claims.clone();
-        if said("prompt") == "login" {
-            assert_eq!(said("max_age"), "0");
+        if said("max_age") == "0" {
+            assert_eq!(said("prompt"), "login");
             claims["auth_time"] = json!(self.clock.now().as_millis() / 1_000);
         }
         let given = Given { nonce: said("nonce"), challenge: said("code_challenge"), claims };
@@ -141,14 +148,18 @@ impl Provider {
     }
 
     fn discovery(&self) -> Value {
-        json!({
+        let mut said = json!({
             "issuer": self.issuer,
             "authorization_endpoint": format!("{ISSUER}/authorize"),
             "token_endpoint": format!("{ISSUER}/token"),
             "userinfo_endpoint": format!("{ISSUER}/userinfo"),
             "jwks_uri": format!("{ISSUER}/keys"),
             "authorization_response_iss_parameter_supported": true,
-        })
+        });
+        if let Some(prompts) = &self.prompts {
+            said["prompt_values_supported"] = prompts.clone();
+        }
+        said
     }
 
     fn token(&mut self, request: &Request) -> Response {

@@ -38,6 +38,8 @@ const REST: Duration = Duration::from_secs(10);
 const MAX_AGE_SECONDS: &str = "604800";
 /// Of where somebody wants to go afterwards.
 const NEXT_BYTES: usize = 512;
+/// Where those go who said nothing of it.
+const ACCOUNT: &str = "/account";
 const SCOPES: &[&str] = &["openid", "email", "profile"];
 
 /// What the operator set.
@@ -129,6 +131,9 @@ pub struct OidcGone {
 pub enum OidcFor<'a> {
     /// And then on to an address of ours, perhaps by the link of an invitation.
     SignIn { next: &'a str, invitation: Option<&'a str> },
+    /// The same once more as somebody else, after a refusal: what their browser kept says where to, if it is still
+    /// good.
+    Another(Option<&'a str>),
     /// To be known by it here from now on.
     Link(&'a SignedIn),
     /// To prove anew that it is them.
@@ -239,15 +244,36 @@ impl Services {
         let rng = self.rng.as_ref();
         let (asked, nonce) = (app.authorize_url(SCOPES, true, rng), new_token(rng, ""));
         let mut url = asked.url;
+        let (max_age, prompt) = match why {
+            OidcFor::Prove(_) => ("0", Some("login")),
+            OidcFor::Another(_) => (MAX_AGE_SECONDS, Some(known.provider.choose)),
+            _ => (MAX_AGE_SECONDS, None),
+        };
+        url.query_pairs_mut().append_pair("nonce", nonce.reveal()).append_pair("max_age", max_age);
+        if let Some(prompt) = prompt {
+            url.query_pairs_mut().append_pair("prompt", prompt);
+        }
+        let purpose = self.oidc_purpose(&why);
+        let [state, nonce, verifier] = [Some(asked.state), Some(nonce), asked.verifier]
+            .map(|secret| secret.map(|it| it.reveal().clone()).unwrap_or_default());
+        let kept = Kept::new(purpose, Stage::Away { state, nonce, verifier }, self.now());
+        Ok(OidcGone { url: url.into(), cookie: self.seal_kept(&kept)? })
+    }
+
+    fn oidc_purpose(&self, why: &OidcFor<'_>) -> Purpose {
         let of = |who: &SignedIn| (who.user.id, who.session.id);
         // What is longer fits into no cookie.
         let fits = |text: &&str| text.len() <= NEXT_BYTES;
-        let purpose = match why {
+        match *why {
             OidcFor::SignIn { next, invitation } => {
                 let invitation = invitation.filter(fits).map(str::to_owned);
-                let next = Some(next).filter(fits).unwrap_or("/account").to_owned();
+                let next = Some(next).filter(fits).unwrap_or(ACCOUNT).to_owned();
                 Purpose::SignIn { next, invitation }
             }
+            OidcFor::Another(cookie) => match self.open_kept(cookie).map(|kept| kept.purpose) {
+                Ok(purpose @ Purpose::SignIn { .. }) => purpose,
+                _ => Purpose::SignIn { next: ACCOUNT.to_owned(), invitation: None },
+            },
             OidcFor::Link(who) => {
                 let (user, session) = of(who);
                 Purpose::Link { user, session }
@@ -256,16 +282,6 @@ impl Services {
                 let (user, session) = of(who);
                 Purpose::Prove { user, session }
             }
-        };
-        let anew = matches!(purpose, Purpose::Prove { .. });
-        let max_age = if anew { "0" } else { MAX_AGE_SECONDS };
-        url.query_pairs_mut().append_pair("nonce", nonce.reveal()).append_pair("max_age", max_age);
-        if anew {
-            url.query_pairs_mut().append_pair("prompt", "login");
         }
-        let [state, nonce, verifier] = [Some(asked.state), Some(nonce), asked.verifier]
-            .map(|secret| secret.map(|it| it.reveal().clone()).unwrap_or_default());
-        let kept = Kept::new(purpose, Stage::Away { state, nonce, verifier }, self.now());
-        Ok(OidcGone { url: url.into(), cookie: self.seal_kept(&kept)? })
     }
 }
