@@ -186,7 +186,7 @@ impl Metrics {
             mails: to.counters("carillon_mails_total", &["result"],
                 "Letters to people, by what the mail server said of each.")?,
             hooks: to.counters("carillon_hooks_total", &["network", "result"],
-                "Webhooks of networks: accepted, replayed or refused.")?,
+                "Webhooks of networks: accepted, replayed, refused or too_large.")?,
             boot_epoch: to.number("carillon_boot_epoch",
                 "Number of this start of the installation.")?,
             start_time: to.seconds("carillon_start_time_seconds",

@@ -3,7 +3,7 @@
 use axum::extract::{Path, Request, State};
 use http::{HeaderMap, StatusCode};
 
-use crate::base::limits;
+use crate::base::{Code, limits};
 use crate::http::Shared;
 use crate::http::extract::collect;
 use crate::http::problem::Refusal;
@@ -15,7 +15,11 @@ pub(super) async fn take(
 ) -> Result<StatusCode, Refusal> {
     let header = face.services.hook_header(&network)?;
     let (parts, body) = request.into_parts();
-    let body = collect(body, &face, limits::HOOK_BYTES).await?;
+    let body = collect(body, &face, limits::HOOK_BYTES).await.inspect_err(|problem| {
+        if problem.code == Code::TooLarge {
+            face.services.note_large_hook(&network);
+        }
+    })?;
     let signature = only_one(&parts.headers, header);
     face.services.take_hook(&network, signature, &body).await?;
     Ok(StatusCode::OK)

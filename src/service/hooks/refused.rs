@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::super::incidents::{CHALLENGES, SIGNATURES, note_refused};
 use super::super::{Services, refused, trouble};
-use crate::base::{CorrelationId, Problem, Timestamp};
+use super::sender;
+use crate::base::{CorrelationId, Problem, Timestamp, limits};
 use crate::domain::event::Actor;
 use crate::domain::tally::Tally;
 use crate::networks;
@@ -64,6 +65,14 @@ impl Services {
             self.hooks.came.notify_one();
         }
         tracing::warn!(network, reason = reason.word(), "a webhook was refused");
+    }
+
+    /// Counts one that was too large to be read, and so for its signature to be looked at: whether the network
+    /// sent it, nobody knows.
+    pub fn note_large_hook(&self, network: &str) {
+        let Ok((network, _)) = sender(network) else { return };
+        self.metrics.hook(network, "too_large");
+        tracing::warn!(network, most = limits::HOOK_BYTES, "a webhook was too large to be read");
     }
 
     /// Writes down what was refused since it was last asked, and events that are due; whether there

@@ -283,6 +283,13 @@ async fn a_body_has_a_bound_and_a_disk_an_end() {
     );
     let unsigned = sent(&house, X, &body(most + 1)).send().await;
     assert_eq!(unsigned.said(), "413 too_large");
+    // Whoever sent them: that is not looked at, and so they are none of those that are refused.
+    let nobody = sent(&house, "/hooks/feed", &body(most + 1)).send().await;
+    assert_eq!(nobody.status, 404);
+    let metrics = house.services.metrics_text().await;
+    let counted = |result| metric(&metrics, "x", result);
+    assert_eq!((counted("too_large"), counted("refused")), (2, 0), "{metrics}");
+    assert!(!metrics.contains("network=\"feed\",result=\"too_large\""));
     assert_eq!(from_x(&house, &body(most)).await.status, 200);
     // With as many ids as are looked at, in as long a body.
     let ids: Vec<_> = (0..64).map(|n| json!({ "notificationId": n })).collect();
