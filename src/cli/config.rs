@@ -71,7 +71,8 @@ fn check(given: &ArgMatches) -> ExitCode {
     if let Err(error) = daemon::settings_fit(&loaded.config) {
         show::complain(&error);
         // An empty text takes back what was said before, and is easily left behind.
-        let empty = |shown: &&Shown| error.lacks() == Some(shown.key.as_str()) && shown.place.is_some();
+        let empty =
+            |shown: &&Shown| error.lacks() == Some(shown.key.as_str()) && shown.place.is_some();
         if let Some(Shown { key, place: Some(place), .. }) = loaded.shown.iter().find(empty) {
             show::complain(&format!("{place}: {key} is empty there, which is as good as not set"));
         }

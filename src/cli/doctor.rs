@@ -1,6 +1,6 @@
 //! `doctor`: looks at the installation and says how to fix what is wrong. Must not fix anything.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
@@ -23,7 +23,10 @@ pub(super) fn command() -> Command {
 pub(super) fn run(given: &ArgMatches) -> ExitCode {
     match settings(given) {
         Ok(config) => {
-            let status = status(given, &config);
+            let mut status = status(given, &config);
+            if let Some((socket, said)) = &mut status {
+                last_webhooks(socket, said);
+            }
             let status = status.as_ref().map(|(socket, said)| (socket.as_path(), said));
             let found = doctor(&config, status, &SystemClock::new());
             shown(&found, given.get_flag("json"))
@@ -42,6 +45,16 @@ pub(super) fn status(given: &ArgMatches, config: &Config) -> Option<(PathBuf, Va
         Some((socket, said))
     };
     asked(config.server.admin_socket()).or_else(|| asked(named?.clone()))
+}
+
+/// Adds, to what the server says of webhooks, when the last one of each network came.
+fn last_webhooks(socket: &Path, said: &mut Value) {
+    for one in said["webhooks"].as_array_mut().into_iter().flatten() {
+        let args = json!({ "network": one["network"], "limit": "1" });
+        let listed = ask::ask(socket, &json!({ "noun": "hook", "verb": "list", "args": args }));
+        let last = listed.ok().and_then(|listed| listed.pointer("/items/0/received_at").cloned());
+        one["last"] = last.unwrap_or_default();
+    }
 }
 
 /// Shows findings; the worst gives the exit code.

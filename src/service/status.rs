@@ -155,6 +155,7 @@ impl Services {
         let circuits: Vec<_> = circuits.iter().map(super::waits::circuit).collect();
         let waiting = |state| backlog.attention.get(&state).copied().unwrap_or_default();
         let last_backup = self.last_backup().await.ok().flatten();
+        let webhooks = self.hooks_ready().await?;
         let patience = self.backups.settings().patience();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -190,6 +191,7 @@ impl Services {
             "broken_chains": incidents.chains,
             "hooks_refused": refused(incidents.signatures, incidents.challenges),
             "nobody_is_told": self.nobody_is_told().await?,
+            "webhooks": webhooks,
             "public_url": self.public_url.as_ref(),
         }))
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use support::{Tool, repo_root};
 
-use crate::program::Server;
+use crate::program::{Server, carillon};
 
 const CONSUMER: &str = "consumer-secret-of-x";
 const CLIENT: &str = "client-secret-of-linkedin";
@@ -105,4 +105,62 @@ fn what_a_network_was_told_is_kept_outlasts_a_kill_and_is_kept_once() {
     let text = server.run(&["hook", "list"]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.starts_with("ID") && text.contains("no_channel"), "{text}");
+}
+
+/// What the doctor says of webhooks, in the order of networks.
+fn doctor(server: &Server) -> Vec<(String, String, String)> {
+    let mut command = carillon();
+    command.args(["doctor", "--json", "--data"]).arg(server.folder.path().join("data"));
+    let told: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+    let items = told["items"].as_array().unwrap();
+    let ours = items.iter().filter(|item| item["check"] == "webhooks");
+    ours.map(|item| (text(item, "level"), text(item, "seen"), text(item, "do"))).collect()
+}
+
+#[test]
+fn the_doctor_says_whether_webhooks_can_come_in() {
+    if !Tool::Program("python3").available_or_skip() {
+        return;
+    }
+    let public = ["--public-url", "https://social.example.org"];
+    let mut server = Server::start(&[]);
+    assert_eq!(doctor(&server), [], "nobody set an application");
+    let folder = tempfile::tempdir().unwrap();
+    let file = secret_file(folder.path(), CLIENT);
+    server.json(&["app", "set", "x", "--client-id", "my-id", "--client-secret-file", &file]);
+    let found = doctor(&server);
+    let [(level, seen, remedy)] = found.as_slice() else { panic!("{found:?}") };
+    assert!(level == "warn" && seen.contains("no secret"), "{seen}");
+    assert!(remedy.starts_with("carillon app webhook-secret x"), "{remedy}");
+    set_apps(&server);
+    let found = doctor(&server);
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (level, seen, remedy) in found {
+        assert!(level == "warn" && seen.contains("is not https"), "{seen}");
+        assert!(remedy.contains("server.public_url"), "{remedy}");
+    }
+    server.kill_and_start(&public);
+    for (network, (level, seen, _)) in ["x", "linkedin"].into_iter().zip(doctor(&server)) {
+        let own = format!("{network}: https://social.example.org/hooks/{network}: none came yet");
+        assert_eq!((level.as_str(), seen), ("ok", own));
+    }
+    let said = play(&server, "x", CONSUMER, NOTIFIED, false);
+    assert_eq!(said["delivered"], 200);
+    let at = listed(&server, "x")[0]["received_at"].as_str().unwrap().to_owned();
+    let (level, seen, _) = doctor(&server).swap_remove(0);
+    assert!(level == "ok" && seen.ends_with(&format!("the last one came at {at}")), "{seen}");
+    // What is refused is written down a moment later.
+    assert_eq!(play(&server, "linkedin", "another-secret", "{\"a\":1}", false)["delivered"], 401);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let (seen, remedy) = loop {
+        let (level, seen, remedy) = doctor(&server).swap_remove(1);
+        if level == "warn" {
+            break (seen, remedy);
+        }
+        assert!(Instant::now() < deadline, "{seen}");
+    };
+    assert!(seen.contains("none came yet; ") && seen.contains("refused within an hour"), "{seen}");
+    assert!(remedy.contains("carillon app rotate linkedin"), "{remedy}");
+    assert_eq!(doctor(&server)[0].0, "ok", "x is not to blame");
 }

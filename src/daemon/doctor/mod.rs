@@ -4,6 +4,7 @@
 mod backups;
 pub(super) mod data;
 mod sign_in;
+mod webhooks;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt as _;
@@ -85,6 +86,7 @@ pub fn doctor(config: &Config, answer: Option<(&Path, &Value)>, clock: &dyn Cloc
     found.push(address(config.server.listen, status));
     found.push(public_url(config));
     found.extend(versions_end(config, clock.now()));
+    found.extend(status.map(webhooks::webhooks).unwrap_or_default());
     found.extend(status.map(held));
     found.extend(status.map(late));
     found

@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::super::incidents::{CHALLENGES, SIGNATURES, note_refused};
 use super::super::{Services, refused, trouble};
 use super::sender;
 use crate::base::{CorrelationId, Problem, Timestamp, limits};
+use crate::domain::connection::App;
 use crate::domain::event::Actor;
 use crate::domain::tally::Tally;
-use crate::networks;
+use crate::networks::{self, Inbound};
 use crate::store::{Error, Scope, Tx, View};
 
 /// Why one was refused.
@@ -49,8 +52,11 @@ fn key(network: &str, reason: Reason) -> String {
 
 /// Every network that sends webhooks, with each reason.
 fn all() -> impl Iterator<Item = (&'static str, Reason)> {
-    let senders = networks::REGISTRY.iter().filter(|network| network.inbound().is_some());
-    senders.flat_map(|network| Reason::ALL.map(|reason| (network.word(), reason)))
+    senders().flat_map(|(network, _)| Reason::ALL.map(|reason| (network, reason)))
+}
+
+fn senders() -> impl Iterator<Item = (&'static str, &'static Inbound)> {
+    networks::REGISTRY.iter().filter_map(|network| Some((network.word(), network.inbound()?)))
 }
 
 impl Services {
@@ -73,6 +79,26 @@ impl Services {
         let Ok((network, _)) = sender(network) else { return };
         self.metrics.hook(network, "too_large");
         tracing::warn!(network, most = limits::HOOK_BYTES, "a webhook was too large to be read");
+    }
+
+    /// Of each network that sends webhooks, and whose application is set: whether they can be checked, and how
+    /// many were refused within an hour.
+    pub(in crate::service) async fn hooks_ready(&self) -> Result<Vec<Value>, Problem> {
+        let now = self.now();
+        let read = self.store.read(move |view| {
+            let mut all = Vec::new();
+            for (network, inbound) in senders() {
+                let Some(app) = view.get_global::<App>(&network.to_owned())? else { continue };
+                let mut refused = 0;
+                for reason in Reason::ALL {
+                    refused += tally(view, network, reason)?.within(now, HOUR);
+                }
+                let ready = !inbound.own_secret || app.webhook_secret.is_some();
+                all.push(json!({ "network": network, "ready": ready, "refused": refused }));
+            }
+            Ok(all)
+        });
+        read.await.map_err(trouble)
     }
 
     /// Writes down what was refused since it was last asked, and events that are due; whether there
