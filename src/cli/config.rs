@@ -80,7 +80,9 @@ fn check(given: &ArgMatches) -> ExitCode {
     }
     let refused = daemon::secrets_fit(&loaded.config);
     if !refused.is_empty() {
-        refused.iter().for_each(|error| show::complain(error));
+        for error in &refused {
+            show::complain(error);
+        }
         return ExitCode::from(USAGE);
     }
     checked(&loaded, given);
