@@ -145,7 +145,7 @@ pub(super) fn issuer() -> Rule<Option<String>> {
 
 /// What a provider calls this installation. It goes there as it is, so that a blank too many makes it another's.
 pub(super) fn client_id() -> Rule<Option<String>> {
-    let must = "what the identity provider calls this installation, without blanks around it";
+    let must = "without blanks around it";
     Rule::new(must.to_owned(), |id: &Option<String>| {
         id.as_ref().is_none_or(|id| id.trim() == id && !id.contains(char::is_control))
     })

@@ -7,6 +7,7 @@
 mod backup;
 mod bluesky;
 mod bucket;
+mod checks;
 mod codes;
 mod completions;
 mod connect;
