@@ -2,7 +2,7 @@
 //! written, when a rule of suspicion finds it, and when its time comes. Must not decide what a workspace
 //! asks for; its rule does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -43,6 +43,8 @@ pub struct ApprovalRuleShown {
     pub reviewers: Vec<String>,
 }
 
+const RULE_CHANGED: &str = "workspace.approvals_changed";
+
 impl Services {
     pub async fn approval_rule(&self, access: &Access<Read>) -> Result<ApprovalRuleShown, Problem> {
         let scope = access.scope;
@@ -64,19 +66,16 @@ impl Services {
                 decide_posts(tx, &scope, (named, list))?;
             }
             let door = tx.get::<DoorRule>(&scope, &())?.unwrap_or_default();
-            let shown = rule_shown(&after);
             if door.approvals != ApprovalRule::Off {
                 by_a_person(&access).map_err(WriteError::Refused)?;
             }
             if door.approvals != after {
                 let subject = scope.workspace().to_string();
-                let mut event = access.event(&services, "workspace.approvals_changed", &subject);
-                event.data.insert("rule".to_owned(), shown.rule.to_owned());
-                event.data.insert("reviewers".to_owned(), shown.reviewers.join(","));
-                tx.append_event(&scope, event)?;
+                let event = access.event(&services, RULE_CHANGED, &subject);
+                tx.append_event(&scope, Event { data: told(&after), ..event })?;
                 tx.put(&scope, &(), &DoorRule { approvals: after.clone(), ..door })?;
             }
-            Ok(shown)
+            Ok(rule_shown(&after))
         });
         written.await.map_err(refused)
     }
@@ -117,6 +116,36 @@ fn rule_shown(rule: &ApprovalRule) -> ApprovalRuleShown {
         ApprovalRule::Off | ApprovalRule::AnyAdmin => Vec::new(),
     };
     ApprovalRuleShown { rule: rule.word(), reviewers }
+}
+
+/// What the event of a changed rule says of it.
+fn told(rule: &ApprovalRule) -> BTreeMap<String, String> {
+    let ApprovalRuleShown { rule, reviewers } = rule_shown(rule);
+    [("rule".to_owned(), rule.to_owned()), ("reviewers".to_owned(), reviewers.join(","))].into()
+}
+
+/// Takes somebody off the reviewers whom the rule names: by what this event tells of they decide about no
+/// post any more. Nobody takes their place. Where none is left owners decide, and not admins: nobody said
+/// that those may.
+pub(super) fn unname(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    user: UserId,
+    of: &Event,
+) -> Result<(), Error> {
+    let Some(mut door) = tx.get::<DoorRule>(scope, &())? else { return Ok(()) };
+    let ApprovalRule::Reviewers(named) = &mut door.approvals else { return Ok(()) };
+    if !named.remove(&user) {
+        return Ok(());
+    }
+    let event = Event {
+        kind: RULE_CHANGED.to_owned(),
+        subject: scope.workspace().to_string(),
+        data: told(&door.approvals),
+        ..of.clone()
+    };
+    tx.put(scope, &(), &door)?;
+    tx.append_event(scope, event)
 }
 
 /// What the workspace asks for.

@@ -1,6 +1,7 @@
 //! Approval: who must let a post out, who may, and what their word is bound to. That nothing goes out
 //! without it, the engine's tests show.
 
+mod reviewers;
 mod suspicion;
 
 use carillon::base::{Clock as _, DeliveryId};

@@ -19,7 +19,9 @@ use crate::domain::workspace::{Workspace, check_name};
 use crate::service::access::key_hash;
 use crate::service::closing::is_closed;
 use crate::service::workspaces::Founding;
-use crate::service::{Principal, Services, members, no, not_found, plans, refused, trouble};
+use crate::service::{
+    Principal, Services, approvals, members, no, not_found, plans, refused, trouble,
+};
 use crate::store::rows::{EmbedToken, HostedUser, HostedWorkspace};
 use crate::store::{Error, Scope, Tx, View, WriteError};
 
@@ -412,7 +414,12 @@ fn appoint(
     }
     tx.put(scope, &user, &member)?;
     let data = [("before", before), ("role", role.word())];
-    Ok(tx.append_event(scope, event(host, now, "member.changed", user, &data))?)
+    let event = event(host, now, "member.changed", user, &data);
+    tx.append_event(scope, event.clone())?;
+    if role == Role::Viewer {
+        approvals::unname(tx, scope, user, &event)?;
+    }
+    Ok(())
 }
 
 fn remove(tx: &mut Tx<'_>, session: &EmbedSession) {

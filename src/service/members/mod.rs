@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::idempotency::{recall, remember};
 use super::shown::{Page, cursor_key, cursor_of};
 use super::users::signs_in;
-use super::{Access, Done, Services, hosts, no, not_found, refused, trouble};
+use super::{Access, Done, Services, approvals, hosts, no, not_found, refused, trouble};
 use crate::base::{
     Check, Code, CorrelationId, InvitationId, Problem, Timestamp, UserId, Wrong, limits,
 };
@@ -363,7 +363,11 @@ fn save<R: Right>(
     put(tx, &access.scope, &after)?;
     let mut event = access.event(services, "member.changed", &after.user.to_string());
     event.data = before_and_after(before, Some(&after));
-    Ok(tx.append_event(&access.scope, event)?)
+    tx.append_event(&access.scope, event.clone())?;
+    if after.role == Role::Viewer {
+        approvals::unname(tx, &access.scope, after.user, &event)?;
+    }
+    Ok(())
 }
 
 fn end<R: Right>(
@@ -385,7 +389,8 @@ fn end<R: Right>(
     let kind = if left { "member.left" } else { "member.removed" };
     let mut event = access.event(services, kind, &before.user.to_string());
     event.data = before_and_after(before, None);
-    Ok(tx.append_event(&access.scope, event)?)
+    tx.append_event(&access.scope, event.clone())?;
+    Ok(approvals::unname(tx, &access.scope, before.user, &event)?)
 }
 
 /// Only what differs: `role.before`, `role.after` and so on.

@@ -11,7 +11,7 @@ use crate::domain::event::Actor;
 use crate::domain::host::EmbedSession;
 use crate::domain::user::{Ended, Invitation, LinkTo, Proofs, User};
 use crate::service::closing::is_closed;
-use crate::service::{Services, members, no, not_found, refused, trouble};
+use crate::service::{Services, approvals, members, no, not_found, refused, trouble};
 use crate::store::rows::{Administers, Email, EmbedToken, HostedUser, Link, Membership};
 use crate::store::{Error, Operator, Scope, Span, Tx, WriteError};
 
@@ -180,7 +180,9 @@ fn leave(
         }
         tx.delete::<Member>(scope, &user);
         tx.delete_global::<Membership>(&(user, scope.workspace()));
-        tx.append_event(scope, news.event(services, user))?;
+        let event = news.event(services, user);
+        tx.append_event(scope, event.clone())?;
+        approvals::unname(tx, scope, user, &event)?;
     }
     Ok(page.len() == TOLD)
 }
