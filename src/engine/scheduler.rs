@@ -17,14 +17,16 @@ use super::publisher::{self, Done, Ended};
 use super::watch::{Jump, Look, Mark, Watch};
 use super::wheel::Wheel;
 use crate::base::{DeliveryId, Live, Spawner, Timestamp, limits};
-use crate::domain::channel::Channel;
+use crate::domain::approval::begins;
+use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::Delivery;
 use crate::domain::place::Place;
+use crate::domain::post::Post;
 use crate::domain::publish::Phase;
 use crate::networks;
 use crate::service::Services;
 use crate::store::rows::{TimerKey, TimerKind};
-use crate::store::{Changes, Error, Table, View};
+use crate::store::{Changes, Error, Scope, Table, View};
 
 /// Rows read in one go.
 const PAGE: usize = 4_096;
@@ -112,8 +114,7 @@ impl Scheduler {
         let due: Vec<TimerKey> = self.wheel.advance(now).into_iter().map(|(_, t)| t).collect();
         let Settings { per_network, total, .. } = self.settings.get();
         self.lanes.limit(per_network, total);
-        let lag = due.first().map(|timer| now.since(timer.due));
-        self.admit(due).await?;
+        let first = self.admit(due).await?;
         while let Some(ticket) = self.lanes.next(now) {
             self.start(ticket, now);
         }
@@ -124,8 +125,8 @@ impl Scheduler {
         metrics.lanes_waiting(self.lanes.waiting());
         self.count_circuits();
         metrics.timers_overdue(self.lanes.queued());
-        if let Some(lag) = lag {
-            metrics.scheduler_lag(lag);
+        if let Some(due) = first {
+            metrics.scheduler_lag(now.since(due));
         }
         Ok(())
     }
@@ -225,8 +226,9 @@ impl Scheduler {
         }
     }
 
-    /// Turns due timers into tickets.
-    async fn admit(&mut self, mut due: Vec<TimerKey>) -> Result<(), Error> {
+    /// Turns due timers into tickets; when the first of them was due.
+    async fn admit(&mut self, mut due: Vec<TimerKey>) -> Result<Option<Timestamp>, Error> {
+        let mut first = None;
         for timer in due.extract_if(.., |t| self.lanes.is_running(t.delivery())) {
             self.meanwhile.insert(timer.delivery(), timer);
         }
@@ -238,7 +240,10 @@ impl Scheduler {
             let again = timers.clone();
             let tickets = self.services.store.read(move |view| tickets(view, &timers, epoch)).await;
             match tickets {
-                Ok(tickets) => tickets.into_iter().for_each(|ticket| self.offer(ticket)),
+                Ok(tickets) => {
+                    first = first.or(tickets.first().map(|ticket| ticket.timer.due));
+                    tickets.into_iter().for_each(|ticket| self.offer(ticket));
+                }
                 Err(error) => {
                     for timer in again.into_iter().chain(due) {
                         self.wheel.insert(timer.due, timer);
@@ -247,7 +252,7 @@ impl Scheduler {
                 }
             }
         }
-        Ok(())
+        Ok(first)
     }
 
     fn offer(&mut self, ticket: Ticket) {
@@ -423,6 +428,9 @@ fn tickets(view: &View<'_>, timers: &[TimerKey], epoch: u64) -> Result<Vec<Ticke
             }
         };
         let Some(place) = place else { continue };
+        if is_kept_in(view, &timer.scope, &row)? {
+            continue;
+        }
         found.push(Ticket {
             timer: *timer,
             channel: row.channel,
@@ -433,4 +441,18 @@ fn tickets(view: &View<'_>, timers: &[TimerKey], epoch: u64) -> Result<Vec<Ticke
         });
     }
     Ok(found)
+}
+
+/// Whether nobody has let its post out: whoever does puts its timer again. Until then it is neither late
+/// nor worth a run. Of a channel that is gone the publisher cancels it.
+fn is_kept_in(view: &View<'_>, scope: &Scope, row: &Delivery) -> Result<bool, Error> {
+    if !begins(&row.flow) {
+        return Ok(false);
+    }
+    let post = view.get::<Post>(scope, &row.post)?;
+    if post.is_none_or(|post| !post.approval.keeps_in()) {
+        return Ok(false);
+    }
+    let channel = view.get::<Channel>(scope, &row.channel)?;
+    Ok(channel.is_some_and(|channel| !matches!(channel.state, ChannelState::Removed { .. })))
 }

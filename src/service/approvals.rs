@@ -406,18 +406,35 @@ pub(super) fn stop(
     Ok(stopped)
 }
 
-/// Deliveries that are due, of which it is said how many wait for somebody's word.
-const LOOKED_AT: usize = 2_000;
+/// What is due, for whoever counts it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Due {
+    /// Deliveries that could go out. What waits for somebody's word is none: only a person moves it.
+    pub late: u64,
+    /// Posts that wait for somebody's word; not those that were declined.
+    pub unapproved: u64,
+}
 
-/// How many posts that are due wait for somebody's word, of the first so many that are due.
-pub(super) fn overdue(view: &View<'_>, now: Timestamp) -> Result<u64, Error> {
-    let mut posts = BTreeSet::new();
-    for timer in view.timers(None, now, LOOKED_AT)? {
-        let Some(row) = view.get::<Delivery>(&timer.scope, &timer.delivery())? else { continue };
-        let Some(post) = view.get::<Post>(&timer.scope, &row.post)? else { continue };
-        if matches!(post.approval, Approval::Asked { .. }) && begins(&row.flow) {
-            posts.insert(post.id);
+/// Deliveries that are late, from which on no more are told apart.
+const LOOKED_AT: u64 = 2_000;
+
+pub(super) fn due(view: &View<'_>, now: Timestamp) -> Result<Due, Error> {
+    let (mut late, mut posts) = (0, BTreeSet::new());
+    for timer in view.timers(None, now, limits::SCAN_MAX)? {
+        let row = if late < LOOKED_AT {
+            view.get::<Delivery>(&timer.scope, &timer.delivery())?
+        } else {
+            None
+        };
+        let post = match row.filter(|row| begins(&row.flow)) {
+            Some(row) => view.get::<Post>(&timer.scope, &row.post)?,
+            None => None,
+        };
+        match post.map(|post| (post.id, post.approval)) {
+            Some((id, Approval::Asked { .. })) => drop(posts.insert(id)),
+            Some((_, Approval::Declined { .. })) => {}
+            _ => late += 1,
         }
     }
-    Ok(u64::try_from(posts.len()).unwrap_or(u64::MAX))
+    Ok(Due { late, unapproved: u64::try_from(posts.len()).unwrap_or(u64::MAX) })
 }

@@ -9,7 +9,7 @@ use super::plans::{PlanShown, plan_in};
 use super::shown::{self, ChannelShown, DeliveryShown, Glance, WorkspaceShown};
 use super::users::last_seen;
 use super::{Services, approvals, refused, trouble};
-use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, WorkspaceId, limits};
+use crate::base::{ChannelId, CorrelationId, Problem, Timestamp, WorkspaceId};
 use crate::domain::access::{Grants, Member};
 use crate::domain::channel::{Channel, ChannelState};
 use crate::domain::delivery::Delivery;
@@ -91,9 +91,9 @@ pub struct Overview {
     pub events: Vec<Of<Happened>>,
     /// Numbers of the same moment, of everything and not only of what was read.
     pub backlog: Backlog,
-    /// What is due and has not gone out.
+    /// What is due, could go out and has not.
     pub overdue: u64,
-    /// Posts of those that nobody has let out.
+    /// Posts that are due, and that nobody has let out.
     pub unapproved: u64,
 }
 
@@ -176,11 +176,11 @@ fn read(
     bounds: Bounds,
     (glance, plans): (&Glance, &Plans),
 ) -> Result<Overview, Error> {
-    let overdue = view.timers(None, glance.now, limits::SCAN_MAX)?.len();
+    let due = approvals::due(view, glance.now)?;
     let mut all = Overview {
         backlog: Backlog::read(view)?,
-        overdue: u64::try_from(overdue).unwrap_or(u64::MAX),
-        unapproved: approvals::overdue(view, glance.now)?,
+        overdue: due.late,
+        unapproved: due.unapproved,
         ..Overview::default()
     };
     let entered = operator.overlook(view, None, bounds.workspaces)?;

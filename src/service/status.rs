@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::backups::restored_from;
 use super::incidents::Incidents;
 use super::{Overview, Services, approvals, trouble};
-use crate::base::{Problem, limits};
+use crate::base::Problem;
 use crate::domain::publish::State;
 use crate::store::{Backlog, Layout};
 
@@ -135,13 +135,12 @@ impl Services {
     /// One screen: is it healthy, what is late, what waits for a person.
     pub(super) async fn status(&self) -> Result<Value, Problem> {
         let now = self.now();
-        let ((overdue, unapproved), backlog, restored, incidents) = self
+        let (due, backlog, restored, incidents) = self
             .store
             .read(move |view| {
-                let overdue = view.timers(None, now, limits::SCAN_MAX)?.len();
-                let overdue = (overdue, approvals::overdue(view, now)?);
+                let due = approvals::due(view, now)?;
                 let incidents = Incidents::read(view, now)?;
-                Ok((overdue, Backlog::read(view)?, restored_from(view)?, incidents))
+                Ok((due, Backlog::read(view)?, restored_from(view)?, incidents))
             })
             .await
             .map_err(trouble)?;
@@ -169,7 +168,7 @@ impl Services {
             "stopped": self.stopped_networks().await?,
             "paused_workspaces": backlog.paused_workspaces,
             "paused_channels": backlog.paused_channels,
-            "late": overdue,
+            "late": due.late,
             "catching_up": (behind.of > 0).then(|| format!("{} of {}", behind.done, behind.of)),
             "being_sent": backlog.inflight,
             "circuits": circuits,
@@ -178,7 +177,7 @@ impl Services {
                 "failed": waiting(State::Failed),
                 "partial": waiting(State::Partial),
                 "channels_to_reconnect": backlog.reconnect_needed,
-                "unapproved": unapproved,
+                "unapproved": due.unapproved,
             },
             "disk": {
                 "state": self.room().word(),

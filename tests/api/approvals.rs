@@ -8,7 +8,8 @@ use carillon::base::{Clock as _, DeliveryId};
 use carillon::domain::event::Actor;
 use carillon::domain::post::Post;
 use carillon::domain::publish::{Event, Moment, Next};
-use carillon::service::{Change, Refused, transition};
+use carillon::service::{Bounds, Change, Refused, transition};
+use carillon::store::Operator;
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -506,7 +507,8 @@ async fn other_words_of_a_picture_ask_again() {
     assert_eq!(reword(&staff.editor.token, "Buy three").await, "asked changed");
 }
 
-/// What is due and waits is an alert, and is over when somebody has decided.
+/// What is due and waits is an alert, and is over when somebody has decided. It is not late: that is what
+/// could go out.
 #[tokio::test]
 async fn what_is_due_and_unapproved_is_told() {
     let house = House::new().await;
@@ -519,7 +521,17 @@ async fn what_is_due_and_unapproved_is_told() {
         items.into_iter().find(|alert| alert["id"] == "approvals")
     };
     assert_eq!(open().await, None);
+    let due = async || {
+        let status = house.verb(("status", ""), None, json!({})).await;
+        [&status["late"], &status["waits_for_a_person"]["unapproved"]].map(|n| n.as_u64().unwrap())
+    };
+    let bounds = Bounds { workspaces: 9, channels: 9, deliveries: 9, events: 9, people: 9 };
+    let seen = async || {
+        let seen = house.services.overview(Operator::new(0), bounds).await.unwrap();
+        [seen.overdue, seen.unapproved]
+    };
     house.clock.advance(std::time::Duration::from_hours(10 * 24));
+    assert_eq!((due().await, seen().await), ([0, 1], [0, 1]));
     let alert = open().await.unwrap();
     assert_eq!((&alert["level"], &alert["count"]), (&json!("soon"), &json!(1)));
     assert_eq!(alert["what"], "1 post is due and waits for approval");
@@ -528,6 +540,10 @@ async fn what_is_due_and_unapproved_is_told() {
     let again = Person::signed_in(&house, "owner@example.org").await;
     assert_eq!(staff.decline(&again.token, &post, "no").await.status, 200);
     assert_eq!(open().await, None);
+    assert_eq!((due().await, seen().await), ([0, 0], [0, 0]), "nor is what was declined");
+    // Nothing runs here that would send it.
+    assert_eq!(staff.approve(&again.token, &post).await.status, 200);
+    assert_eq!((due().await, seen().await), ([1, 0], [1, 0]));
 }
 
 /// Nothing is asked about what is out or was cancelled; and what waits is found behind any number of others.

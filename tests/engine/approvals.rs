@@ -302,3 +302,26 @@ fn what_waits_for_a_channel_that_was_removed_is_cancelled() {
     asking.stage.sim.pass(MINUTE);
     assert_eq!(asking.seen(&post).0, "cancelled");
 }
+
+/// What only a person moves is not what the scheduler is late with, when it begins anew either.
+#[test]
+fn what_waits_for_a_word_makes_no_scheduler_late() {
+    let mut asking = Asking::new(80);
+    let channel = asking.stage.keyed;
+    let post = asking.post(&[channel], &["waits"], MINUTE);
+    let declined = asking.post(&[channel], &["declined"], MINUTE);
+    asking.say(&declined, Word::Decline);
+    asking.stage.sim.pass(50 * MINUTE);
+    asking.stage.sim.crash().unwrap();
+    asking.stage.sim.pass(SECOND);
+    let services = asking.stage.sim.services.clone();
+    let metrics = asking.stage.sim.run(async move { services.metrics_text().await }).unwrap();
+    for line in ["carillon_scheduler_lag_seconds 0\n", "carillon_timers_overdue 0\n"] {
+        assert!(metrics.contains(line), "no {line} in\n{metrics}");
+    }
+    // It is found again when somebody lets it out.
+    asking.say(&post, Word::Approve);
+    asking.stage.sim.pass(2 * SECOND);
+    assert_eq!(asking.seen(&post).0, "published");
+    assert_eq!(asking.seen(&declined), waits());
+}
