@@ -115,7 +115,13 @@ fn cell(item: &Value, column: &str) -> String {
         ("state", None) if item["draft"] == true => "draft".to_owned(),
         ("state", None) => {
             let states = item["deliveries"].as_array().into_iter().flatten();
-            let mut states: Vec<_> = states.map(|d| plain(&d["state"])).collect();
+            let state = |delivery: &Value| match plain(&delivery["reason"]).as_str() {
+                // In place of `scheduled`, and no longer: a person moves it, and time does not.
+                "approval" if item["approval"]["state"] == "declined" => "declined".to_owned(),
+                "approval" => "approval".to_owned(),
+                _ => plain(&delivery["state"]),
+            };
+            let mut states: Vec<_> = states.map(state).collect();
             states.sort_unstable();
             states.dedup();
             states.join(",")
@@ -242,6 +248,17 @@ mod tests {
         });
         assert_eq!(cell(&post, "state"), "held,published");
         assert_eq!(cell(&post, "text"), "hello");
+        let waits = |approval: &str| {
+            serde_json::json!({
+                "approval": { "state": approval },
+                "deliveries": [
+                    { "state": "scheduled", "reason": "approval" },
+                    { "state": "held", "reason": "missed" },
+                ],
+            })
+        };
+        assert_eq!(cell(&waits("asked"), "state"), "approval,held");
+        assert_eq!(cell(&waits("declined"), "state"), "declined,held");
         assert_eq!(cell(&serde_json::json!({ "name": "x".repeat(99) }), "name").len(), CELL);
     }
 }

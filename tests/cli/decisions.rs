@@ -121,6 +121,11 @@ fn a_post_that_waits_goes_out_when_it_is_approved() {
     assert_eq!((text(&shown, "state"), text(&shown, "reason")), ("scheduled", "approval"));
     let list = server.json(&["post", "list", "-w", "acme", "--approval", "asked"]);
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
+    let table = || {
+        let listed = server.run(&["post", "list", "-w", "acme"]);
+        String::from_utf8(listed.stdout).unwrap()
+    };
+    assert_eq!(table().matches("  approval  ").count(), 2, "{}", table());
     assert_eq!(server.json(&["status"])["waits_for_a_person"]["unapproved"], 2);
     let (good, bad) = (text(&good, "id").to_owned(), bad);
     let stale = ["post", "approve", &good, "-w", "acme", "--revision", "7"];
@@ -133,6 +138,7 @@ fn a_post_that_waits_goes_out_when_it_is_approved() {
         server.json(&["post", "decline", text(&bad, "id"), "-w", "acme", "--note", note]);
     assert_eq!(text(&declined["approval"], "note"), note);
     assert_eq!(server.json(&["status"])["waits_for_a_person"]["unapproved"], 0);
+    assert!(table().contains("  declined  ") && !table().contains("  approval  "), "{}", table());
     let (code, said) = server.fails(&["post", "approve", text(&bad, "id"), "-w", "acme"]);
     assert!(code == 5 && said.contains("nothing_to_approve"), "{said}");
 }
