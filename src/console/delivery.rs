@@ -12,6 +12,8 @@ use super::screens::{Line, Row, clock, full, head, line, when};
 use crate::service::shown::NoteShown;
 use crate::service::{Of, Waiting};
 
+const DECLINED: &str = "Somebody declined it: it stays in until its words are changed, with e.";
+
 /// Why it is not out: the reason of a hold, or the failure's code.
 pub fn why(of: &Waiting) -> String {
     let delivery = &of.delivery;
@@ -28,9 +30,15 @@ pub fn state(of: &Waiting) -> String {
     match (delivery.state.as_str(), delivery.reason.as_deref()) {
         ("held", Some(reason)) => format!("held: {reason}"),
         ("scheduled", Some("due" | "turn") | None) => "scheduled".to_owned(),
+        (_, Some("approval")) if of.declined => "declined".to_owned(),
         ("scheduled", Some(reason)) => format!("waits: {reason}"),
         (state, _) => state.to_owned(),
     }
+}
+
+/// Whether nobody has let it out; only a person moves it.
+pub fn is_unapproved(of: &Waiting) -> bool {
+    of.delivery.reason.as_deref() == Some("approval")
 }
 
 pub fn tone(of: &Waiting) -> Tone {
@@ -39,6 +47,7 @@ pub fn tone(of: &Waiting) -> Tone {
         "failed" => Tone::Bad,
         "published" => Tone::Good,
         "cancelled" => Tone::Dim,
+        _ if is_unapproved(of) => Tone::Warn,
         _ if of.delivery.reason.as_deref() == Some("paused") => Tone::Dim,
         _ => Tone::Plain,
     }
@@ -93,8 +102,9 @@ pub fn advice(of: &Waiting) -> Vec<String> {
         ("scheduled", Some("paused")) => {
             &["Something is paused: the channel (5), the network or everything (1, P)."]
         }
+        ("scheduled" | "preparing", Some("approval")) if of.declined => &[DECLINED],
         ("scheduled" | "preparing", Some("approval")) => {
-            &["Somebody must let it out, or has declined: `:post show`, then `:post approve`."]
+            &["Somebody must let it out, or decline it: press d."]
         }
         ("scheduled", Some("disk_full")) => {
             &["The disk is full: make room, and it goes on by itself."]
@@ -224,6 +234,10 @@ fn held<'a>(model: &'a Model, rows: &[Row]) -> Result<Vec<&'a Of<Waiting>>, Act>
 
 /// Asks what became of it.
 pub fn decide(model: &Model, rows: &[Row]) -> Act {
+    let waiting = of(model, rows);
+    if !waiting.is_empty() && waiting.iter().all(|of| is_unapproved(&of.it)) {
+        return approve(model, rows);
+    }
     let all = match held(model, rows) {
         Ok(all) => all,
         Err(act) => return act,
@@ -248,6 +262,63 @@ pub fn decide(model: &Model, rows: &[Row]) -> Act {
         options.insert(0, ('1', "it is there: count it as published".to_owned(), Act::Run(there)));
     }
     Act::Choose(Choose { title: "what became of it?".to_owned(), lines, options })
+}
+
+/// Asks for somebody's word on what waits for it. It is of what was seen here.
+fn approve(model: &Model, rows: &[Row]) -> Act {
+    let all = posts(model, rows);
+    if all.iter().any(|of| of.it.declined) {
+        return nothing(DECLINED);
+    }
+    let mut lines = listed(model, &all);
+    let (many, when) = (all.len(), "It goes out at its time; if that is over, at once.");
+    let given: Vec<Command> = all
+        .iter()
+        .map(|of| word(of, "approve", "let out").with("revision", of.it.revision.to_string()))
+        .collect();
+    let given = if many == 1 {
+        Act::Run(given)
+    } else {
+        Act::Confirm(Confirm {
+            title: format!("let {many} out?"),
+            lines: vec!["A sent post cannot be unsent.".to_owned()],
+            yes: "let out".to_owned(),
+            name: Some(many.to_string()),
+            commands: given,
+        })
+    };
+    lines.extend([String::new(), format!("Let out, it is on all its channels. {when}")]);
+    let declined = Act::Ask(Ask {
+        title: format!("decline {many}"),
+        lines: vec![
+            "why? Whoever wrote it reads this; it stays in until it is changed.".to_owned(),
+        ],
+        secret: false,
+        rows: rows.to_vec(),
+        then: |model, rows, typed| {
+            let all = posts(model, rows);
+            let command =
+                |of: &&Of<Waiting>| word(of, "decline", "declined").with("note", typed.trim());
+            if typed.trim().is_empty() {
+                return nothing("a word on why is needed");
+            }
+            Act::Run(all.iter().map(command).collect())
+        },
+    });
+    Act::Choose(Choose {
+        title: "may it go out?".to_owned(),
+        lines,
+        options: vec![
+            ('1', "let it out, as it is here".to_owned(), given),
+            ('2', "decline it: it stays in until it is changed".to_owned(), declined),
+        ],
+    })
+}
+
+fn word(of: &Of<Waiting>, verb: &'static str, about: impl Into<String>) -> Command {
+    let mut command = Command::new(("post", verb), about);
+    command.workspace = Some(of.workspace.to_string());
+    command.with("id", of.it.delivery.post.clone())
 }
 
 /// Sends again, after a question where it may be there already.
@@ -318,9 +389,7 @@ fn posts<'a>(model: &'a Model, rows: &[Row]) -> Vec<&'a Of<Waiting>> {
 }
 
 fn edit(of: &Of<Waiting>, about: String) -> Command {
-    let mut command = Command::new(("post", "edit"), about);
-    command.workspace = Some(of.workspace.to_string());
-    command.with("id", of.it.delivery.post.clone())
+    word(of, "edit", about)
 }
 
 /// The words of the post, all of them, to be changed in a box; what is over is written anew.
@@ -373,18 +442,32 @@ pub fn now(model: &Model, rows: &[Row]) -> Act {
     if all.is_empty() {
         return nothing("nothing is chosen");
     }
+    if all.iter().any(|of| of.it.declined && is_unapproved(&of.it)) {
+        return nothing(DECLINED);
+    }
     let commands: Vec<Command> =
         all.iter().map(|of| edit(of, "due now".to_owned()).with("now", true)).collect();
     let mut lines = listed(model, &all);
-    lines.extend([
-        String::new(),
-        "They go out at once, on all their channels. A sent post cannot be unsent.".to_owned(),
-    ]);
+    lines.push(String::new());
     let many = commands.len();
+    let waiting = all.iter().filter(|of| is_unapproved(&of.it)).count();
+    let (title, yes) = if waiting < many {
+        let at_once = "They go out at once, on all their channels. A sent post cannot be unsent.";
+        lines.push(at_once.to_owned());
+        (format!("publish {many} now?"), "publish now")
+    } else {
+        (format!("make {many} due now?"), "make due now")
+    };
+    if waiting > 0 {
+        let not = if waiting < many { format!("{waiting} of them") } else { "it".to_owned() };
+        lines.push(format!(
+            "But {not} waits for approval, and goes out when somebody lets it out (d)."
+        ));
+    }
     Act::Confirm(Confirm {
-        title: format!("publish {many} now?"),
+        title,
         lines,
-        yes: "publish now".to_owned(),
+        yes: yes.to_owned(),
         name: (many > 1).then(|| many.to_string()),
         commands,
     })

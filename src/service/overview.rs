@@ -46,6 +46,10 @@ pub struct Waiting {
     pub texts: Vec<String>,
     pub channel: String,
     pub draft: bool,
+    /// The post's, as these words are.
+    pub revision: u64,
+    /// Somebody did not let it out: it stays in until it is changed.
+    pub declined: bool,
 }
 
 /// An event with its number in its workspace.
@@ -317,8 +321,9 @@ impl<'a> Reader<'a> {
         let both = (&row, post.as_ref());
         let delivery = shown::delivery(self.view, &self.scope, &self.pauses, both, self.glance)?;
         let texts = post.as_ref().map(parts).unwrap_or_default();
-        let draft = post.is_some_and(|post| post.draft);
-        Ok(Some(self.of(Waiting { delivery, texts, channel, draft })))
+        let declined = post.as_ref().is_some_and(|post| post.approval.word() == Some("declined"));
+        let (draft, revision) = post.map_or((false, 0), |post| (post.draft, post.revision));
+        Ok(Some(self.of(Waiting { delivery, texts, channel, draft, revision, declined })))
     }
 }
 

@@ -54,6 +54,85 @@ fn publishing_many_at_once_must_be_typed() {
     assert!(done[0].contains("post edit") && done[0].contains("--now"), "{done:?}");
 }
 
+/// The queue, where the first so many wait for approval.
+fn unapproved(many: usize) -> console::Model {
+    let mut snap = rig::snapshot();
+    let mut all = (*snap.overview).clone();
+    for of in all.queue.iter_mut().take(many) {
+        of.it.delivery.reason = Some("approval".to_owned());
+    }
+    snap.overview = std::sync::Arc::new(all);
+    let mut model = rig::model(snap);
+    rig::show(&mut model, "queue");
+    model
+}
+
+#[test]
+fn lists_mark_what_waits_for_approval() {
+    let mut model = unapproved(1);
+    let text = rig::text(&rig::draw(&mut model, (80, 24), (true, true)));
+    assert!(text.contains("waits: approval"), "{text}");
+    rig::show(&mut model, "calendar");
+    let text = rig::text(&rig::draw(&mut model, (80, 24), (true, true)));
+    assert!(text.contains("waits: circuit"), "{text}");
+    // It is not what goes out next.
+    rig::show(&mut model, "dashboard");
+    let text = rig::text(&rig::draw(&mut model, (80, 24), (true, true)));
+    assert!(!text.contains("14:06:00  mastodon") && text.contains("14:06:00  bluesky"), "{text}");
+    let mut none = unapproved(99);
+    rig::show(&mut none, "dashboard");
+    let text = rig::text(&rig::draw(&mut none, (80, 24), (true, true)));
+    assert!(text.contains("all of it waits for approval"), "{text}");
+}
+
+#[test]
+fn what_waits_for_approval_is_not_promised_to_go_out_now() {
+    let drawn = |model: &mut console::Model| rig::text(&rig::draw(model, (80, 24), (true, true)));
+    let mut model = unapproved(1);
+    press(&mut model, "!");
+    let text = drawn(&mut model);
+    assert!(
+        text.contains("make 1 due now?") && text.contains("But it waits for approval"),
+        "{text}"
+    );
+    assert!(!text.contains("at once"), "{text}");
+    press(&mut model, "\x1b  !");
+    let text = drawn(&mut model);
+    assert!(text.contains("publish 2 now?") && text.contains("But 1 of them waits"), "{text}");
+    assert!(text.contains("They go out at once"), "{text}");
+}
+
+#[test]
+fn what_waits_for_approval_is_let_out_as_it_was_seen_or_declined() {
+    let mut model = unapproved(2);
+    assert_eq!(press(&mut model, "d"), []);
+    let approve = format!("post approve {} --revision '3' -w acme", id(2_001));
+    assert_eq!(typed(&press(&mut model, "1")), [approve.clone()]);
+    assert_eq!(press(&mut model, "d2\r"), [], "nobody is told why");
+    press(&mut model, "\x1b");
+    let decline = format!("post decline {} --note 'the price' -w acme", id(2_001));
+    assert_eq!(typed(&press(&mut model, "d2the price\r")), [decline]);
+    // What was declined is not offered anew, nor promised.
+    let mut snap = (*model.snap).clone();
+    let mut all = (*snap.overview).clone();
+    all.queue[0].it.declined = true;
+    snap.overview = std::sync::Arc::new(all);
+    let mut declined = rig::model(snap);
+    rig::show(&mut declined, "queue");
+    let text = rig::text(&rig::draw(&mut declined, (80, 24), (true, true)));
+    assert!(text.contains(" declined "), "{text}");
+    for key in ["d", "!"] {
+        declined.toast = None;
+        assert_eq!(press(&mut declined, key), []);
+        assert!(declined.popup.is_none(), "{key}");
+        assert!(declined.toast.as_ref().unwrap().text.contains("Somebody declined it"), "{key}");
+    }
+    // Several at once are typed.
+    assert_eq!(press(&mut model, "  d1y\r"), []);
+    let done = typed(&press(&mut model, "\x7f2\r"));
+    assert_eq!((done.len(), &done[0]), (2, &approve));
+}
+
 #[test]
 fn channels_pause_at_once_and_go_after_their_name() {
     let mut model = on("channels");

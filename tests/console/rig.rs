@@ -154,7 +154,9 @@ pub fn delivery(
 
 pub fn waiting(workspace: &str, delivery: DeliveryShown, text: &str) -> Of<Waiting> {
     let channel = "Acme news".to_owned();
-    of(workspace, Waiting { delivery, texts: vec![text.to_owned()], channel, draft: false })
+    let texts = vec![text.to_owned()];
+    let (draft, declined) = (false, false);
+    of(workspace, Waiting { delivery, texts, channel, draft, revision: 3, declined })
 }
 
 fn event(n: u64, at_: &str, actor: Actor, kind: &str, data: &[(&str, &str)]) -> Of<Happened> {

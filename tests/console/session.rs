@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use carillon::base::{CorrelationId, ManualClock, SystemClock, Timestamp, WorkspaceId};
+use carillon::base::{CorrelationId, ManualClock, PostId, SystemClock, Timestamp, WorkspaceId};
 use carillon::console::{Model, PLACES, view};
+use carillon::domain::access::Write;
+use carillon::domain::post::PartDraft;
 use carillon::domain::publish::State;
-use carillon::service::{BackupSettings, Backups, Services, run_verb};
+use carillon::service::{BackupSettings, Backups, PostChange, Services, Whence, run_verb};
 use carillon::store::rows::Attention;
 use carillon::store::{Operator, Table};
 use carillon::vault::{Identity, Recipients};
@@ -47,6 +49,49 @@ async fn a_console_shows_moves_does_and_leaves() {
     terminal.keys("q").await;
     let bye = terminal.bye().await;
     assert_eq!((bye.code.as_str(), bye.message.contains("keeps running")), ("left", true));
+}
+
+#[tokio::test]
+async fn what_waits_for_approval_is_let_out_as_it_was_seen() {
+    let house = house();
+    let (_, post) = fill(&house).await;
+    let id: PostId = post.parse().unwrap();
+    house.verb(("workspace", "approvals"), Some("acme"), json!({ "rule": "any_admin" })).await;
+    let args = json!({ "name": "tool", "scope": ["publish"] });
+    let key = house.verb(("key", "create"), Some("acme"), args).await;
+    let correlation = CorrelationId::new(house.services.rng.as_ref());
+    let whence = Whence { origin: None, address: None, correlation };
+    let key = key["key"].as_str().unwrap();
+    let key = house.services.authenticate(key, whence).await.unwrap();
+    let all = house.verb(("workspace", "list"), None, json!({})).await;
+    let acme: WorkspaceId = all["items"][0]["id"].as_str().unwrap().parse().unwrap();
+    let write = async |words: &str| {
+        let access = house.services.access::<Write>(&key, acme, correlation).await.unwrap();
+        let part = PartDraft { text: words.to_owned(), ..PartDraft::default() };
+        let change = PostChange { parts: Some(vec![part]), ..PostChange::default() };
+        house.services.change_post(access, id, change).await.unwrap();
+    };
+    let approval = async || {
+        let shown = house.verb(("post", "show"), Some("acme"), json!({ "id": post })).await;
+        shown["approval"]["state"].clone()
+    };
+    write("Rye bread week").await;
+    let mut terminal = house.terminal().await;
+    terminal.wait_for("needs a person").await;
+    terminal.keys("2").await;
+    terminal.wait_for("waits: approval").await;
+    terminal.keys("d").await;
+    terminal.wait_for("may it go out?").await;
+    // Rows do not change under a question, and what was seen is another by now.
+    write("Rye bread month").await;
+    terminal.keys("1").await;
+    terminal.wait_for("not done").await;
+    assert_eq!(approval().await, "asked");
+    terminal.keys("\r").await;
+    terminal.wait_for("Rye bread month").await;
+    terminal.keys("d1").await;
+    terminal.wait_for("done: let out").await;
+    assert_eq!(approval().await, "given");
 }
 
 /// As fast as somebody can type, and faster than anything is read.

@@ -29,6 +29,7 @@ pub const SCREEN: Screen = Screen {
     keys: &[
         writes('m', "move", "another time for the first post of this hour", delivery::moves),
         writes('x', "", "cancel it, after a question", delivery::cancel),
+        writes('d', "", "decide on what is held, or waits for approval", delivery::decide),
         reads('t', "today", "back to today", |_, _| crate::console::act::Act::Home),
     ],
 };
@@ -96,7 +97,7 @@ fn table(model: &Model) -> Table {
     };
     Table {
         title: format!("{} {hour:02}:00", day.strftime("%a %d %b")),
-        columns: const { &[col("DUE", 9), col("NETWORK", 9), col("TEXT", 0), col("STATE", 12)] },
+        columns: const { &[col("DUE", 9), col("NETWORK", 9), col("TEXT", 0), col("STATE", 15)] },
         rows: here.map(row).collect(),
         empty: "Nothing in this hour.",
     }

@@ -293,7 +293,9 @@ fn networks(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
 
 fn coming(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
     let inner = canvas.frame(area, "next to go out");
-    let shown = model.snap.overview.queue.iter().filter(|of| model.shows(&of.workspace));
+    let queue = || model.snap.overview.queue.iter().filter(|of| model.shows(&of.workspace));
+    // What waits for somebody's word would be first in it for ever.
+    let shown = queue().filter(|of| !delivery::is_unapproved(&of.it));
     let mut any = false;
     for (y, of) in (inner.y..inner.bottom().saturating_sub(1)).zip(shown) {
         any = true;
@@ -307,7 +309,9 @@ fn coming(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.text((inner.x + 1, y), inner.width.saturating_sub(1), &text, delivery::tone(&of.it));
     }
     if !any {
-        canvas.text((inner.x + 1, inner.y), inner.width, "nothing is scheduled", Tone::Dim);
+        let none = queue().next().is_none();
+        let words = if none { "nothing is scheduled" } else { "all of it waits for approval" };
+        canvas.text((inner.x + 1, inner.y), inner.width, words, Tone::Dim);
     }
     let last = &model.snap.status.last_backup;
     let backup = last.as_deref().and_then(Timestamp::parse).map(|at| distance(model.now, at));

@@ -21,7 +21,7 @@ pub const SCREEN: Screen = Screen {
         writes('e', "edit", "change its words", delivery::words),
         writes('!', "publish now", "due now, after a question", delivery::now),
         writes('x', "cancel", "cancel the post, after a question", delivery::cancel),
-        writes('d', "", "decide on one that is held", delivery::decide),
+        writes('d', "", "decide on what is held, or waits for approval", delivery::decide),
         reads('c', "", "to the channels", |_, _| crate::console::act::Act::Go("channels")),
     ],
 };
