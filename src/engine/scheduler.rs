@@ -242,7 +242,9 @@ impl Scheduler {
             match tickets {
                 Ok(tickets) => {
                     first = first.or(tickets.first().map(|ticket| ticket.timer.due));
-                    tickets.into_iter().for_each(|ticket| self.offer(ticket));
+                    for ticket in tickets {
+                        self.offer(ticket);
+                    }
                 }
                 Err(error) => {
                     for timer in again.into_iter().chain(due) {

@@ -107,7 +107,7 @@ fn what_waits_for_approval_is_let_out_as_it_was_seen_or_declined() {
     let mut model = unapproved(2);
     assert_eq!(press(&mut model, "d"), []);
     let approve = format!("post approve {} --revision '3' -w acme", id(2_001));
-    assert_eq!(typed(&press(&mut model, "1")), [approve.clone()]);
+    assert_eq!(typed(&press(&mut model, "1")), std::slice::from_ref(&approve));
     assert_eq!(press(&mut model, "d2\r"), [], "nobody is told why");
     press(&mut model, "\x1b");
     let decline = format!("post decline {} --note 'the price' -w acme", id(2_001));
