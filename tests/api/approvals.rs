@@ -530,8 +530,10 @@ async fn what_is_due_and_unapproved_is_told() {
         let seen = house.services.overview(Operator::new(0), bounds).await.unwrap();
         [seen.overdue, seen.unapproved]
     };
+    // Approved by being written; nothing runs here that would send it.
+    staff.write(&staff.owner.token).await;
     house.clock.advance(std::time::Duration::from_hours(10 * 24));
-    assert_eq!((due().await, seen().await), ([0, 1], [0, 1]));
+    assert_eq!((due().await, seen().await), ([1, 1], [1, 1]));
     let alert = open().await.unwrap();
     assert_eq!((&alert["level"], &alert["count"]), (&json!("soon"), &json!(1)));
     assert_eq!(alert["what"], "1 post is due and waits for approval");
@@ -540,10 +542,7 @@ async fn what_is_due_and_unapproved_is_told() {
     let again = Person::signed_in(&house, "owner@example.org").await;
     assert_eq!(staff.decline(&again.token, &post, "no").await.status, 200);
     assert_eq!(open().await, None);
-    assert_eq!((due().await, seen().await), ([0, 0], [0, 0]), "nor is what was declined");
-    // Nothing runs here that would send it.
-    assert_eq!(staff.approve(&again.token, &post).await.status, 200);
-    assert_eq!((due().await, seen().await), ([1, 0], [1, 0]));
+    assert_eq!((due().await, seen().await), ([1, 0], [1, 0]), "nor is what was declined");
 }
 
 /// Nothing is asked about what is out or was cancelled; and what waits is found behind any number of others.
