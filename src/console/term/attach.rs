@@ -165,8 +165,7 @@ impl Client {
             let sent = tokio::select! {
                 frame = frames.recv() => match frame {
                     Some((wire::BYTES, bytes)) => {
-                        let mut out = io::stdout().lock();
-                        if out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
+                        if put(&mut io::stdout().lock(), &bytes).is_err() {
                             break Attached::Signal;
                         }
                         Ok(())
@@ -202,7 +201,7 @@ impl Client {
             };
             // What it said before it went is still to be read.
             if sent.is_err() {
-                break last_word(&mut frames).await;
+                break last_words(&mut frames, &mut io::stdout()).await;
             }
         };
         drop(raw);
@@ -261,10 +260,21 @@ fn farewell(said: &[u8]) -> Attached {
     serde_json::from_slice(said).map_or(Attached::Lost, Attached::Ended)
 }
 
-async fn last_word(frames: &mut mpsc::Receiver<(u8, Vec<u8>)>) -> Attached {
+fn put(out: &mut impl io::Write, bytes: &[u8]) -> io::Result<()> {
+    out.write_all(bytes).and_then(|()| out.flush())
+}
+
+/// What the server said before it went: answers to a script, too, which ended with the line that
+/// left.
+async fn last_words(
+    frames: &mut mpsc::Receiver<(u8, Vec<u8>)>,
+    out: &mut impl io::Write,
+) -> Attached {
     while let Some((kind, said)) = frames.recv().await {
-        if kind == wire::BYE {
-            return farewell(&said);
+        match kind {
+            wire::BYE => return farewell(&said),
+            wire::BYTES if put(out, &said).is_err() => return Attached::Signal,
+            _ => {}
         }
     }
     Attached::Lost
@@ -296,4 +306,25 @@ fn frames(mut reader: impl AsyncRead + Unpin + Send + 'static) -> mpsc::Receiver
         }
     });
     frames
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_answered_before_the_end_is_not_lost() {
+        let bye = Bye { code: "left".to_owned(), message: "bye".to_owned() };
+        let (to, mut frames) = mpsc::channel(4);
+        let end = (wire::BYE, serde_json::to_vec(&bye).unwrap());
+        let said = [(wire::BYTES, b"held 2\n".to_vec()), (wire::AT, b"held".to_vec()), end];
+        for frame in said {
+            to.send(frame).await.unwrap();
+        }
+        let mut out = Vec::new();
+        let ended = last_words(&mut frames, &mut out).await;
+        assert_eq!((ended, out.as_slice()), (Attached::Ended(bye), b"held 2\n".as_slice()));
+        drop(to);
+        assert_eq!(last_words(&mut frames, &mut out).await, Attached::Lost);
+    }
 }
