@@ -459,10 +459,12 @@ pub fn now(model: &Model, rows: &[Row]) -> Act {
         (format!("make {many} due now?"), "make due now")
     };
     if waiting > 0 {
-        let not = if waiting < many { format!("{waiting} of them") } else { "it".to_owned() };
-        lines.push(format!(
-            "But {not} waits for approval, and goes out when somebody lets it out (d)."
-        ));
+        let kept = match waiting {
+            _ if many == 1 => "it waits".to_owned(),
+            1 => "1 of them waits".to_owned(),
+            waiting => format!("{waiting} of them wait"),
+        };
+        lines.push(format!("But {kept} for approval: that takes somebody's word (d)."));
     }
     Act::Confirm(Confirm {
         title,

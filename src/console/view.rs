@@ -66,7 +66,7 @@ pub fn health(snap: &Snapshot) -> (&'static str, Tone) {
         ("! media fails", Tone::Warn)
     } else if status.disk == "low" || !status.circuits.is_empty() || snap.trouble.is_some() {
         ("! look at 6", Tone::Warn)
-    } else if status.nobody_is_told.is_some() && !snap.alerts.marks.contains_key("untold") {
+    } else if status.nobody_is_told.is_some() && screens::alerts::is_open(snap, "untold") {
         ("! nobody is told", Tone::Warn)
     } else {
         ("\u{25CF} healthy", Tone::Good)

@@ -147,6 +147,28 @@ fn an_alert_is_acknowledged_silenced_and_open_again() {
 }
 
 #[test]
+fn that_nobody_is_told_stands_on_every_screen_until_it_is_seen() {
+    let header = |until: Option<&str>| {
+        let mut snap = rig::snapshot();
+        snap.status.circuits.clear();
+        snap.status.nobody_is_told = Some("no mail server is set".to_owned());
+        let mark = until.map(|until| AlertMark {
+            by: Actor::Operator { uid: 1_000 },
+            at: at("2026-11-22T13:41:00Z"),
+            count: 1,
+            until: Some(at(until)),
+        });
+        snap.alerts.marks.extend(mark.map(|mark| ("untold".to_owned(), mark)));
+        let mut model = rig::model(snap);
+        rig::show(&mut model, "jobs");
+        text(&mut model).lines().next().unwrap().contains("! nobody is told")
+    };
+    assert!(header(None));
+    assert!(!header(Some("2027-11-22T00:00:00Z")), "it is silenced");
+    assert!(header(Some("2026-11-22T13:42:00Z")), "that is over");
+}
+
+#[test]
 fn what_was_silenced_is_undone_without_its_minutes() {
     let mut model = on("alerts");
     let Some(Effect::Run(commands)) = press(&mut model, "A1d\r").pop() else { panic!("nothing") };

@@ -96,6 +96,11 @@ fn all(snap: &Snapshot) -> Vec<AlertShown> {
     all
 }
 
+/// Whether it is wrong now, and nobody has said that it was seen.
+pub fn is_open(snap: &Snapshot, id: &str) -> bool {
+    all(snap).iter().any(|alert| alert.id == id && alert.state == "open")
+}
+
 fn found(model: &Model, row: &Row) -> Option<AlertShown> {
     all(&model.snap).into_iter().find(|alert| alert.id == row.id)
 }

@@ -1,7 +1,7 @@
 //! The screens: each a file with its table, its detail and its keys, and one line here. Must not
 //! change anything; what their keys come to is data.
 
-mod alerts;
+pub(super) mod alerts;
 mod backups;
 mod calendar;
 mod channels;
